@@ -1,0 +1,29 @@
+"""Everything that can go wrong through a user's input, as one family of exceptions.
+
+Every message is one line that says what is wrong, where, and what to do about it; the command line prints it
+and exits with code 2.
+"""
+
+
+class EsnError(Exception):
+    """Base class: the user's input, not our code, is at fault."""
+
+
+class AudioError(EsnError):
+    """A clip cannot be used: unreadable, empty, silent, non-finite, too short or too long."""
+
+
+class CorpusError(EsnError):
+    """A corpus cannot be used: missing root, column, label or transcript, or an unknown emotion."""
+
+
+class ModelError(EsnError):
+    """A model cannot be used: unknown name, no gates found, processor missing, remote code not allowed."""
+
+
+class StatisticsError(EsnError):
+    """Statistics or neuron sets that do not fit: other model, shapes or emotions, or too few clips."""
+
+
+class EditError(EsnError):
+    """An edit that cannot act: neuron out of range, non-finite value, or no token touched."""
