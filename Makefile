@@ -1,0 +1,50 @@
+# Every target does its own set-up: a virtual environment in .venv with the pinned versions of constraints.txt.
+# Set-up is stamped, and repeated only when the requirements change.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Twice quiet: errors are still shown, advice about indexes and versions is not.
+PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
+
+.PHONY: demo test lint docs notebooks clean
+
+demo: $(VENV)/.ready-core  ## the whole study on the bundled model and corpora: demo-out/report.html
+	$(BIN)/esn demo --out demo-out
+
+test: $(VENV)/.ready-test  ## every test, notebooks included
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.ready-dev  ## style, formatting of imports, types
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+
+docs: $(VENV)/.ready-dev  ## docs/_build/html/index.html; a warning is an error
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+
+notebooks: $(VENV)/.ready-test  ## write each notebook anew from its .py twin, and run it
+	$(BIN)/jupytext --to ipynb --update notebooks/*.py
+	$(BIN)/python -m pytest tests/test_notebooks.py
+
+clean:
+	rm -rf demo-out docs/_build build dist .pytest_cache .ruff_cache .hypothesis
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; ok = (3, 11) <= sys.version_info[:2] < (3, 14); sys.exit(0 if ok else \
+	"esn_interp needs Python 3.11 to 3.13, this is %d.%d: run make PYTHON=python3.11" % sys.version_info[:2])'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.ready-core: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing esn_interp into $(VENV) (once)"
+	$(PIP_INSTALL) -e .
+	@touch $@
+
+$(VENV)/.ready-test: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing esn_interp and what its tests need into $(VENV) (once)"
+	$(PIP_INSTALL) -e '.[test]'
+	@touch $@
+
+$(VENV)/.ready-dev: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing esn_interp and all development tools into $(VENV) (once)"
+	$(PIP_INSTALL) -e '.[dev]'
+	@touch $@ $(VENV)/.ready-test $(VENV)/.ready-core

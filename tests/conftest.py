@@ -1,0 +1,25 @@
+"""What every test shares: an offline environment, and the real recordings where they are at hand."""
+
+import os
+from pathlib import Path
+
+# Nothing in the tests may reach for a network, and forked tokenizers would warn.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_DATASETS_OFFLINE"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+# Importing nnsight first breaks the import of beartype, and the run-time type checks with it. Nothing
+# here may import esn_interp itself: jaxtyping's import hook is installed after this file was read.
+import beartype  # noqa: F401
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+EMODB = Path(os.environ.get("ESN_EMODB", REPOSITORY.parent / "shared" / "data" / "emodb"))
+
+
+@pytest.fixture(scope="session")
+def emodb_root() -> Path:
+    """Folder of the EmoDB recordings: real acted speech, not shipped with the project."""
+    if not (EMODB / "metadata.csv").is_file():
+        pytest.skip(f"EmoDB is not at {EMODB}: set ESN_EMODB to the folder that holds its metadata.csv")
+    return EMODB
