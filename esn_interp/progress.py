@@ -1,0 +1,40 @@
+"""Progress bars, drawn alike everywhere: on stderr, and only where somebody can see them."""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+Item = TypeVar("Item")
+
+
+@contextmanager
+def progress_bar(description: str, total: int, *, enabled: bool = True) -> Iterator[Callable[[int], None]]:
+    """A bar whose steps are reported by calling what the context yields with their number.
+
+    Nothing is drawn when ``enabled`` is false or when stderr is not a terminal, so that logs stay readable.
+    """
+    if not enabled or not sys.stderr.isatty():
+        yield lambda steps: None
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(description, total=total)
+        yield lambda steps: bar.advance(task, steps)
+
+
+def track(iterable: Iterable[Item], description: str, total: int, *, enabled: bool = True) -> Iterator[Item]:
+    """Iterate with a progress bar of ``total`` steps; see `progress_bar` for when it is drawn."""
+    with progress_bar(description, total, enabled=enabled) as advance:
+        for item in iterable:
+            yield item
+            advance(1)

@@ -1,0 +1,45 @@
+"""What a task asks of a model: to hear a batch once, and to answer about it under any number of edits."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float
+
+from esn_interp.models.edits import Edit
+
+
+@runtime_checkable
+class Listener(Protocol):
+    """The part of `AudioLM` that tasks and analyses use; anything that has it can be studied."""
+
+    @property
+    def name(self) -> str:
+        """What the model is called in results."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Short hash of the weights."""
+        ...
+
+    def encode(self, waveforms: Sequence[np.ndarray], prompt: str) -> Any:
+        """Hear the clips once; the result is opaque except for its ``scopes`` (clip by token, -1 is padding)."""
+        ...
+
+    def scores(
+        self, encoded: Any, labels: Sequence[str], *, edits: Sequence[Edit] = ()
+    ) -> Float[np.ndarray, "clip label"]:
+        """Log-probabilities of the labels, normalised over them."""
+        ...
+
+    def generate(
+        self,
+        waveforms: Sequence[np.ndarray],
+        prompt: str,
+        *,
+        edits: Sequence[Edit] = (),
+        max_new_tokens: int = 32,
+    ) -> list[str]:
+        """Greedy free-text answers, one per clip."""
+        ...

@@ -1,0 +1,209 @@
+"""Emotion recognition as a multiple-choice question: the prompt, the labels, and the answers under conditions."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32, Int
+
+from esn_interp.errors import CorpusError, EditError
+from esn_interp.models.edits import Edit
+from esn_interp.progress import progress_bar
+from esn_interp.speech.clips import Clips
+from esn_interp.tasks.batches import Skipped, batches
+from esn_interp.tasks.listener import Listener
+
+QUESTION = "What is the emotion of the speaker?"
+FREE_QUESTION = "How does the speaker feel?"
+BASELINE = "baseline"
+
+
+@dataclass(frozen=True)
+class Recognition:
+    """The multiple-choice question about the speaker's emotion.
+
+    ``emotions`` are both the options that the prompt lists and the labels that are scored, in this order.
+    """
+
+    emotions: tuple[str, ...]
+    question: str = QUESTION
+
+    def __post_init__(self) -> None:
+        if len(self.emotions) < 2 or len(set(self.emotions)) != len(self.emotions):
+            raise CorpusError(
+                f"a choice of emotions needs two or more different ones, got: {', '.join(self.emotions) or 'none'}"
+            )
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What is scored as an answer."""
+        return self.emotions
+
+    @property
+    def prompt(self) -> str:
+        """The text that follows the audio."""
+        return f"{self.question} Choose one: {', '.join(self.emotions)}."
+
+    def index(self, emotion: str, *, clip: str) -> int:
+        """Position of an emotion among the options; ``clip`` is named when it is none of them."""
+        if emotion not in self.emotions:
+            raise CorpusError(
+                f"clip {clip}: its emotion {emotion!r} is not among the options ({', '.join(self.emotions)});"
+                " keep the clips of these emotions only, or ask for all"
+            )
+        return self.emotions.index(emotion)
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Answers of a model to one question, for every clip under every condition; clips in corpus order.
+
+    ``log_probs`` are natural logarithms, normalised over the emotions; ``truth`` indexes ``emotions``; ``tokens``
+    counts the positions of each clip's prompt, audio included, that an edit of all positions touches.
+    """
+
+    conditions: tuple[str, ...]
+    emotions: tuple[str, ...]
+    log_probs: Float32[np.ndarray, "condition clip emotion"]
+    truth: Int[np.ndarray, " clip"]
+    speaker: tuple[str, ...]
+    clips: tuple[str, ...]
+    tokens: Int[np.ndarray, " clip"]
+    skipped: tuple[Skipped, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    @cached_property
+    def predicted(self) -> Int[np.ndarray, "condition clip"]:
+        """The most probable emotion; among equals, the first."""
+        return self.log_probs.argmax(axis=2)
+
+    @cached_property
+    def correct(self) -> Bool[np.ndarray, "condition clip"]:
+        """Whether each answer is right."""
+        return self.predicted == self.truth
+
+    def row(self, condition: str) -> int:
+        """Position of a condition; KeyError when there is none of that name."""
+        if condition not in self.conditions:
+            raise KeyError(f"no condition {condition!r}; there are {', '.join(self.conditions)}")
+        return self.conditions.index(condition)
+
+    def confusion(self, condition: str = BASELINE) -> Int[np.ndarray, "truth answer"]:
+        """Number of clips by true emotion (rows) and answer (columns)."""
+        table = np.zeros((len(self.emotions), len(self.emotions)), dtype=np.int64)
+        np.add.at(table, (self.truth, self.predicted[self.row(condition)]), 1)
+        return table
+
+    def recall(self, condition: str = BASELINE) -> Float[np.ndarray, " emotion"]:
+        """Share of each emotion's clips that are labelled correctly; NaN for an emotion without clips."""
+        table = self.confusion(condition)
+        return _ratio(np.diag(table), table.sum(axis=1))
+
+    def uar(self, condition: str = BASELINE) -> float:
+        """Unweighted average recall over the emotions that have clips."""
+        return float(np.nanmean(self.recall(condition)))
+
+    def accuracy(self, condition: str = BASELINE) -> float:
+        """Share of all clips that are labelled correctly."""
+        return float(self.correct[self.row(condition)].mean())
+
+    def macro_f1(self, condition: str = BASELINE) -> float:
+        """Unweighted mean over the emotions that have clips of F1, which is 0 where nothing was hit."""
+        table = self.confusion(condition)
+        present = table.sum(axis=1) > 0
+        f1 = _ratio(2 * np.diag(table), table.sum(axis=0) + table.sum(axis=1))
+        return float(f1[present].mean())
+
+
+def recognise(
+    lm: Listener,
+    clips: Clips,
+    *,
+    conditions: Mapping[str, Sequence[Edit]] | None = None,
+    recognition: Recognition | None = None,
+    batch_size: int = 32,
+    strict: bool = False,
+    progress: bool = True,
+    description: str = "Recognising emotions",
+) -> Predictions:
+    """Ask the multiple-choice question about every clip, under every condition.
+
+    A batch is heard (encoded) once, and all conditions run on it; what is kept is one row of label scores per clip
+    and condition, so the memory does not grow with the model. Conditions without an acting edit share one run.
+
+    Parameters
+    ----------
+    conditions
+        Edits by name, in the order of the result; the default is the unedited model, named ``baseline``.
+    recognition
+        The question; by default it offers the emotions of ``clips`` in their canonical order.
+    strict
+        Stop at the first clip whose audio is bad, instead of skipping and listing it.
+
+    Raises
+    ------
+    CorpusError
+        When there is no usable clip, or a clip's emotion is not among the options.
+    EditError
+        When an edit drives the scores out of the finite numbers.
+    """
+    recognition = recognition or Recognition(clips.emotions)
+    plan = {name: list(edits) for name, edits in (conditions or {BASELINE: ()}).items()}
+    truth = np.array(
+        [
+            recognition.index(emotion, clip=clip)
+            for clip, emotion in zip(clips.column("id"), clips.column("emotion"), strict=True)
+        ],
+        dtype=np.int64,
+    )
+    log_probs = np.full((len(plan), len(clips), len(recognition.emotions)), np.nan, dtype=np.float32)
+    tokens = np.zeros(len(clips), dtype=np.int64)
+    used = np.zeros(len(clips), dtype=np.bool_)
+    skipped: list[Skipped] = []
+
+    with progress_bar(description, len(clips) * len(plan), enabled=progress) as advance:
+        for batch in batches(clips, batch_size=batch_size, skipped=skipped, strict=strict):
+            encoded = lm.encode(batch.waveforms, recognition.prompt)
+            used[batch.rows] = True
+            tokens[batch.rows] = (np.asarray(encoded.scopes) >= 0).sum(axis=1)
+            unedited: np.ndarray | None = None
+            for at, (name, edits) in enumerate(plan.items()):
+                if all(edit.identity for edit in edits):
+                    if unedited is None:
+                        unedited = lm.scores(encoded, recognition.labels)
+                    scores = unedited
+                else:
+                    scores = lm.scores(encoded, recognition.labels, edits=edits)
+                if not np.isfinite(scores).all():
+                    bad = batch.clips[int(np.argmin(np.isfinite(scores).all(axis=1)))].id
+                    raise EditError(
+                        f"condition {name!r}: the model's scores for clip {bad} are not finite;"
+                        " edit less strongly, or run the model in float32"
+                    )
+                log_probs[at, batch.rows] = scores
+                advance(len(batch))
+
+    if not used.any():
+        reason = f"; the first of {len(skipped)} skipped: {skipped[0].reason}" if skipped else ""
+        raise CorpusError(f"corpus {clips.name}: no clip to ask about{reason}")
+    rows = np.flatnonzero(used)
+    speakers, ids = clips.column("speaker"), clips.column("id")
+    return Predictions(
+        conditions=tuple(plan),
+        emotions=recognition.emotions,
+        log_probs=log_probs[:, rows],
+        truth=truth[rows],
+        speaker=tuple(str(speakers[row]) for row in rows),
+        clips=tuple(str(ids[row]) for row in rows),
+        tokens=tokens[rows],
+        skipped=tuple(skipped),
+    )
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray) -> Float[np.ndarray, " emotion"]:
+    """Elementwise quotient, NaN where the whole is 0."""
+    whole = whole.astype(np.float64)
+    return np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
