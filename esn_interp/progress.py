@@ -1,18 +1,25 @@
 """Progress bars, drawn alike everywhere: on stderr, and only where somebody can see them."""
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 Item = TypeVar("Item")
 
 
 @contextmanager
-def progress_bar(description: str, total: int, *, enabled: bool = True) -> Iterator[Callable[[int], None]]:
+def progress_bar(description: str, total: int, *, enabled: bool = True) -> Generator[Callable[[int], None], None, None]:
     """A bar whose steps are reported by calling what the context yields with their number.
 
     Nothing is drawn when ``enabled`` is false or when stderr is not a terminal, so that logs stay readable.

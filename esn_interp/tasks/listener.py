@@ -24,7 +24,7 @@ class Listener(Protocol):
         ...
 
     def encode(self, waveforms: Sequence[np.ndarray], prompt: str) -> Any:
-        """Hear the clips once; the result is opaque except for its ``scopes`` (clip by token, -1 is padding)."""
+        """Hear the clips once; opaque but for its ``scopes`` (clip by token, -1 is padding)."""
         ...
 
     def scores(

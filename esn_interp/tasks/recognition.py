@@ -1,4 +1,4 @@
-"""Emotion recognition as a multiple-choice question: the prompt, the labels, and the answers under conditions."""
+"""Emotion recognition as a multiple-choice question: the prompt, the labels, the answers under conditions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,9 +31,8 @@ class Recognition:
 
     def __post_init__(self) -> None:
         if len(self.emotions) < 2 or len(set(self.emotions)) != len(self.emotions):
-            raise CorpusError(
-                f"a choice of emotions needs two or more different ones, got: {', '.join(self.emotions) or 'none'}"
-            )
+            listed = ", ".join(self.emotions) or "none"
+            raise CorpusError(f"a choice of emotions needs two or more different ones, got: {listed}")
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -59,8 +58,8 @@ class Recognition:
 class Predictions:
     """Answers of a model to one question, for every clip under every condition; clips in corpus order.
 
-    ``log_probs`` are natural logarithms, normalised over the emotions; ``truth`` indexes ``emotions``; ``tokens``
-    counts the positions of each clip's prompt, audio included, that an edit of all positions touches.
+    ``log_probs`` are natural logarithms, normalised over the emotions; ``truth`` indexes ``emotions``;
+    ``tokens`` counts each clip's positions, audio and prompt: those that an edit of all positions touches.
     """
 
     conditions: tuple[str, ...]
@@ -131,8 +130,9 @@ def recognise(
 ) -> Predictions:
     """Ask the multiple-choice question about every clip, under every condition.
 
-    A batch is heard (encoded) once, and all conditions run on it; what is kept is one row of label scores per clip
-    and condition, so the memory does not grow with the model. Conditions without an acting edit share one run.
+    A batch is heard (encoded) once, and all conditions run on it; what is kept is one row of label scores
+    per clip and condition, so the memory does not grow with the model. Conditions without an acting edit
+    share one run.
 
     Parameters
     ----------
