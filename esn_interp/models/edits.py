@@ -1,0 +1,125 @@
+"""An edit: an affine clamp on a few gate columns, as plain data that the traced run reads.
+
+Edits are data and not functions so that they can be compared, saved, counted and applied alike in scoring, in
+generation and in a reference written with plain PyTorch.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from esn_interp.errors import EditError
+
+SCOPES = ("audio", "text", "last", "generated")
+"""Where a token can stand: disjoint, and together every position that a run computes."""
+
+SCOPE_CODES = {scope: code for code, scope in enumerate(SCOPES)}
+PADDING = -1
+EVERYWHERE = frozenset(SCOPES)
+
+
+@dataclass(frozen=True, eq=False)
+class Edit:
+    """Replace the gates ``g`` of chosen neurons of one layer by ``max(floor, gain * g + shift)``.
+
+    Parameters
+    ----------
+    layer
+        Decoder layer, counted from 0.
+    neurons
+        The neurons of that layer, each at most once.
+    gain, shift, floor
+        One number for all neurons, or one per neuron. A gain of 0 writes ``shift`` (a gate that is infinite
+        or not a number does not survive it); a negative gain is refused. ``floor=None`` means no floor.
+    positions
+        The token scopes where the edit acts: any of ``audio``, ``text``, ``last``, ``generated``.
+
+    Raises
+    ------
+    EditError
+        On a negative layer, neuron or gain, a repeated neuron, a non-finite value or an unknown scope.
+    """
+
+    layer: int
+    neurons: Int[np.ndarray, " neuron"]
+    gain: float | Float[np.ndarray, " neuron"] = 1.0
+    shift: float | Float[np.ndarray, " neuron"] = 0.0
+    floor: float | Float[np.ndarray, " neuron"] | None = None
+    positions: frozenset[str] = field(default=EVERYWHERE)
+
+    def __post_init__(self) -> None:
+        neurons = np.asarray(self.neurons, dtype=np.int64)
+        object.__setattr__(self, "neurons", neurons)
+        object.__setattr__(self, "positions", frozenset(self.positions))
+        where = f"edit at layer {self.layer}"
+        if self.layer < 0 or neurons.ndim != 1 or (neurons < 0).any():
+            raise EditError(f"{where}: layer and neurons are counted from 0, in one dimension")
+        if len(np.unique(neurons)) != len(neurons):
+            raise EditError(f"{where}: a neuron is listed twice; list each once and combine the values")
+        for name in ("gain", "shift", "floor"):
+            value = getattr(self, name)
+            if value is None:
+                continue
+            value = np.asarray(value, dtype=np.float32)
+            if value.ndim and value.shape != neurons.shape:
+                raise EditError(f"{where}: {name} has {value.size} values for {neurons.size} neurons")
+            if not np.isfinite(value).all():
+                raise EditError(f"{where}: {name} must be finite")
+        if (np.asarray(self.gain) < 0).any():
+            raise EditError(f"{where}: a gain below 0 would turn the neuron around; damp with a gain in [0, 1)")
+        if unknown := self.positions - EVERYWHERE:
+            raise EditError(f"{where}: unknown token scope {sorted(unknown)[0]!r}; choose from {', '.join(SCOPES)}")
+
+    @property
+    def identity(self) -> bool:
+        """Whether the edit can't change anything: no neuron, no position, or gain 1 without shift and floor."""
+        unchanged = bool(np.all(self.gain == 1) and np.all(self.shift == 0) and self.floor is None)
+        return unchanged or not len(self.neurons) or not self.positions
+
+    def apply(
+        self, gate: Float[Tensor, "clip token neuron"], where: Bool[Tensor, "clip token"] | None
+    ) -> Float[Tensor, "clip token neuron"]:
+        """The edited gates. ``where=None`` acts at every position (and then works in place)."""
+        index = torch.as_tensor(self.neurons, device=gate.device)
+
+        def constant(value: float | Float[np.ndarray, " neuron"]) -> Float[Tensor, " neuron"]:
+            values = np.broadcast_to(np.asarray(value, dtype=np.float32), self.neurons.shape)
+            return torch.as_tensor(values.copy(), device=gate.device).to(gate.dtype)
+
+        old = gate[..., index]
+        gain, shift = constant(self.gain), constant(self.shift)
+        new = torch.where(gain == 0, shift, gain * old + shift)
+        if self.floor is not None:
+            new = torch.maximum(new, constant(self.floor))
+        if where is not None:
+            new = torch.where(where.to(gate.device)[..., None], new, old)
+        if torch.is_grad_enabled():
+            return gate.index_copy(gate.ndim - 1, index, new)
+        gate[..., index] = new
+        return gate
+
+
+def plan(edits: Iterable[Edit], widths: Sequence[int]) -> dict[int, list[Edit]]:
+    """The edits that act, by layer in order; checked against the model's layers and widths.
+
+    Raises
+    ------
+    EditError
+        When an edit names a layer or a neuron that the model does not have.
+    """
+    by_layer: dict[int, list[Edit]] = {}
+    for edit in edits:
+        if edit.layer >= len(widths):
+            raise EditError(f"edit at layer {edit.layer}: the model has {len(widths)} decoder layers, 0 to {len(widths) - 1}")
+        if len(edit.neurons) and int(edit.neurons.max()) >= widths[edit.layer]:
+            raise EditError(
+                f"edit at layer {edit.layer}: neuron {int(edit.neurons.max())} is out of range,"
+                f" the layer has {widths[edit.layer]}"
+            )
+        if not edit.identity:
+            by_layer.setdefault(edit.layer, []).append(edit)
+    return dict(sorted(by_layer.items()))

@@ -1,0 +1,39 @@
+"""The gates of one clip, named and shaped, to look at."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from esn_interp.models.edits import SCOPE_CODES
+
+
+@dataclass(frozen=True, eq=False)
+class GateActivations:
+    """Every gate at every prompt token of one clip; ``acts[3]`` is layer 3, ``[token, neuron]``.
+
+    ``tokens`` are the tokens as text and ``scopes`` their scope codes (0 audio, 1 text, 2 last).
+    """
+
+    layers: tuple[Float[np.ndarray, "token neuron"], ...]
+    tokens: tuple[str, ...]
+    scopes: Int[np.ndarray, " token"]
+
+    def __getitem__(self, layer: int) -> Float[np.ndarray, "token neuron"]:
+        return self.layers[layer]
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __repr__(self) -> str:
+        widths = sorted({layer.shape[1] for layer in self.layers})
+        neurons = " or ".join(map(str, widths))
+        return f"GateActivations({len(self.layers)} layers, {len(self.tokens)} tokens, {neurons} neurons a layer)"
+
+    def where(self, scope: str) -> Bool[np.ndarray, " token"]:
+        """Which tokens belong to a scope: ``audio``, ``text`` or ``last``."""
+        return self.scopes == SCOPE_CODES[scope]
+
+    def firing_rate(self, scope: str = "audio") -> tuple[Float[np.ndarray, " neuron"], ...]:
+        """Share of the scope's tokens at which each neuron fires (gate above 0), per layer."""
+        return tuple((layer[self.where(scope)] > 0).mean(0) for layer in self.layers)
