@@ -1,0 +1,85 @@
+"""What every result can do: be saved as readable JSON, and be loaded again."""
+
+import types
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self, cast, get_args, get_origin
+
+import numpy as np
+
+from esn_interp.errors import StatisticsError
+from esn_interp.files import package_version, read_json, write_json
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """Base of the results: a frozen dataclass whose fields are all that is known.
+
+    Fields may be numbers, text, tuples, arrays (annotated with an exact jaxtyping dtype such as ``Float64``),
+    mappings of those, and further dataclasses. A field that is not a number is null in the file. Subclasses
+    name their ``kind``, and raise ``version`` whenever a field changes its meaning.
+    """
+
+    kind: ClassVar[str] = ""
+    version: ClassVar[int] = 1
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields as plain JSON values, with ``kind`` and ``version``."""
+        header = {"kind": self.kind, "version": self.version, "package_version": package_version()}
+        return {**header, **_encode(self)}
+
+    def save(self, path: str | Path) -> None:
+        """Write the result as JSON that needs nothing of ours to be read."""
+        write_json(path, self.to_dict())
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        EsnError
+            When the file is missing, is no JSON, is of another kind or version, or lacks a field.
+        """
+        content = read_json(path, kind=cls.kind, version=cls.version)
+        try:
+            return cast(Self, _decode(cls, content))
+        except (KeyError, TypeError, ValueError) as error:
+            raise StatisticsError(f"{path}: this {cls.kind} file is damaged ({error}); run it anew") from None
+
+
+def _encode(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _encode(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, np.ndarray):
+        # Nested lists can't tell (0, 5) from (0,), so an array without elements keeps its shape.
+        return {"shape": list(value.shape)} if value.size == 0 else _encode(value.tolist())
+    if isinstance(value, dict):
+        return {str(key): _encode(item) for key, item in cast(dict[Any, Any], value).items()}
+    if isinstance(value, (list, tuple)):
+        return [_encode(item) for item in cast(list[Any], value)]
+    if isinstance(value, (float, np.floating)):
+        return float(value) if np.isfinite(value) else None
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _decode(kind: Any, value: Any) -> Any:
+    """The value of a field annotated as ``kind``; null becomes NaN where a number is expected."""
+    if isinstance(kind, type) and is_dataclass(kind):
+        content = cast(dict[str, Any], value)
+        return kind(**{field.name: _decode(field.type, content[field.name]) for field in fields(kind)})
+    if hasattr(kind, "array_type"):
+        (dtype,) = kind.dtypes
+        return np.empty(value["shape"], dtype) if isinstance(value, dict) else np.array(value, dtype)
+    arguments = get_args(kind)
+    if get_origin(kind) is tuple:
+        inner = arguments[:1] * len(value) if arguments[1:] == (...,) else arguments
+        return tuple(_decode(item_kind, item) for item_kind, item in zip(inner, value, strict=True))
+    if get_origin(kind) is dict:
+        return {key: _decode(arguments[1], item) for key, item in cast(dict[str, Any], value).items()}
+    if kind is float:
+        return float("nan") if value is None else float(value)
+    if isinstance(kind, types.UnionType) and value is not None:
+        (inner,) = [option for option in arguments if option is not types.NoneType]
+        return _decode(inner, value)
+    return value
