@@ -1,0 +1,112 @@
+"""Tables that are read off the code when the docs are built, so that they can't drift from it."""
+
+import inspect
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import typer
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(str(cell).replace('|', '&#124;') for cell in line)} |" for line in lines)
+
+
+class _Markdown(SphinxDirective):
+    """A directive that writes Markdown."""
+
+    optional_arguments = 1
+
+    def markdown(self) -> str:
+        raise NotImplementedError
+
+    def run(self) -> list[nodes.Node]:
+        return self.parse_text_to_nodes(self.markdown(), allow_section_headings=True)
+
+
+class Commands(_Markdown):
+    """Every command of `esn` with its options."""
+
+    def markdown(self) -> str:
+        from esn_interp.cli import app
+
+        group: Any = typer.main.get_command(app)
+        return "\n\n".join(_command(name, command) for name, command in group.commands.items())
+
+
+def _command(name: str, command: Any) -> str:
+    arguments = [p for p in command.params if p.param_type_name == "argument"]
+    options = [p for p in command.params if p.param_type_name == "option"]
+    placeholders = [f"{p.metavar or p.name.upper()}{' ...' if p.nargs == -1 else ''}" for p in arguments]
+    required = [f"{p.opts[0]} {p.metavar or p.name.upper()}" for p in options if p.required]
+    usage = " ".join(["esn", name, *placeholders, *required, "[options]"])
+    rows = [[f"`{p.metavar or p.name.upper()}`", p.help or "", ""] for p in arguments]
+    rows += [[f"`{' '.join(p.opts)}`", p.help or "", _default(p)] for p in options if p.name != "help"]
+    text = inspect.cleandoc(command.help or "")
+    return f"## `esn {name}`\n\n{text}\n\n```text\n{usage}\n```\n\n{_table(['option', 'meaning', 'default'], rows)}"
+
+
+def _default(option: Any) -> str:
+    if option.required:
+        return "required"
+    value = getattr(option.default, "value", option.default)
+    return "" if value is None or value is False else f"`{value}`"
+
+
+class Families(_Markdown):
+    """The families of models that can be loaded."""
+
+    def markdown(self) -> str:
+        from esn_interp.models.families import FAMILIES
+
+        header = ["family", "`model_type`", "checkpoints", "can", "needs"]
+        rows = [
+            [f.title, _code(f.model_types), _code(f.checkpoints), f.capability, f.needs] for f in FAMILIES
+        ]
+        return _table(header, rows)
+
+
+class AccessPoints(_Markdown):
+    """Where the gates of a bundled model are."""
+
+    required_arguments = 1
+
+    def markdown(self) -> str:
+        import esn_interp as esn
+        from esn_interp.models.gate_view import find_decoders
+
+        lm = esn.load(self.arguments[0])
+        decoder = lm.family.decoder(lm.model)
+        path = next(path for path, module in find_decoders(lm.model).items() if module is decoder)
+        rows = [
+            [layer, width, f"`lm.layers[{layer}].gate.output`", f"`{path}.layers.{layer}.mlp.act_fn`"]
+            for layer, width in enumerate(lm.widths)
+        ]
+        return _table(["layer", "gates", "in a trace", "module"], rows)
+
+
+class Corpora(_Markdown):
+    """The corpora that can be loaded by name."""
+
+    def markdown(self) -> str:
+        from esn_interp.speech.corpora import CORPORA
+
+        rows = [
+            [f"`{i.name}`", i.description, "`--root`" if i.needs_root else "nothing", i.licence] for i in CORPORA.values()
+        ]
+        return _table(["name", "what it is", "needs", "licence"], rows)
+
+
+def _code(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.add_directive("commands", Commands)
+    app.add_directive("families", Families)
+    app.add_directive("access-points", AccessPoints)
+    app.add_directive("corpora", Corpora)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
