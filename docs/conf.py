@@ -11,7 +11,7 @@ author = "esn_interp authors"
 project_copyright = "2026, esn_interp authors"
 version = release = installed_version("esn-interp")
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "mathml", "from_code"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "docstrings", "from_code", "mathml"]
 myst_enable_extensions = ["dollarmath", "deflist", "colon_fence", "linkify", "attrs_inline"]
 myst_heading_anchors = 3
 myst_linkify_fuzzy_links = False
@@ -20,7 +20,7 @@ html_math_renderer = "mathml"
 # Docstrings put code between single backticks, and names of ours among it become links.
 default_role = "py:obj"
 suppress_warnings = ["ref.python"]
-autodoc_default_options = {"members": True, "undoc-members": False, "member-order": "bysource"}
+autodoc_default_options = {"members": True, "member-order": "bysource"}
 autodoc_typehints = "signature"
 autodoc_preserve_defaults = True
 autodoc_class_signature = "mixed"

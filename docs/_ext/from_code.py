@@ -1,5 +1,7 @@
 """Tables that are read off the code when the docs are built, so that they can't drift from it."""
 
+import dataclasses
+import importlib
 import inspect
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -8,6 +10,7 @@ import typer
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
+from sphinx.util.typing import stringify_annotation
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -46,7 +49,8 @@ def _command(name: str, command: Any) -> str:
     rows = [[f"`{p.metavar or p.name.upper()}`", p.help or "", ""] for p in arguments]
     rows += [[f"`{' '.join(p.opts)}`", p.help or "", _default(p)] for p in options if p.name != "help"]
     text = inspect.cleandoc(command.help or "")
-    return f"## `esn {name}`\n\n{text}\n\n```text\n{usage}\n```\n\n{_table(['option', 'meaning', 'default'], rows)}"
+    table = _table(["option", "meaning", "default"], rows)
+    return f"## `esn {name}`\n\n{text}\n\n```text\n{usage}\n```\n\n{table}"
 
 
 def _default(option: Any) -> str:
@@ -95,9 +99,30 @@ class Corpora(_Markdown):
         from esn_interp.speech.corpora import CORPORA
 
         rows = [
-            [f"`{i.name}`", i.description, "`--root`" if i.needs_root else "nothing", i.licence] for i in CORPORA.values()
+            [f"`{i.name}`", i.description, "`--root`" if i.needs_root else "nothing", i.licence]
+            for i in CORPORA.values()
         ]
         return _table(["name", "what it is", "needs", "licence"], rows)
+
+
+class ResultFields(_Markdown):
+    """The fields of a result, as they stand in its file."""
+
+    required_arguments = 1
+
+    def markdown(self) -> str:
+        module, name = self.arguments[0].rsplit(".", 1)
+        result: Any = getattr(importlib.import_module(module), name)
+        rows = [[f"`{field.name}`", f"`{_type(field.type)}`"] for field in dataclasses.fields(result)]
+        title = f"`kind` is `{result.kind}`, `version` is {result.version}."
+        return f"{title} Besides `package_version`:\n\n{_table(['field', 'type'], rows)}"
+
+
+def _type(annotation: Any) -> str:
+    """An annotation as a reader of JSON sees it: arrays by dtype and axes, our own classes by name."""
+    if hasattr(annotation, "array_type"):
+        return f"[{', '.join(annotation.dim_str.split())}] {annotation.dtypes[0]}"
+    return stringify_annotation(annotation, mode="smart").replace("~", "")
 
 
 def _code(names: Iterable[str]) -> str:
@@ -109,4 +134,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("families", Families)
     app.add_directive("access-points", AccessPoints)
     app.add_directive("corpora", Corpora)
+    app.add_directive("result-fields", ResultFields)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

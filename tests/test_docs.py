@@ -1,0 +1,84 @@
+"""What the documentation says is what the code does."""
+
+import importlib
+import pkgutil
+import re
+from pathlib import Path
+
+import pytest
+import typer
+
+import esn_interp
+from esn_interp.cli import app
+from esn_interp.neurons.selectors import SELECTORS
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+DOCS = REPOSITORY / "docs"
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+PAGES = [REPOSITORY / "README.md", *sorted(DOCS.glob("*.md"))]
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+
+
+def public_modules() -> set[str]:
+    """Every module but those of the command line, which has a page of its own; packages only gather them."""
+    found = {m.name for m in pkgutil.walk_packages(esn_interp.__path__, "esn_interp.") if not m.ispkg}
+    return {name for name in found if not name.startswith("esn_interp.cli.")}
+
+
+def test_the_reference_covers_every_module():
+    listed: list[str] = []
+    for page in sorted(DOCS.glob("api/*.md")):
+        listed += re.findall(r"automodule:: (\S+)", page.read_text(encoding="utf-8"))
+    listed.append("esn_interp.errors")  # on the page about errors
+    assert sorted(listed) == sorted(public_modules())
+
+
+def test_the_readme_lists_every_command():
+    table = re.findall(r"^\| `esn (\w+)` \|", README, flags=re.MULTILINE)
+    assert table == list(typer.main.get_command(app).commands)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_the_method_names_every_selector():
+    method = (DOCS / "method.md").read_text(encoding="utf-8")
+    assert set(SELECTORS) <= set(re.findall(r"^\| `(\w+)` \|", method, flags=re.MULTILINE))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_shell_lines_are_accepted_by_the_command_line(page: Path):
+    group = typer.main.get_command(app)
+    for block in blocks(page.read_text(encoding="utf-8"), "bash"):
+        for line in block.splitlines():
+            words = line.split("#")[0].split()
+            if words[:1] != ["esn"]:
+                continue
+            command = group.commands[words[1]]  # pyright: ignore[reportAttributeAccessIssue]
+            # Parsing checks names and values of options, and that none that is required is missing.
+            command.make_context(words[1], words[2:])
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda page: page.name)
+def test_names_in_the_text_exist(page: Path):
+    for name in set(re.findall(r"\{py:\w+\}`([\w.]+)`", page.read_text(encoding="utf-8"))):
+        module, _, attribute = name.rpartition(".")
+        assert hasattr(importlib.import_module(module), attribute), name
+
+
+@pytest.mark.slow
+def test_ten_lines_of_python_run(capsys: pytest.CaptureFixture[str]):
+    (code,) = blocks(README, "python")
+    # Smaller, but otherwise as printed; every replacement must hit, so that the two can't drift apart.
+    for old, new in {
+        'esn.corpus("toy-studio").split()': '(c.limit(50) for c in esn.corpus("toy-studio").split())',
+        "esns.plot().show()": "esns.plot()",
+        "evaluate, esns)": "evaluate, esns, draws=1)",
+        "alphas=[0, 1, 2, 4, 8]": "alphas=[0, 4], draws=1",
+    }.items():
+        assert old in code
+        code = code.replace(old, new)
+    names: dict[str, object] = {}
+    exec(compile(code, "README.md", "exec"), names)
+    answer = capsys.readouterr().out.splitlines()[-1]
+    assert answer.strip()
