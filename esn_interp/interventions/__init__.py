@@ -1,0 +1,1 @@
+"""From neuron sets to edited runs."""

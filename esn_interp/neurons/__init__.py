@@ -1,0 +1,1 @@
+"""From gates to neurons: statistics, selectors, neuron sets."""

@@ -1,0 +1,207 @@
+"""The streaming side of statistics: gates are reduced as the model runs, and added once labels are known."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Float64, Int, Int32, Int64
+from torch import Tensor
+
+from esn_interp.errors import StatisticsError
+from esn_interp.neurons.layout import ALL, SCOPES, TOKEN_SUMS, sum_types
+from esn_interp.neurons.origin import Origin
+from esn_interp.neurons.per_clip import VALUES, PerClip
+from esn_interp.neurons.statistics import GateStatistics
+
+
+@dataclass(frozen=True, eq=False)
+class Reductions:
+    """One batch, reduced over tokens: per clip, scope and gate (flat index).
+
+    Whether a clip counts as kept is known only after the run that gives its gates, so these wait for it; they
+    are as large as the batch has clips, whatever the number of tokens.
+    """
+
+    firings: Int32[np.ndarray, "clip scope gate"]
+    sum: Float64[np.ndarray, "clip scope gate"]
+    sum_sq: Float64[np.ndarray, "clip scope gate"]
+    sum_abs: Float64[np.ndarray, "clip scope gate"]
+    tokens: Int64[np.ndarray, "clip scope"]
+
+    @classmethod
+    def empty(cls, clips: int, gates: int) -> "Reductions":
+        """Room for a batch."""
+        shape = (clips, len(SCOPES), gates)
+        return cls(
+            firings=np.zeros(shape, np.int32),
+            sum=np.zeros(shape),
+            sum_sq=np.zeros(shape),
+            sum_abs=np.zeros(shape),
+            tokens=np.zeros(shape[:2], np.int64),
+        )
+
+
+class BatchTap:
+    """Reads the gates of one batch as the model runs; call `Accumulator.fold` with it afterwards.
+
+    ``scopes`` says for every token of the left-padded prompts where it stands: an index of
+    `~esn_interp.neurons.layout.SCOPES`, or -1 for padding.
+    """
+
+    def __init__(self, origin: Origin, scopes: Int[np.ndarray, "clip token"]) -> None:
+        self.held = Reductions.empty(len(scopes), origin.n_gates)
+        self._layers = origin.layers
+        self._shape = scopes.shape
+        self._members = np.stack([scopes == code for code in range(len(SCOPES))], axis=1)
+        self.held.tokens[:] = self._members.sum(axis=2)
+        self._read: set[int] = set()
+
+    def __call__(self, step: int, layer: int, gate: Float[Tensor, "clip token neuron"]) -> None:
+        """Reduce one layer. Steps after the prompt's are generated tokens, which are not collected here."""
+        if step > 0:
+            return
+        if gate.shape[:2] != self._shape:
+            raise StatisticsError(
+                f"layer {layer} gave gates for {list(gate.shape[:2])} clips and tokens, the prompts are"
+                f" {list(self._shape)}"
+            )
+        columns = self._layers[layer]
+        # Apple's accelerator has no float64; a clip is short enough for float32 there.
+        precise = torch.float32 if gate.device.type == "mps" else torch.float64
+        for row, members in enumerate(self._members):
+            # One clip at a time: the float64 copy stays small, and what stands in padding is never touched.
+            here = torch.from_numpy(np.flatnonzero(members.any(axis=0))).to(gate.device)
+            values = gate[row].detach().index_select(0, here).to(precise)
+            choose = torch.from_numpy(members[:, members.any(axis=0)]).to(gate.device, precise)
+            reduced = {
+                "firings": choose @ (values > 0).to(precise),
+                "sum": choose @ values,
+                "sum_sq": choose @ values.square(),
+                "sum_abs": choose @ values.abs(),
+            }
+            for name, value in reduced.items():
+                getattr(self.held, name)[row, :, columns] = value.cpu().numpy()
+        self._read.add(layer)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every layer was read."""
+        return len(self._read) == len(self._layers)
+
+
+class Accumulator:
+    """Adds batches up to `GateStatistics`, clip by clip, in int64 and float64.
+
+    ``start`` continues from the statistics of earlier clips: adding the same clips after it gives the same
+    numbers, to the bit, as one uninterrupted pass.
+    """
+
+    def __init__(
+        self,
+        origin: Origin,
+        emotions: Sequence[str],
+        *,
+        per_clip: bool = False,
+        start: GateStatistics | None = None,
+    ) -> None:
+        self.origin, self.emotions = origin, tuple(emotions)
+        groups = 2 * len(self.emotions)
+        if start is None:
+            self._clips = np.zeros(groups, np.int64)
+            self._tokens = {scope: np.zeros(groups, np.int64) for scope in SCOPES}
+            self._sums = {
+                name: np.zeros((groups, origin.n_gates), dtype) for name, dtype in sum_types(SCOPES).items()
+            }
+        else:
+            self._clips = start.clips.copy()
+            self._tokens = {scope: values.copy() for scope, values in start.tokens.items()}
+            self._sums = {name: values.copy() for name, values in start.sums.items()}
+        self._keep_clips = per_clip
+        self._per_clip = [start.per_clip] if start is not None and start.per_clip is not None else []
+
+    def tap(self, scopes: Int[np.ndarray, "clip token"]) -> BatchTap:
+        """A tap for the next batch."""
+        return BatchTap(self.origin, scopes)
+
+    def fold(
+        self,
+        tap: BatchTap,
+        *,
+        emotion: Int[np.ndarray, " clip"],
+        kept: Bool[np.ndarray, " clip"],
+        ids: Sequence[str],
+    ) -> None:
+        """Add a batch whose run is over: ``emotion`` indexes `emotions`, ``kept`` is the success filter.
+
+        Raises
+        ------
+        StatisticsError
+            When a clip has no token in some scope, or a gate that is not finite; names the clip.
+        """
+        if not tap.complete:
+            raise StatisticsError("the run gave no gates for some layers, so there is nothing to add up")
+        held = tap.held
+        for row, clip in enumerate(ids):
+            if not held.tokens[row].all():
+                scope = SCOPES[int(held.tokens[row].argmin())]
+                raise StatisticsError(
+                    f"clip {clip}: its prompt has no {scope} token, so it has no rate there"
+                )
+            if not np.isfinite(held.sum_sq[row]).all():
+                raise StatisticsError(
+                    f"clip {clip}: the model's gates are not finite; run it in float32 or bfloat16"
+                )
+        if self._keep_clips:
+            self._per_clip.append(_single_clips(held, emotion, kept, ids))
+        for row in range(len(ids)):
+            group = int(emotion[row]) + (0 if kept[row] else len(self.emotions))
+            self._clips[group] += 1
+            for at, scope in enumerate(SCOPES):
+                self._tokens[scope][group] += held.tokens[row, at]
+                for name in TOKEN_SUMS:
+                    self._sums[f"{scope}/{name}"][group] += getattr(held, name)[row, at]
+                self._add_clip(group, scope, held.firings[row, at], held.sum[row, at], held.tokens[row, at])
+            everywhere = (held.firings[row].sum(axis=0), held.sum[row].sum(axis=0), held.tokens[row].sum())
+            self._add_clip(group, ALL, *everywhere)
+
+    def _add_clip(
+        self,
+        group: int,
+        scope: str,
+        firings: Int[np.ndarray, " gate"],
+        total: Float64[np.ndarray, " gate"],
+        tokens: np.int64,
+    ) -> None:
+        rate, mean = firings / tokens, total / tokens
+        for name, value in (("rate", rate), ("mean", mean)):
+            self._sums[f"{scope}/{name}_sum"][group] += value
+            self._sums[f"{scope}/{name}_sum_sq"][group] += value * value
+
+    def statistics(
+        self, *, prompt: str = "", skipped: Sequence[tuple[str, str]] = (), seed: int = 0
+    ) -> GateStatistics:
+        """What was added up so far, as a copy."""
+        return GateStatistics(
+            origin=self.origin,
+            emotions=self.emotions,
+            prompt=prompt,
+            clips=self._clips.copy(),
+            tokens={scope: values.copy() for scope, values in self._tokens.items()},
+            sums={name: values.copy() for name, values in self._sums.items()},
+            skipped=tuple(skipped),
+            seed=seed,
+            per_clip=PerClip.concatenate(self._per_clip),
+        )
+
+
+def _single_clips(
+    held: Reductions, emotion: Int[np.ndarray, " clip"], kept: Bool[np.ndarray, " clip"], ids: Sequence[str]
+) -> PerClip:
+    values: dict[str, np.ndarray] = {}
+    for at, scope in enumerate(SCOPES):
+        tokens = held.tokens[:, at, None]
+        for name, total in zip(VALUES, (held.firings, held.sum), strict=True):
+            values[f"{scope}/{name}"] = (total[:, at] / tokens).astype(np.float32)
+    tokens_of = {scope: held.tokens[:, at].astype(np.int32) for at, scope in enumerate(SCOPES)}
+    return PerClip(tuple(ids), emotion.astype(np.int32), kept.astype(np.bool_), tokens_of, values)

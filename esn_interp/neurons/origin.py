@@ -1,0 +1,140 @@
+"""Where statistics and neuron sets come from: which model's gates, and which clips."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+from jaxtyping import Int, Int64
+
+from esn_interp.errors import StatisticsError
+
+
+class GatedModel(Protocol):
+    """The part of `AudioLM` by which its gates are recognised."""
+
+    @property
+    def name(self) -> str:
+        """What the model is called."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Short hash of its weights."""
+        ...
+
+    @property
+    def component(self) -> str:
+        """The decoder whose gates are meant."""
+        ...
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Gates of each decoder layer."""
+        ...
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The gates of one component of one model, and the clips that they were read on.
+
+    ``widths`` counts the gates of each decoder layer. A gate has two names: (layer, neuron), and its flat
+    index, which numbers all gates layer by layer: ``index = offsets[layer] + neuron``.
+    """
+
+    model: str
+    fingerprint: str
+    component: str
+    widths: tuple[int, ...]
+    corpus: str
+    corpus_fingerprint: str
+
+    @property
+    def name(self) -> str:
+        """The model's name: an origin can stand where a model is compared."""
+        return self.model
+
+    @property
+    def n_gates(self) -> int:
+        """The number of gates over all layers."""
+        return sum(self.widths)
+
+    @property
+    def offsets(self) -> Int64[np.ndarray, " layer"]:
+        """Flat index of each layer's first gate."""
+        return np.cumsum([0, *self.widths[:-1]], dtype=np.int64)
+
+    @property
+    def layers(self) -> tuple[slice, ...]:
+        """The flat indices of each layer."""
+        return tuple(
+            slice(int(start), int(start) + n) for start, n in zip(self.offsets, self.widths, strict=True)
+        )
+
+    def locate(
+        self, index: Int[np.ndarray, " member"]
+    ) -> tuple[Int64[np.ndarray, " member"], Int64[np.ndarray, " member"]]:
+        """Layer and neuron of each flat index."""
+        layer = np.searchsorted(np.cumsum(self.widths), index, side="right")
+        return layer.astype(np.int64), (index - self.offsets[layer]).astype(np.int64)
+
+    def check(self, lm: GatedModel, what: str) -> None:
+        """Refuse a model whose gates are not these; ``what`` names the refused object.
+
+        Raises
+        ------
+        StatisticsError
+            When weights, component or widths differ.
+        """
+        ours = (self.fingerprint, self.component, self.widths)
+        if ours != (lm.fingerprint, lm.component, tuple(lm.widths)):
+            raise StatisticsError(
+                f"{what} come from {_gates(self)}, not from {_gates(lm)};"
+                " use the model that they were found in, or collect anew"
+            )
+
+    def join(self, others: Iterable["Origin"]) -> "Origin":
+        """The same gates on the clips of all; corpora and their fingerprints are joined by ``+``.
+
+        Raises
+        ------
+        StatisticsError
+            When another model's gates are among them.
+        """
+        corpora, fingerprints = set(self.corpus.split("+")), set(self.corpus_fingerprint.split("+"))
+        for other in others:
+            self.check(other, "the gates")
+            corpora |= set(other.corpus.split("+"))
+            fingerprints |= set(other.corpus_fingerprint.split("+"))
+        return replace(
+            self, corpus="+".join(sorted(corpora)), corpus_fingerprint="+".join(sorted(fingerprints))
+        )
+
+    def header(self) -> dict[str, Any]:
+        """The fields as JSON; ``experts`` is 0 for a layer that is not a mixture of experts."""
+        return {
+            "model": self.model,
+            "fingerprint": self.fingerprint,
+            "component": self.component,
+            "widths": list(self.widths),
+            "experts": [0] * len(self.widths),
+            "corpus": self.corpus,
+            "corpus_fingerprint": self.corpus_fingerprint,
+        }
+
+    @classmethod
+    def from_header(cls, header: Mapping[str, Any]) -> "Origin":
+        """What `header` wrote."""
+        return cls(
+            model=header["model"],
+            fingerprint=header["fingerprint"],
+            component=header["component"],
+            widths=tuple(header["widths"]),
+            corpus=header["corpus"],
+            corpus_fingerprint=header["corpus_fingerprint"],
+        )
+
+
+def _gates(lm: GatedModel) -> str:
+    layers = f"{len(lm.widths)} layers with {sum(lm.widths):,} gates"
+    return f"{lm.name} (weights {lm.fingerprint}, {lm.component}, {layers})"

@@ -1,0 +1,165 @@
+"""From statistics to neurons: a selector scores every gate for every emotion, and one shared step cuts."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from inspect import signature
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64
+
+from esn_interp.errors import StatisticsError
+from esn_interp.neurons.neuron_set import NeuronSet
+from esn_interp.neurons.scores import Scores, cas, lap, lape, mad, random
+from esn_interp.neurons.statistics import GateStatistics
+
+
+@dataclass(frozen=True)
+class Selector:
+    """A way to score gates, and how its rates are pooled unless the user says otherwise."""
+
+    title: str
+    score: Callable[..., Scores]
+    pooling: Literal["clip", "token"] = "clip"
+
+    @property
+    def options(self) -> dict[str, float]:
+        """The parameters that this selector alone has, with their defaults."""
+        _, *parameters = signature(self.score).parameters.values()
+        return {parameter.name: parameter.default for parameter in parameters}
+
+
+SELECTORS: dict[str, Selector] = {
+    "lap": Selector("firing frequency", lap),
+    "lape": Selector("entropy of the firing frequency over the emotions", lape, pooling="token"),
+    "mad": Selector("mean deviation of the gate from the other emotions", mad),
+    "cas": Selector("contrast: firing frequency of the first emotion minus the second's", cas),
+    "random": Selector("uniform draw, as a control", random),
+}
+
+
+@dataclass(frozen=True)
+class Size:
+    """How many gates are selected: exactly one of a fraction of all, a count, and a least score."""
+
+    top: float | None = None
+    count: int | None = None
+    threshold: float | None = None
+
+    def __post_init__(self) -> None:
+        given = {name: value for name, value in vars(self).items() if value is not None}
+        if len(given) != 1:
+            had = " and ".join(given) or "none"
+            raise StatisticsError(f"give one of top (a fraction of all gates), count, threshold; got {had}")
+        if self.top is not None and not 0 < self.top <= 1:
+            raise StatisticsError(f"top is a fraction of all gates in (0, 1], not {self.top:g}; 0.01 is 1 %")
+        if self.count is not None and self.count < 1:
+            raise StatisticsError(f"count is a number of gates of at least 1, not {self.count}")
+        if self.threshold is not None and not np.isfinite(self.threshold):
+            raise StatisticsError(f"threshold is a finite score, not {self.threshold}")
+
+    def most(self, gates: int) -> int:
+        """How many of so many gates may be selected. Fractions are rounded half to even, as in [LAPE]."""
+        if self.count is not None and self.count > gates:
+            raise StatisticsError(f"count {self.count} is more than the {gates:,} gates that there are")
+        if self.top is not None:
+            return max(1, round(self.top * gates))
+        return self.count or gates
+
+
+def select(
+    stats: GateStatistics,
+    selector: str = "mad",
+    *,
+    top: float | None = None,
+    count: int | None = None,
+    threshold: float | None = None,
+    scope: str = "all",
+    pooling: str | None = None,
+    filter: str = "correct",
+    per_layer: bool = False,
+    min_clips: int = 1,
+    seed: int = 0,
+    **options: float,
+) -> NeuronSet:
+    """The gates that speak most for each emotion.
+
+    Parameters
+    ----------
+    selector
+        A name of `SELECTORS`: ``lap``, ``lape``, ``mad``, ``cas`` or ``random``.
+    top, count, threshold
+        Exactly one of them. ``top`` is a fraction in (0, 1] of all gates and ``count`` a number of gates,
+        both per emotion (``lape``: over all emotions together); ``threshold`` is the least score. Fewer are
+        selected when fewer are eligible; ties are broken by (layer, neuron).
+    scope, pooling, filter, min_clips
+        Which tokens and clips count, and how: see `GateStatistics.rates`. Pooling is by clip unless said
+        otherwise; for ``lape`` it is by token, as published.
+    per_layer
+        Cut within each layer instead of over the whole model.
+    seed
+        Of the ``random`` selector; the others draw nothing.
+    options
+        Parameters of the selector, such as ``tau_rate`` of ``lape``.
+
+    Raises
+    ------
+    StatisticsError
+        On an unknown selector, scope, pooling, filter or option, a size out of range, or an emotion without
+        enough clips that passed the filter.
+    """
+    if selector not in SELECTORS:
+        raise StatisticsError(f"unknown selector {selector!r}; choose from {', '.join(SELECTORS)}")
+    chosen, size = SELECTORS[selector], Size(top, count, threshold)
+    pooling = pooling or chosen.pooling
+    if unknown := sorted(set(options) - set(chosen.options)):
+        known = ", ".join(chosen.options) or "none"
+        raise StatisticsError(f"selector {selector!r} has no option {unknown[0]!r}; it has {known}")
+    settings = {**chosen.options, **({"seed": seed} if "seed" in chosen.options else {}), **options}
+    rates = stats.rates(scope=scope, pooling=pooling, filter=filter, min_clips=min_clips)
+    scores = chosen.score(rates, **settings)
+    members = cut(scores, size, stats.origin.layers if per_layer else (slice(0, stats.n_gates),))
+    rows = dict(enumerate(stats.emotions))
+    return NeuronSet.from_indices(
+        stats.origin,
+        {emotion: np.flatnonzero(members[row]) for row, emotion in rows.items()},
+        scores={emotion: scores.score[row, members[row]] for row, emotion in rows.items()},
+        selector=selector,
+        parameters={
+            **{name: value for name, value in vars(size).items() if value is not None},
+            "scope": scope,
+            "pooling": pooling,
+            "filter": filter,
+            "per_layer": per_layer,
+            **settings,
+            "seen": stats.seen,
+            "kept": stats.kept,
+        },
+    )
+
+
+def cut(scores: Scores, size: Size, blocks: tuple[slice, ...]) -> Bool[np.ndarray, "emotion gate"]:
+    """Which gates are selected for which emotion; each block of gates is cut by itself."""
+    members = np.zeros_like(scores.eligible)
+    for block in blocks:
+        score, eligible = scores.score[:, block], scores.eligible[:, block]
+        most = size.most(score.shape[1])
+        if scores.cut == "model":
+            best = score.max(axis=0)
+            selected = _first(best, best > -np.inf, most, size.threshold)
+            members[:, block][:, selected] = eligible[:, selected]
+        else:
+            for row in range(len(score)):
+                members[row, block][_first(score[row], eligible[row], most, size.threshold)] = True
+    return members
+
+
+def _first(
+    score: Float64[np.ndarray, " gate"],
+    eligible: Bool[np.ndarray, " gate"],
+    most: int,
+    threshold: float | None,
+) -> Int64[np.ndarray, " selected"]:
+    """The eligible gates of highest score; a stable sort breaks ties by flat index, so by (layer, neuron)."""
+    candidates = np.flatnonzero(eligible & (score >= threshold) if threshold is not None else eligible)
+    return candidates[np.argsort(-score[candidates], kind="stable")[:most]]

@@ -1,0 +1,296 @@
+"""Additive sufficient statistics of the gates: what a pass over any number of clips is reduced to.
+
+Groups are emotions times the two sides of the success filter, so that the filter, the token scope and the
+pooling are all chosen when neurons are selected, not when clips are run. [ESN-SER] is Zhao, Schuller, Sisman,
+arXiv 2601.03115.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64, Int64, Num
+
+from esn_interp.errors import StatisticsError
+from esn_interp.files import load_tensors, package_version, save_tensors
+from esn_interp.neurons.layout import ALL, SCOPES, LayeredArrays, by_layer, parse_scopes, sum_over, sum_types
+from esn_interp.neurons.origin import GatedModel, Origin
+from esn_interp.neurons.per_clip import PerClip
+from esn_interp.neurons.rates import Rates
+
+KIND, VERSION = "statistics", 1
+
+
+@dataclass(frozen=True, eq=False)
+class GateStatistics:
+    """Sums over clips and tokens of every gate ``g``, per group.
+
+    With E emotions there are 2 E groups: rows 0 to E-1 hold the kept clips of each emotion (those that the
+    unedited model labels correctly), rows E to 2E-1 the dropped ones.
+
+    Parameters
+    ----------
+    clips
+        Number of clips.
+    tokens
+        Number of tokens, by scope.
+    sums
+        By name, one column per gate (flat index, see `Origin`). Over the tokens of a scope: ``firings``
+        counts g > 0; ``sum``, ``sum_sq`` and ``sum_abs`` add g, its square and its magnitude. Over clips:
+        ``rate_sum`` and ``rate_sum_sq`` add each clip's firing rate and its square, ``mean_sum`` and
+        ``mean_sum_sq`` its mean gate and its square; these exist for the scope ``all`` too, every position of
+        the prompt.
+    skipped
+        Clips that could not be used, each with the reason.
+    """
+
+    origin: Origin
+    emotions: tuple[str, ...]
+    prompt: str
+    clips: Int64[np.ndarray, " group"]
+    tokens: Mapping[str, Int64[np.ndarray, " group"]]
+    sums: Mapping[str, Num[np.ndarray, "group gate"]]
+    scopes: tuple[str, ...] = SCOPES
+    skipped: tuple[tuple[str, str], ...] = ()
+    seed: int = 0
+    per_clip: PerClip | None = field(default=None, repr=False)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Gates of each decoder layer."""
+        return self.origin.widths
+
+    @property
+    def n_gates(self) -> int:
+        """Gates over all layers."""
+        return self.origin.n_gates
+
+    @property
+    def model(self) -> str:
+        """Name of the model whose gates these are."""
+        return self.origin.model
+
+    @property
+    def corpus(self) -> str:
+        """Name of the corpus; joined by ``+`` after a merge over corpora."""
+        return self.origin.corpus
+
+    @property
+    def kept(self) -> dict[str, int]:
+        """Clips per emotion that passed the success filter."""
+        return {emotion: int(self.clips[row]) for row, emotion in enumerate(self.emotions)}
+
+    @property
+    def seen(self) -> dict[str, int]:
+        """Clips per emotion that were run; skipped ones are not among them."""
+        dropped = self.clips[len(self.emotions) :]
+        return {emotion: n + int(dropped[row]) for row, (emotion, n) in enumerate(self.kept.items())}
+
+    def check(self, lm: GatedModel) -> None:
+        """Refuse a model whose gates are not those of these statistics (StatisticsError)."""
+        self.origin.check(lm, "the statistics")
+
+    def rates(
+        self, *, scope: str = ALL, pooling: str = "clip", filter: str = "correct", min_clips: int = 1
+    ) -> Rates:
+        """Firing frequency P[e] and mean gate mu[e] of every gate, per emotion.
+
+        Parameters
+        ----------
+        scope
+            Token scopes, separated by commas, or ``all``.
+        pooling
+            ``clip``: every clip counts once, as the mean over clips of the clip's own rate or mean; several
+            scopes are averaged with equal weight. (Both our choice.) ``token``: sums over the tokens of all
+            scopes and clips, divided by their number; long clips count more. [ESN-SER]
+        filter
+            ``correct``: only the clips that the unedited model labels correctly [ESN-SER]; ``none``: all.
+
+        Raises
+        ------
+        StatisticsError
+            On an unknown scope, pooling or filter, or when fewer than ``min_clips`` clips of an emotion are
+            left.
+        """
+        if pooling not in ("clip", "token"):
+            raise StatisticsError(f"unknown pooling {pooling!r}; choose clip or token")
+        if filter not in ("correct", "none"):
+            raise StatisticsError(f"unknown filter {filter!r}; choose correct or none")
+        clips = _sides(self.clips, filter)
+        self._require(clips, max(min_clips, 1), filter)
+        names, parts = parse_scopes(scope, self.scopes), self._disjoint(scope)
+
+        def total(kind: str, over: Sequence[str]) -> np.ndarray:
+            return sum_over(_sides(self.sums[f"{name}/{kind}"], filter) for name in over)
+
+        firings = total("firings", parts)
+        tokens = sum_over(_sides(self.tokens[name], filter) for name in parts)
+        if pooling == "clip":
+            shares = clips[:, None] * len(names)
+            frequency, mean = total("rate_sum", names) / shares, total("mean_sum", names) / shares
+        else:
+            frequency, mean = firings / tokens[:, None], total("sum", parts) / tokens[:, None]
+        return Rates(self.emotions, frequency, mean, clips, firings, tokens, pooling)
+
+    def magnitude(self, *, scope: str = ALL) -> Float64[np.ndarray, " gate"]:
+        """Mean of abs(g) over the tokens of a scope: unweighted mean over the emotions that have clips.
+
+        Raises
+        ------
+        StatisticsError
+            When no emotion has a clip.
+        """
+        parts = self._disjoint(scope)
+        tokens = sum_over(_sides(self.tokens[name], "none") for name in parts)
+        total = sum_over(_sides(self.sums[f"{name}/sum_abs"], "none") for name in parts)
+        present = tokens > 0
+        if not present.any():
+            raise StatisticsError("no clip was run, so the gates have no magnitude")
+        return np.mean(total[present] / tokens[present, None], axis=0)
+
+    def __add__(self, other: "GateStatistics") -> "GateStatistics":
+        return merge([self, other])
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Every array under its name in the file; per-gate sums by layer, such as ``audio/firings/07``."""
+        arrays: dict[str, np.ndarray] = {"clips": self.clips}
+        arrays |= {f"{scope}/tokens": tokens for scope, tokens in self.tokens.items()}
+        for name, values in self.sums.items():
+            arrays |= by_layer(name, values, self.origin)
+        return arrays | (self.per_clip.arrays(self.origin) if self.per_clip else {})
+
+    def header(self) -> dict[str, Any]:
+        """What the file says about itself."""
+        return {
+            "kind": KIND,
+            "version": VERSION,
+            **self.origin.header(),
+            "emotions": list(self.emotions),
+            "scopes": list(self.scopes),
+            "groups": [f"{emotion}/{side}" for side in ("kept", "dropped") for emotion in self.emotions],
+            "filter": "kept: labelled correctly by the unedited model",
+            "seen": self.seen,
+            "kept": self.kept,
+            "skipped": [list(pair) for pair in self.skipped],
+            "prompt": self.prompt,
+            "seed": self.seed,
+            "per_clip": list(self.per_clip.ids) if self.per_clip else None,
+            "esn_interp": package_version(),
+            "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+
+    def save(self, path: str | Path) -> None:
+        """Write one ``.safetensors`` file."""
+        save_tensors(path, self.arrays(), self.header())
+
+    @classmethod
+    def load(cls, path: str | Path) -> "GateStatistics":
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        EsnError
+            When there is no such file, or it is of another kind or version.
+        StatisticsError
+            When its arrays do not have the shapes that its header promises.
+        """
+        arrays, header = load_tensors(path, kind=KIND, version=VERSION)
+        return cls.from_file(arrays, header, where=str(path))
+
+    @classmethod
+    def from_file(
+        cls, arrays: Mapping[str, np.ndarray], header: Mapping[str, Any], *, where: str
+    ) -> "GateStatistics":
+        """Statistics from the arrays and the header of a file called ``where``."""
+        origin, scopes = Origin.from_header(header), tuple(header["scopes"])
+        groups = 2 * len(header["emotions"])
+        file, ids = LayeredArrays(arrays, origin, where=where), header["per_clip"]
+        return cls(
+            origin=origin,
+            emotions=tuple(header["emotions"]),
+            prompt=header["prompt"],
+            clips=file.flat("clips", np.int64, groups),
+            tokens={scope: file.flat(f"{scope}/tokens", np.int64, groups) for scope in scopes},
+            sums={name: file.gates(name, dtype, groups) for name, dtype in sum_types(scopes).items()},
+            scopes=scopes,
+            skipped=tuple((clip, reason) for clip, reason in header["skipped"]),
+            seed=header["seed"],
+            per_clip=None if ids is None else PerClip.read(file, ids, scopes),
+        )
+
+    def _disjoint(self, scope: str) -> tuple[str, ...]:
+        """The scopes that hold each token once."""
+        names = parse_scopes(scope, self.scopes)
+        return self.scopes if names == (ALL,) else names
+
+    def _require(self, clips: Int64[np.ndarray, " emotion"], least: int, filter: str) -> None:
+        for emotion, n in zip(self.emotions, clips, strict=True):
+            if n < least and filter == "none":
+                raise StatisticsError(f"emotion {emotion!r}: {n} clips, {least} needed; collect more of it")
+            if n < least:
+                raise StatisticsError(
+                    f"emotion {emotion!r}: the model labels {n} of {self.seen[emotion]} clips correctly,"
+                    f" {least} needed; collect more of it, leave it out, or use filter none"
+                )
+
+
+def merge(shards: Sequence[GateStatistics]) -> GateStatistics:
+    """Add statistics of different clips.
+
+    Counts are exact in any order. Floating sums are added in a canonical order (by corpus and its
+    fingerprint), so the result does not depend on the order of ``shards`` to the bit.
+
+    Raises
+    ------
+    StatisticsError
+        When there are none, when they differ in model, emotions, scopes or prompt, or when two hold the same
+        clips.
+    """
+    if not shards:
+        raise StatisticsError("nothing to merge: give at least one statistics file")
+    ordered = sorted(shards, key=lambda shard: (shard.origin.corpus, shard.origin.corpus_fingerprint))
+    first, *rest = ordered
+    held: set[str] = set()
+    for shard in ordered:
+        for name in ("emotions", "scopes", "prompt"):
+            ours, other = getattr(first, name), getattr(shard, name)
+            if ours != other:
+                raise StatisticsError(
+                    f"statistics of different {name} can't be merged: {_say(ours)} and {_say(other)}"
+                )
+        pieces = set(shard.origin.corpus_fingerprint.split("+"))
+        if pieces & held:
+            raise StatisticsError(
+                f"two of the statistics hold the same clips of {shard.corpus}; each counts once"
+            )
+        held |= pieces
+    per_clip = [shard.per_clip for shard in ordered]
+    if any(part is None for part in per_clip) != all(part is None for part in per_clip):
+        raise StatisticsError(
+            "some of the statistics keep per-clip values and others do not; collect all alike"
+        )
+    return GateStatistics(
+        origin=first.origin.join(shard.origin for shard in rest),
+        emotions=first.emotions,
+        prompt=first.prompt,
+        clips=sum_over(shard.clips for shard in ordered),
+        tokens={scope: sum_over(shard.tokens[scope] for shard in ordered) for scope in first.scopes},
+        sums={name: sum_over(shard.sums[name] for shard in ordered) for name in first.sums},
+        scopes=first.scopes,
+        skipped=tuple(pair for shard in ordered for pair in shard.skipped),
+        seed=first.seed,
+        per_clip=PerClip.concatenate([part for part in per_clip if part is not None]),
+    )
+
+
+def _sides(rows: np.ndarray, filter: str) -> np.ndarray:
+    """One row per emotion: the kept side, or both sides of the filter together."""
+    kept, dropped = np.split(rows, 2)
+    return kept if filter == "correct" else kept + dropped
+
+
+def _say(value: str | tuple[str, ...]) -> str:
+    return value if isinstance(value, str) else ", ".join(value)
