@@ -1,0 +1,131 @@
+"""Any audio a user may hand over, as one kind of array: mono, 16 kHz, float32. Decoded by soundfile."""
+
+import io
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+from jaxtyping import Float
+from scipy.signal import resample_poly
+
+from esn_interp.errors import AudioError
+
+SAMPLE_RATE = 16_000
+SILENCE = 1e-4  # peak below which a clip counts as silent: 80 dB below full scale
+
+AudioSource = str | Path | bytes | Mapping[str, Any] | np.ndarray
+
+
+def read_audio(
+    source: AudioSource,
+    *,
+    name: str | None = None,
+    shortest: float = 0.1,
+    longest: float = 60.0,
+) -> Float[np.ndarray, " sample"]:
+    """Reads a clip as float32 mono at 16 kHz, resampled where needed.
+
+    `source` is a path, the bytes of an audio file, an array (mono or [sample, channel], taken to be at 16
+    kHz; integers are scaled by their full range), or a mapping as `datasets` has it: {"bytes", "path"} or
+    {"array", "sampling_rate"}. Durations are in seconds.
+
+    Raises `AudioError`, naming the clip (`name`, else its path), when it is missing, a folder, empty, not
+    audio, silent, not finite, or shorter or longer than allowed.
+    """
+    plain, label = _unwrap(source, name)
+    if isinstance(plain, tuple):
+        wave, rate = _as_float(plain[0], label), plain[1]
+    else:
+        wave, rate = _decode(plain, label, longest)
+    if wave.ndim == 2:
+        # Channels are the shorter axis: no clip has fewer samples than channels.
+        wave = wave.mean(axis=int(np.argmin(wave.shape)))
+    _check(wave, rate, label, shortest, longest)
+    if rate != SAMPLE_RATE:
+        divisor = math.gcd(rate, SAMPLE_RATE)
+        wave = resample_poly(wave, SAMPLE_RATE // divisor, rate // divisor)
+    return np.ascontiguousarray(wave, dtype=np.float32)
+
+
+def _unwrap(source: Any, name: str | None) -> tuple[Path | bytes | tuple[np.ndarray, int], str]:
+    """Reduces every accepted form to a path, bytes or (array, sampling rate), and finds it a name."""
+    if isinstance(source, Mapping):
+        path = source.get("path")
+        label = name or (str(path) if path else "audio")
+        if source.get("array") is not None:
+            return (np.asarray(source["array"]), int(source.get("sampling_rate") or SAMPLE_RATE)), label
+        if source.get("bytes") is not None:
+            return bytes(source["bytes"]), label
+        if path:
+            return Path(path), label
+        raise AudioError(
+            f"{label}: a mapping needs 'bytes', 'path' or 'array', this one has {sorted(source)}"
+        )
+    if isinstance(source, str | Path):
+        return Path(source), name or str(source)
+    if isinstance(source, bytes | bytearray | memoryview):
+        return bytes(source), name or "audio bytes"
+    if isinstance(source, np.ndarray):
+        return (source, SAMPLE_RATE), name or "array"
+    raise AudioError(
+        f"{name or 'audio'}: expected a path, bytes, an array or a mapping, got {type(source).__name__}"
+    )
+
+
+def _as_float(array: np.ndarray, label: str) -> np.ndarray:
+    if array.ndim not in (1, 2):
+        raise AudioError(f"{label}: expected a waveform with one or two axes, got shape {array.shape}")
+    if np.issubdtype(array.dtype, np.signedinteger):
+        return array.astype(np.float32) / np.float32(-float(np.iinfo(array.dtype).min))
+    if not np.issubdtype(array.dtype, np.floating):
+        raise AudioError(f"{label}: expected samples as floats or signed integers, got {array.dtype}")
+    return array.astype(np.float32)
+
+
+def _decode(source: Path | bytes, label: str, longest: float) -> tuple[np.ndarray, int]:
+    if isinstance(source, Path):
+        if not source.exists():
+            raise AudioError(f"{label}: no such file")
+        if source.is_dir():
+            raise AudioError(f"{label}: is a folder, expected an audio file")
+        try:
+            data = source.read_bytes()
+        except OSError as error:
+            raise AudioError(f"{label}: cannot be read ({error.strerror})") from error
+    else:
+        data = source
+    if not data:
+        raise AudioError(f"{label}: empty file")
+    try:
+        with soundfile.SoundFile(io.BytesIO(data)) as file:
+            rate = int(file.samplerate)
+            # The header is believed before anything is decoded: an hour of audio is refused in milliseconds.
+            if len(file) > longest * rate:
+                raise AudioError(_too_long(label, len(file) / rate, longest))
+            return file.read(dtype="float32", always_2d=False), rate
+    except (soundfile.SoundFileError, RuntimeError, ValueError) as error:
+        raise AudioError(f"{label}: not audio that soundfile can read (wav, flac, ogg, opus, mp3)") from error
+
+
+def _check(wave: np.ndarray, rate: int, label: str, shortest: float, longest: float) -> None:
+    if rate <= 0:
+        raise AudioError(f"{label}: sampling rate {rate} is not positive")
+    seconds = len(wave) / rate
+    if len(wave) == 0:
+        raise AudioError(f"{label}: holds no samples")
+    if not np.isfinite(wave).all():
+        raise AudioError(f"{label}: holds samples that are not finite (NaN or infinity)")
+    if seconds < shortest:
+        raise AudioError(f"{label}: lasts {seconds:.3f} s, shorter than the {shortest:g} s a clip needs")
+    if seconds > longest:
+        raise AudioError(_too_long(label, seconds, longest))
+    peak = float(np.abs(wave).max())
+    if peak < SILENCE:
+        raise AudioError(f"{label}: silent (peak {peak:.1e})")
+
+
+def _too_long(label: str, seconds: float, longest: float) -> str:
+    return f"{label}: lasts {seconds:.1f} s, longer than the {longest:g} s allowed; cut it into shorter clips"
