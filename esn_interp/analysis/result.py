@@ -9,6 +9,9 @@ import numpy as np
 
 from esn_interp.errors import StatisticsError
 from esn_interp.files import package_version, read_json, write_json
+from esn_interp.neurons.neuron_set import NeuronSet
+from esn_interp.speech.clips import Clips
+from esn_interp.tasks.listener import Listener
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +49,30 @@ class Result:
             return cast(Self, _decode(cls, content))
         except (KeyError, TypeError, ValueError) as error:
             raise StatisticsError(f"{path}: this {cls.kind} file is damaged ({error}); run it anew") from None
+
+
+@dataclass(frozen=True)
+class Origins:
+    """What an effect was measured on: which model, which clips, and whose neurons."""
+
+    model: str
+    fingerprint: str
+    corpus: str
+    corpus_fingerprint: str
+    selector: str
+    identified_on: str
+
+    @classmethod
+    def of(cls, lm: Listener, clips: Clips, neurons: NeuronSet) -> "Origins":
+        """Read off what each says of itself."""
+        return cls(
+            model=lm.name,
+            fingerprint=lm.fingerprint,
+            corpus=clips.name,
+            corpus_fingerprint=clips.fingerprint,
+            selector=neurons.selector,
+            identified_on=neurons.origin.corpus,
+        )
 
 
 def _encode(value: Any) -> Any:

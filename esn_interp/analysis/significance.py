@@ -7,9 +7,9 @@ value per speaker, or leaves one speaker out at a time. All functions are pure a
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
-from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 from jaxtyping import Bool, Float, Int, Shaped
 from scipy import stats
 
@@ -18,7 +18,7 @@ from esn_interp.errors import StatisticsError
 MIN_SPEAKERS = 6
 """With fewer speakers no p-value is given: a two-sided sign-flip test of five can't go below 0.06."""
 
-Alternative = Literal["two-sided", "less", "greater"]
+ALTERNATIVES = ("two-sided", "less", "greater")
 _EXACT_SPEAKERS = 16
 
 
@@ -34,6 +34,10 @@ class Interval:
     low: float
     high: float
     speakers: int
+
+    def scaled(self, factor: float | int) -> "Interval":
+        """The same in another unit; 100 turns fractions into percentage points."""
+        return Interval(self.value * factor, self.low * factor, self.high * factor, self.speakers)
 
     @property
     def excludes_zero(self) -> bool:
@@ -100,7 +104,7 @@ class SpeakerMeans:
     @property
     def speakers(self) -> Int[np.ndarray, "*cell"]:
         """Number of speakers with a clip in the cell."""
-        return (self.count > 0).sum(axis=0)
+        return np.asarray((self.count > 0).sum(axis=0))
 
     @property
     def replicates(self) -> Float[np.ndarray, " speaker *cell"]:
@@ -111,19 +115,27 @@ class SpeakerMeans:
         """Lower and upper bounds of every cell's mean; see `cluster_t_bounds`."""
         return cluster_t_bounds(self.value, self.replicates, self.speakers, level=level)
 
-    def interval(
-        self, reduce: Callable[[np.ndarray], np.ndarray] = lambda cells: cells, *, level: float = 0.95
-    ) -> Interval:
-        """Interval of a number computed from the cells, such as the mean of a diagonal.
+    def reduced(
+        self, reduce: Callable[[np.ndarray], np.ndarray], *, level: float = 0.95
+    ) -> tuple[Float[np.ndarray, "*rest"], Float[np.ndarray, "*rest"], Float[np.ndarray, "*rest"]]:
+        """Value, lower and upper bounds of what is computed from the cells, such as the mean of a diagonal.
 
-        ``reduce`` maps ``[..., *cell]`` to ``[...]``; it is applied to the pooled means and, for the standard
-        error, to the means with each speaker left out.
+        ``reduce`` maps ``[..., *cell]`` to ``[..., *rest]``; it is applied to the pooled means and, for the
+        standard error, to the means with each speaker left out.
         """
         present = self.count.reshape(len(self.count), -1).any(axis=1)
         value = np.asarray(reduce(self.value))
         replicates = np.asarray(reduce(self.replicates))[present]
-        low, high = cluster_t_bounds(value, replicates, np.asarray(present.sum()), level=level)
-        return Interval(float(value), float(low), float(high), int(present.sum()))
+        speakers = np.full(value.shape, present.sum())
+        return value, *cluster_t_bounds(value, replicates, speakers, level=level)
+
+    def interval(
+        self, reduce: Callable[[np.ndarray], np.ndarray] = lambda cells: cells, *, level: float = 0.95
+    ) -> Interval:
+        """Interval of one number computed from the cells; see `reduced`."""
+        value, low, high = self.reduced(reduce, level=level)
+        speakers = int(self.count.reshape(len(self.count), -1).any(axis=1).sum())
+        return Interval(float(value), float(low), float(high), speakers)
 
 
 def cluster_t_bounds(
@@ -150,7 +162,7 @@ def cluster_t_bounds(
     squares = ((replicates - value) ** 2).sum(axis=0)
     error = np.sqrt(freedom / (freedom + 1) * squares)
     half = np.where(enough, stats.t.ppf(0.5 + level / 2, freedom) * error, np.nan)
-    return value - half, value + half
+    return np.asarray(value - half), np.asarray(value + half)
 
 
 def cluster_t_interval(values: Float[np.ndarray, " speaker"], *, level: float = 0.95) -> Interval:
@@ -181,7 +193,7 @@ def studentised_bootstrap_interval(
     drawn = values[np.random.default_rng(seed).integers(count, size=(resamples, count))]
     distance = drawn.mean(axis=1) - mean
     spread = drawn.std(axis=1, ddof=1) / np.sqrt(count)
-    studentised = np.sign(distance) * np.inf
+    studentised = np.where(distance > 0, np.inf, -np.inf)
     np.divide(distance, spread, out=studentised, where=spread > 1e-12 * error)
     # Order statistics and not interpolated quantiles: infinities must not be averaged.
     low, high = np.quantile(studentised, [0.5 - level / 2, 0.5 + level / 2], method="inverted_cdf")
@@ -191,7 +203,7 @@ def studentised_bootstrap_interval(
 def sign_flip_test(
     values: Float[np.ndarray, " speaker"],
     *,
-    alternative: Alternative = "two-sided",
+    alternative: str = "two-sided",
     draws: int = 20_000,
     seed: int = 0,
 ) -> float:
@@ -201,8 +213,8 @@ def sign_flip_test(
     ones are taken and the observed one is counted among them (Phipson and Smyth 2010), which keeps it valid.
     Speakers with NaN are left out. Without any speaker the result is NaN.
     """
-    if alternative not in ("two-sided", "less", "greater"):
-        raise StatisticsError(f"unknown alternative {alternative!r}; choose two-sided, less or greater")
+    if alternative not in ALTERNATIVES:
+        raise StatisticsError(f"unknown alternative {alternative!r}; choose {', '.join(ALTERNATIVES)}")
     values = values[~np.isnan(values)]
     if not len(values):
         return float("nan")
@@ -231,5 +243,13 @@ def holm(p_values: Float[np.ndarray, " test"]) -> Float[np.ndarray, " test"]:
     return adjusted
 
 
-def _quotient(total: np.ndarray, count: np.ndarray) -> np.ndarray:
-    return np.divide(total, count, out=np.full(np.shape(total), np.nan), where=np.asarray(count) > 0)
+def nan_mean(values: Float[np.ndarray, "*cell value"]) -> Float[np.ndarray, "*cell"]:
+    """Mean over the last axis of what is known; NaN, without a warning, where nothing is."""
+    known = ~np.isnan(values)
+    return _quotient(np.where(known, values, 0.0).sum(axis=-1), known.sum(axis=-1))
+
+
+def _quotient(total: npt.ArrayLike, count: npt.ArrayLike) -> np.ndarray:
+    """Elementwise quotient, NaN where the count is 0; an array also when it has no axis."""
+    total, count = np.asarray(total, dtype=np.float64), np.asarray(count)
+    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)

@@ -23,6 +23,16 @@ class Listener(Protocol):
         """Short hash of the weights."""
         ...
 
+    @property
+    def component(self) -> str:
+        """The decoder stack whose gates are meant."""
+        ...
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Gates per decoder layer."""
+        ...
+
     def encode(self, waveforms: Sequence[np.ndarray], prompt: str) -> Any:
         """Hear the clips once; opaque but for its ``scopes`` (clip by token, -1 is padding)."""
         ...

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Int
+from jaxtyping import Bool, Float, Float32, Int, Int64
 
 from esn_interp.errors import CorpusError, EditError
-from esn_interp.models.edits import Edit
+from esn_interp.models.edits import SCOPE_CODES, Edit
 from esn_interp.progress import progress_bar
 from esn_interp.speech.clips import Clips
 from esn_interp.tasks.batches import Skipped, batches
@@ -17,6 +17,8 @@ from esn_interp.tasks.listener import Listener
 QUESTION = "What is the emotion of the speaker?"
 FREE_QUESTION = "How does the speaker feel?"
 BASELINE = "baseline"
+PROMPT_SCOPES = ("audio", "text", "last")
+"""The token scopes that exist before anything is generated."""
 
 
 @dataclass(frozen=True)
@@ -59,16 +61,18 @@ class Predictions:
     """Answers of a model to one question, for every clip under every condition; clips in corpus order.
 
     ``log_probs`` are natural logarithms, normalised over the emotions; ``truth`` indexes ``emotions``;
-    ``tokens`` counts each clip's positions, audio and prompt: those that an edit of all positions touches.
+    ``tokens`` counts each clip's positions by scope (audio, text, last): what an edit can touch; ``rows`` are
+    the clips' positions in the corpus that was asked about.
     """
 
     conditions: tuple[str, ...]
     emotions: tuple[str, ...]
     log_probs: Float32[np.ndarray, "condition clip emotion"]
-    truth: Int[np.ndarray, " clip"]
+    truth: Int64[np.ndarray, " clip"]
     speaker: tuple[str, ...]
     clips: tuple[str, ...]
-    tokens: Int[np.ndarray, " clip"]
+    rows: Int64[np.ndarray, " clip"]
+    tokens: Int64[np.ndarray, "clip scope"]
     skipped: tuple[Skipped, ...] = ()
 
     def __len__(self) -> int:
@@ -160,7 +164,7 @@ def recognise(
         dtype=np.int64,
     )
     log_probs = np.full((len(plan), len(clips), len(recognition.emotions)), np.nan, dtype=np.float32)
-    tokens = np.zeros(len(clips), dtype=np.int64)
+    tokens = np.zeros((len(clips), len(PROMPT_SCOPES)), dtype=np.int64)
     used = np.zeros(len(clips), dtype=np.bool_)
     skipped: list[Skipped] = []
 
@@ -168,7 +172,8 @@ def recognise(
         for batch in batches(clips, batch_size=batch_size, skipped=skipped, strict=strict):
             encoded = lm.encode(batch.waveforms, recognition.prompt)
             used[batch.rows] = True
-            tokens[batch.rows] = (np.asarray(encoded.scopes) >= 0).sum(axis=1)
+            scopes = np.asarray(encoded.scopes)[..., None]
+            tokens[batch.rows] = (scopes == [SCOPE_CODES[scope] for scope in PROMPT_SCOPES]).sum(axis=1)
             unedited: np.ndarray | None = None
             for at, (name, edits) in enumerate(plan.items()):
                 if all(edit.identity for edit in edits):
@@ -198,6 +203,7 @@ def recognise(
         truth=truth[rows],
         speaker=tuple(str(speakers[row]) for row in rows),
         clips=tuple(str(ids[row]) for row in rows),
+        rows=rows,
         tokens=tokens[rows],
         skipped=tuple(skipped),
     )

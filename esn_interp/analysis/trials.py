@@ -1,0 +1,229 @@
+"""Neuron sets and their random controls, tried on every clip: what effects are computed from."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int, Int8, Int64, Shaped
+
+from esn_interp.analysis.significance import SpeakerMeans, few_speakers_note
+from esn_interp.errors import CorpusError, StatisticsError
+from esn_interp.models.edits import Edit
+from esn_interp.neurons.neuron_set import NeuronSet
+from esn_interp.progress import track
+from esn_interp.speech.clips import Clips
+from esn_interp.tasks.batches import Skipped
+from esn_interp.tasks.listener import Listener
+from esn_interp.tasks.recognition import BASELINE, PROMPT_SCOPES, Recognition, recognise
+
+Treatment = Callable[[NeuronSet], Sequence[Edit]]
+"""How a set of neurons is edited: silenced, steered with some alpha, ..."""
+
+UNMET = -1
+"""Stands for the answer of a clip that did not meet a random draw."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trials:
+    """Answers of every clip without an edit, with each emotion's own neurons edited, and with random ones.
+
+    ``random`` holds the answers under the layer-matched random sets, `UNMET` where a clip did not meet a
+    draw; ``tokens`` counts each clip's positions in the scopes audio, text and last.
+    """
+
+    emotions: tuple[str, ...]
+    sets: tuple[str, ...]
+    treatments: tuple[str, ...]
+    clips: tuple[str, ...]
+    speakers: tuple[str, ...]
+    truth: Int64[np.ndarray, " clip"]
+    tokens: Int64[np.ndarray, "clip scope"]
+    baseline: Float32[np.ndarray, "clip emotion"]
+    log_probs: Float32[np.ndarray, "treatment set clip emotion"]
+    random: Int8[np.ndarray, "draw treatment set clip"]
+    skipped: tuple[Skipped, ...]
+
+    @cached_property
+    def target(self) -> Int64[np.ndarray, " set"]:
+        """Position of each set's emotion among the emotions."""
+        return np.array([self.emotions.index(emotion) for emotion in self.sets], dtype=np.int64)
+
+    @cached_property
+    def speaker_index(self) -> Int64[np.ndarray, " clip"]:
+        """Number of each clip's speaker, counted from 0 in alphabetical order."""
+        return np.unique(np.array(self.speakers), return_inverse=True)[1].astype(np.int64)
+
+    @property
+    def n_speakers(self) -> int:
+        """The number of different speakers."""
+        return len(set(self.speakers))
+
+    @cached_property
+    def of_emotion(self) -> Bool[np.ndarray, "clip emotion"]:
+        """Which emotion each clip has."""
+        return self.truth[:, None] == np.arange(len(self.emotions))
+
+    @cached_property
+    def met(self) -> Bool[np.ndarray, "draw clip"]:
+        """Which clips met which random draw."""
+        return (self.random != UNMET).all(axis=(1, 2))
+
+    @cached_property
+    def speakers_with(self) -> Int64[np.ndarray, " emotion"]:
+        """Number of speakers who have a clip of each emotion."""
+        pairs = np.zeros((self.n_speakers, len(self.emotions)), dtype=np.bool_)
+        pairs[self.speaker_index, self.truth] = True
+        return pairs.sum(axis=0)
+
+    def means(
+        self, outcome: Shaped[np.ndarray, " *cell clip"], among: Bool[np.ndarray, "... clip"]
+    ) -> SpeakerMeans:
+        """Means of an outcome over the clips in ``among`` (which is broadcast), by speaker and cell."""
+        by_clip = np.moveaxis(outcome, -1, 0)
+        mask = np.moveaxis(np.broadcast_to(among, outcome.shape), -1, 0)
+        return SpeakerMeans.of(by_clip, mask, self.speaker_index, speakers=self.n_speakers)
+
+    def tokens_touched(self, positions: frozenset[str]) -> int:
+        """Prompt positions, summed over the clips, that an edit of these scopes acts on."""
+        return int(self.tokens[:, [scope in positions for scope in PROMPT_SCOPES]].sum())
+
+    def notes(self, neurons: NeuronSet) -> tuple[str, ...]:
+        """What a reader must know before trusting the figures."""
+        notes = [note] if (note := few_speakers_note(self.n_speakers)) else []
+        if empty := [emotion for emotion in self.sets if not len(neurons[emotion])]:
+            notes.append(f"no neurons for {', '.join(empty)}: nothing was edited there")
+        for emotion, count in zip(self.emotions, self.speakers_with, strict=True):
+            if not count:
+                notes.append(f"no clip is {emotion}: its recall is unknown and left out of the means")
+            elif count < self.n_speakers:
+                notes.append(f"{emotion}: only {count} of {self.n_speakers} speakers have a clip of it")
+        if not len(self.random):
+            notes.append("no random control was drawn")
+        if self.skipped:
+            notes.append(f"{len(self.skipped)} clips were skipped, the first: {self.skipped[0].reason}")
+        return tuple(notes)
+
+
+def options(clips: Clips, sets: NeuronSet) -> Recognition:
+    """The question to ask: it offers the emotions of the sets, or those of the clips when these know more.
+
+    Raises
+    ------
+    CorpusError
+        When the clips and the sets each have an emotion that the other lacks.
+    """
+    if set(clips.emotions) <= set(sets.emotions) and len(sets.emotions) > 1:
+        return Recognition(tuple(sets.emotions))
+    if set(sets.emotions) <= set(clips.emotions):
+        return Recognition(tuple(clips.emotions))
+    raise CorpusError(
+        f"corpus {clips.name} has the emotions {', '.join(clips.emotions)}, the neuron sets"
+        f" {', '.join(sets.emotions)}: keep the clips of the sets' emotions only"
+    )
+
+
+def deal(
+    truth: Int[np.ndarray, " clip"],
+    speaker: Int[np.ndarray, " clip"],
+    *,
+    draws: int,
+    per_clip: int,
+    seed: int,
+) -> Bool[np.ndarray, "draw clip"]:
+    """Which clips meet which random draw when each clip meets ``per_clip`` of them.
+
+    Clips are dealt in rotation, sorted by speaker and emotion and shuffled within these, so that every draw
+    gets an even share of all; with ``per_clip = draws`` every clip meets every draw.
+    """
+    shuffled = np.random.default_rng(seed).permutation(len(truth))
+    order = shuffled[np.lexsort((truth[shuffled], speaker[shuffled]))]
+    met = np.zeros((draws, len(truth)), dtype=np.bool_)
+    for turn in range(per_clip):
+        met[(np.arange(len(order)) * per_clip + turn) % draws, order] = True
+    return met
+
+
+def run_trials(
+    lm: Listener,
+    clips: Clips,
+    sets: NeuronSet,
+    treatments: Mapping[str, Treatment],
+    *,
+    draws: int,
+    draws_per_clip: int | None,
+    seed: int,
+    batch_size: int,
+    strict: bool,
+    progress: bool,
+    description: str,
+) -> Trials:
+    """Run every clip under every treatment of every emotion's set, and of layer-matched random sets.
+
+    Parameters
+    ----------
+    draws
+        Random sets per emotion; 0 leaves the control out.
+    draws_per_clip
+        How many of the draws each clip meets; None is all of them. The mean over draws is estimated without
+        bias either way, and one draw per clip costs no more than the sets themselves.
+    """
+    per_clip = draws if draws_per_clip is None else draws_per_clip
+    if draws < 0 or (draws > 0 and not 1 <= per_clip <= draws):
+        raise StatisticsError(f"each clip can meet 1 to {draws} random draws, not {per_clip}")
+    recognition = options(clips, sets)
+
+    def conditions(neurons: NeuronSet, prefix: str) -> dict[str, Sequence[Edit]]:
+        return {
+            f"{prefix}/{name}/{emotion}": treat(neurons[emotion]) if len(neurons[emotion]) else ()
+            for name, treat in treatments.items()
+            for emotion in sets.emotions
+        }
+
+    seeds = np.random.SeedSequence(seed).generate_state(draws) if draws else []
+    random = [conditions(sets.random_like(int(state)), f"random {i}") for i, state in enumerate(seeds)]
+    # With every clip meeting every draw, all of it is one pass in which each batch is heard once.
+    together = {name: edits for draw in random for name, edits in draw.items()} if per_clip == draws else {}
+    first = recognise(
+        lm,
+        clips,
+        conditions={BASELINE: (), **conditions(sets, "own"), **together},
+        recognition=recognition,
+        batch_size=batch_size,
+        strict=strict,
+        progress=progress,
+        description=description,
+    )
+    shape = (len(treatments), len(sets.emotions), len(first))
+    n_own = shape[0] * shape[1]
+    answers = np.full((draws, *shape), UNMET, dtype=np.int8)
+    if together:
+        answers[:] = first.predicted[1 + n_own :].reshape(answers.shape)
+    elif draws:
+        speaker = np.unique(np.array(first.speaker), return_inverse=True)[1]
+        met = deal(first.truth, speaker, draws=draws, per_clip=per_clip, seed=seed)
+        runs = [draw for draw in range(draws) if met[draw].any()]
+        for draw in track(runs, f"{description}: random controls", len(runs), enabled=progress):
+            control = recognise(
+                lm,
+                clips.take(first.rows[met[draw]]),
+                conditions=random[draw],
+                recognition=recognition,
+                batch_size=batch_size,
+                strict=True,
+                progress=False,
+            )
+            answers[draw][:, :, met[draw]] = control.predicted.reshape(*shape[:2], -1)
+    return Trials(
+        emotions=recognition.emotions,
+        sets=tuple(sets.emotions),
+        treatments=tuple(treatments),
+        clips=first.clips,
+        speakers=first.speaker,
+        truth=first.truth,
+        tokens=first.tokens,
+        baseline=first.log_probs[0],
+        log_probs=first.log_probs[1 : 1 + n_own].reshape(*shape, len(recognition.emotions)),
+        random=answers,
+        skipped=first.skipped,
+    )
