@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 # Nothing in the tests may reach for a network, and forked tokenizers would warn.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -23,3 +24,19 @@ def emodb_root() -> Path:
     if not (EMODB / "metadata.csv").is_file():
         pytest.skip(f"EmoDB is not at {EMODB}: set ESN_EMODB to the folder that holds its metadata.csv")
     return EMODB
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint folder of a tiny random Qwen2.5-Omni of the real classes."""
+    from tiny import save_tiny
+
+    return save_tiny(tmp_path_factory.mktemp("checkpoint") / "tiny")
+
+
+@pytest.fixture
+def tiny_lm(tiny_folder: Path) -> Any:
+    """The tiny model, freshly loaded from disk."""
+    import esn_interp.models.loading
+
+    return esn_interp.models.loading.load(tiny_folder)

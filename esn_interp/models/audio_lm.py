@@ -5,7 +5,7 @@ from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ QUESTION = "How does the speaker feel?"
 """What :meth:`AudioLM.answer` asks when it is not told otherwise."""
 
 
+@runtime_checkable
 class Neurons(Protocol):
     """Anything that names neurons: a :class:`~esn_interp.neurons.neuron_set.NeuronSet`, most often."""
 
@@ -119,7 +120,7 @@ class AudioLM:
         scores = self.scores(self.encode([waveform], question or QUESTION), options)
         return options[int(scores[0].argmax())]
 
-    def encode(self, waveforms: Sequence[Float[np.ndarray, " sample"]], prompt: str) -> Encoded:
+    def encode(self, waveforms: Sequence[Float[np.ndarray, " _sample"]], prompt: str) -> Encoded:
         """Encode the audio of a batch once, with the prompt around it (left-padded)."""
         inputs = self._inputs(waveforms, prompt)
         decoder, backbone = self.family.decoder(self.model), self.family.backbone(self.model)
@@ -164,7 +165,7 @@ class AudioLM:
 
     def generate(
         self,
-        waveforms: Sequence[Float[np.ndarray, " sample"]],
+        waveforms: Sequence[Float[np.ndarray, " _sample"]],
         prompt: str,
         *,
         edits: Sequence[Edit] = (),
@@ -184,7 +185,7 @@ class AudioLM:
     def gates(self, audio: Any, question: str | None = None) -> GateActivations:
         """Every gate at every prompt token of one clip: for looking at, so for one clip only."""
         inputs = self._inputs([_waveform(audio)], question or QUESTION)
-        kept: list[Float[np.ndarray, "token neuron"]] = []
+        kept: list[Float[np.ndarray, "token _neuron"]] = []
 
         def tap(step: int, layer: int, gate: Tensor) -> None:
             kept.append(gate[0].float().cpu().numpy().copy())
@@ -237,7 +238,7 @@ class AudioLM:
 
     # ---------------------------------------------------------------- plumbing
 
-    def _inputs(self, waveforms: Sequence[Float[np.ndarray, " sample"]], prompt: str) -> Inputs:
+    def _inputs(self, waveforms: Sequence[Float[np.ndarray, " _sample"]], prompt: str) -> Inputs:
         inputs = self.family.inputs(self.processor, waveforms, prompt)
         tensors = {
             name: tensor.to(self.device, self.dtype if tensor.is_floating_point() else None)

@@ -15,7 +15,7 @@ class GateActivations:
     ``tokens`` are the tokens as text and ``scopes`` their scope codes (0 audio, 1 text, 2 last).
     """
 
-    layers: tuple[Float[np.ndarray, "token neuron"], ...]
+    layers: tuple[Float[np.ndarray, "token _neuron"], ...]
     tokens: tuple[str, ...]
     scopes: Int[np.ndarray, " token"]
 
@@ -34,6 +34,6 @@ class GateActivations:
         """Which tokens belong to a scope: ``audio``, ``text`` or ``last``."""
         return self.scopes == SCOPE_CODES[scope]
 
-    def firing_rate(self, scope: str = "audio") -> tuple[Float[np.ndarray, " neuron"], ...]:
+    def firing_rate(self, scope: str = "audio") -> tuple[Float[np.ndarray, " _neuron"], ...]:
         """Share of the scope's tokens at which each neuron fires (gate above 0), per layer."""
         return tuple((layer[self.where(scope)] > 0).mean(0) for layer in self.layers)

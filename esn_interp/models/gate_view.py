@@ -6,7 +6,7 @@ with the number of wrapped modules that run. All readings and edits of the packa
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -22,6 +22,7 @@ _ACTIVATIONS = ("act_fn", "activation_fn")
 _ENCODERS = ("audio_tower", "visual", "vision_tower", "audio_encoder", "speech_encoder", "token2wav", "vocoder")
 
 
+@runtime_checkable
 class Tap(Protocol):
     """Reads the gates of one layer at one step; must not change them."""
 
@@ -206,7 +207,7 @@ def traced_run(
 
 
 def _positions(
-    edit: Edit, step: int, scopes: Int[Tensor, "clip token"], gate: Float[Tensor, "clip token neuron"]
+    edit: Edit, step: int, scopes: Int[Tensor, "clip prompt"], gate: Float[Tensor, "clip token neuron"]
 ) -> tuple[Tensor | None, int]:
     """Where the edit acts in this step (``None``: everywhere), and on how many tokens."""
     if step > 0:

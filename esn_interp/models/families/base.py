@@ -62,7 +62,7 @@ class Family(ABC):
 
     @abstractmethod
     def inputs(
-        self, processor: Processor, waveforms: Sequence[Float[np.ndarray, " sample"]], prompt: str
+        self, processor: Processor, waveforms: Sequence[Float[np.ndarray, " _sample"]], prompt: str
     ) -> Inputs:
         """The inputs that ask ``prompt`` about each waveform (16 kHz mono)."""
 

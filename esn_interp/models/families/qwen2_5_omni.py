@@ -37,7 +37,7 @@ class Qwen25Omni(Family):
         return model, Processor(tokenizer, extractor, require_template(template, str(path)))
 
     def inputs(
-        self, processor: Processor, waveforms: Sequence[Float[np.ndarray, " sample"]], prompt: str
+        self, processor: Processor, waveforms: Sequence[Float[np.ndarray, " _sample"]], prompt: str
     ) -> Inputs:
         tokenizer = processor.tokenizer
         features = [_mel(processor.feature_extractor, waveform) for waveform in waveforms]

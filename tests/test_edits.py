@@ -1,0 +1,85 @@
+"""An edit is `max(floor, gain * gate + shift)` on chosen neurons and positions, and refuses nonsense."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from esn_interp.errors import EditError
+from esn_interp.models.edits import Edit, plan
+
+
+def gates(seed: int = 0) -> torch.Tensor:
+    return torch.randn(2, 4, 6, generator=torch.Generator().manual_seed(seed))
+
+
+finite = st.floats(-5, 5, width=32)
+
+
+@given(
+    neurons=st.lists(st.integers(0, 5), unique=True, min_size=1),
+    gain=st.floats(0, 5, width=32),
+    shift=finite,
+    floor=st.none() | finite,
+)
+def test_an_edit_is_the_formula_on_its_neurons_and_nothing_elsewhere(neurons, gain, shift, floor):
+    before = gates()
+    with torch.no_grad():
+        after = Edit(0, np.array(neurons), gain, shift, floor).apply(before.clone(), None)
+    expected = before.numpy().copy()
+    expected[..., neurons] = np.float32(gain) * expected[..., neurons] + np.float32(shift)
+    if floor is not None:
+        expected[..., neurons] = np.maximum(expected[..., neurons], np.float32(floor))
+    np.testing.assert_allclose(after.numpy(), expected, rtol=1e-6, atol=1e-6)
+
+
+def test_positions_limit_an_edit():
+    where = torch.zeros(2, 4, dtype=torch.bool)
+    where[1, 2] = True
+    with torch.no_grad():
+        after = Edit(0, np.array([3]), gain=2.0).apply(gates(), where)
+    changed = (after != gates()).nonzero().tolist()
+    assert changed == [[1, 2, 3]]
+
+
+def test_zero_gain_writes_the_shift_even_over_infinity():
+    broken = torch.tensor([[[float("inf"), float("nan"), 1.0]]])
+    with torch.no_grad():
+        after = Edit(0, np.array([0, 1]), gain=0.0, shift=0.5).apply(broken, None)
+    assert after.tolist() == [[[0.5, 0.5, 1.0]]]
+
+
+def test_gradients_pass_through_an_edit():
+    start = gates().requires_grad_()
+    Edit(0, np.array([1]), gain=3.0).apply(start * 1.0, None).sum().backward()
+    assert start.grad is not None
+    assert start.grad[0, 0].tolist() == [1.0, 3.0, 1.0, 1.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        dict(layer=-1, neurons=[0]),
+        dict(layer=0, neurons=[-1]),
+        dict(layer=0, neurons=[1, 1]),
+        dict(layer=0, neurons=[1], gain=float("nan")),
+        dict(layer=0, neurons=[1], gain=-0.5),
+        dict(layer=0, neurons=[1], shift=float("inf")),
+        dict(layer=0, neurons=[1], positions=frozenset({"everywhere"})),
+    ],
+)
+def test_nonsense_is_refused(arguments):
+    with pytest.raises(EditError, match="edit at layer"):
+        Edit(**{**arguments, "neurons": np.array(arguments["neurons"])})
+
+
+def test_a_plan_drops_identities_and_orders_layers():
+    edits = [Edit(2, np.array([0]), gain=2.0), Edit(0, np.array([1])), Edit(1, np.array([1]), shift=1.0)]
+    assert list(plan(edits, (4, 4, 4))) == [1, 2]
+
+
+@pytest.mark.parametrize(("layer", "neuron"), [(3, 0), (0, 4)])
+def test_a_plan_refuses_what_the_model_does_not_have(layer, neuron):
+    with pytest.raises(EditError):
+        plan([Edit(layer, np.array([neuron]), gain=0.0)], (4, 4, 4))
