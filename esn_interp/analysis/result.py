@@ -3,7 +3,7 @@
 import types
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self, cast, get_args, get_origin
+from typing import Any, ClassVar, TypeVar, cast, get_args, get_origin
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from esn_interp.files import package_version, read_json, write_json
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.speech.clips import Clips
 from esn_interp.tasks.listener import Listener
+
+# Not typing.Self: the run-time type checker of the tests can't follow it.
+AnyResult = TypeVar("AnyResult", bound="Result")
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +39,7 @@ class Result:
         write_json(path, self.to_dict())
 
     @classmethod
-    def load(cls, path: str | Path) -> Self:
+    def load(cls: type[AnyResult], path: str | Path) -> AnyResult:
         """Read what `save` wrote.
 
         Raises
@@ -46,7 +49,7 @@ class Result:
         """
         content = read_json(path, kind=cls.kind, version=cls.version)
         try:
-            return cast(Self, _decode(cls, content))
+            return cast(AnyResult, _decode(cls, content))
         except (KeyError, TypeError, ValueError) as error:
             raise StatisticsError(f"{path}: this {cls.kind} file is damaged ({error}); run it anew") from None
 
