@@ -1,1 +1,1 @@
-"""Clips and corpora: reading audio, labelled clips with their splits, and the generator of the bundled corpora."""
+"""Clips and corpora: reading audio, labelled clips and their splits, and the bundled corpora's generator."""

@@ -52,7 +52,8 @@ class Clips:
 
     @classmethod
     def from_frame(cls, frame: pd.DataFrame, *, name: str) -> Self:
-        """Clips from a table with an `audio` column (path, bytes or {"bytes", "path"}) and an `emotion` column.
+        """Clips from a table with an `audio` column (path, bytes or {"bytes", "path"}) and an `emotion`
+        column.
 
         The other columns of the schema are optional, every further column goes to `extras`. Labels are
         brought to the project's spelling ("anger" -> "angry"). Raises `CorpusError` for a missing column or

@@ -1,0 +1,27 @@
+"""The two bundled corpora, made by tools/make_corpora.py: synthesised, so that every choice in them is known.
+
+They differ in voices, sentences, channel and way of acting, so that a result on one can be tested on the
+other.
+"""
+
+from importlib import resources
+
+import pyarrow.parquet as parquet
+
+from esn_interp.speech.clips import Clips
+from esn_interp.speech.schema import dataset_from_table
+
+
+def load_toy_studio() -> Clips:
+    """Clean recordings, emotions mostly acted out (elation, hot anger, dejection, panic)."""
+    return _load("toy-studio")
+
+
+def load_toy_phone() -> Clips:
+    """A telephone line, emotions mostly held back (contentment, cold anger, crying, anxiety)."""
+    return _load("toy-phone")
+
+
+def _load(name: str) -> Clips:
+    with (resources.files(__package__) / "data" / f"{name}.parquet").open("rb") as file:
+        return Clips(dataset_from_table(parquet.read_table(file)), name)
