@@ -1,0 +1,111 @@
+"""Find the neurons of a speech language model that carry emotion, and prove that they are causal.
+
+    import esn_interp as esn
+
+    lm = esn.load("toy-omni")
+    valid, ident, evaluate = esn.corpus("toy-studio").split()
+    esns = esn.select(esn.collect(lm, ident), "mad", top=0.02)
+    esn.ablation(lm, evaluate, esns).plot()
+"""
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from esn_interp.analysis.ablation import Ablation, ablation
+    from esn_interp.analysis.dose import DoseResponse, dose_response
+    from esn_interp.errors import AudioError, CorpusError, EditError, EsnError, ModelError, StatisticsError
+    from esn_interp.interventions.edits import deactivate, floor, mean_ablate, shift, steer
+    from esn_interp.models.audio_lm import AudioLM
+    from esn_interp.models.edits import Edit
+    from esn_interp.models.families import FAMILIES, Processor
+    from esn_interp.models.gate_activations import GateActivations
+    from esn_interp.models.loading import load
+    from esn_interp.neurons.neuron_set import NeuronSet
+    from esn_interp.neurons.selectors import SELECTORS, select
+    from esn_interp.neurons.statistics import GateStatistics, merge
+    from esn_interp.speech.audio import read_audio
+    from esn_interp.speech.clips import Clip, Clips
+    from esn_interp.speech.corpora import CORPORA, corpus
+    from esn_interp.tasks.collection import collect
+    from esn_interp.tasks.recognition import Predictions, Recognition, recognise
+    from esn_interp.tasks.side_tasks import OffTarget, off_target
+
+__version__ = version("esn-interp")
+
+# Where each public name lives. They are imported on first use: torch, transformers and nnsight take seconds to
+# import, and `esn --help` or a mistyped path should not wait for them.
+_HOMES = {
+    "analysis.ablation": ("Ablation", "ablation"),
+    "analysis.dose": ("DoseResponse", "dose_response"),
+    "errors": ("AudioError", "CorpusError", "EditError", "EsnError", "ModelError", "StatisticsError"),
+    "interventions.edits": ("deactivate", "floor", "mean_ablate", "shift", "steer"),
+    "models.audio_lm": ("AudioLM",),
+    "models.edits": ("Edit",),
+    "models.families": ("FAMILIES", "Processor"),
+    "models.gate_activations": ("GateActivations",),
+    "models.loading": ("load",),
+    "neurons.neuron_set": ("NeuronSet",),
+    "neurons.selectors": ("SELECTORS", "select"),
+    "neurons.statistics": ("GateStatistics", "merge"),
+    "speech.audio": ("read_audio",),
+    "speech.clips": ("Clip", "Clips"),
+    "speech.corpora": ("CORPORA", "corpus"),
+    "tasks.collection": ("collect",),
+    "tasks.recognition": ("Predictions", "Recognition", "recognise"),
+    "tasks.side_tasks": ("OffTarget", "off_target"),
+}
+_HOME_OF = {name: f"esn_interp.{module}" for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "CORPORA",
+    "FAMILIES",
+    "SELECTORS",
+    "Ablation",
+    "AudioError",
+    "AudioLM",
+    "Clip",
+    "Clips",
+    "CorpusError",
+    "DoseResponse",
+    "Edit",
+    "EditError",
+    "EsnError",
+    "GateActivations",
+    "GateStatistics",
+    "ModelError",
+    "NeuronSet",
+    "OffTarget",
+    "Predictions",
+    "Processor",
+    "Recognition",
+    "StatisticsError",
+    "ablation",
+    "collect",
+    "corpus",
+    "deactivate",
+    "dose_response",
+    "floor",
+    "load",
+    "mean_ablate",
+    "merge",
+    "off_target",
+    "read_audio",
+    "recognise",
+    "select",
+    "shift",
+    "steer",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'esn_interp' has no attribute {name!r}")
+    value = getattr(import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
