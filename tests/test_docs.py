@@ -10,7 +10,9 @@ import typer
 
 import esn_interp
 from esn_interp.cli import app
+from esn_interp.neurons.layout import CLIP_SUMS, TOKEN_SUMS
 from esn_interp.neurons.selectors import SELECTORS
+from esn_interp.study.record import SUMMARY
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 DOCS = REPOSITORY / "docs"
@@ -44,6 +46,19 @@ def test_the_readme_lists_every_command():
 def test_the_method_names_every_selector():
     method = (DOCS / "method.md").read_text(encoding="utf-8")
     assert set(SELECTORS) <= set(re.findall(r"^\| `(\w+)` \|", method, flags=re.MULTILINE))
+
+
+def test_the_formats_name_every_key_of_the_summary():
+    formats = (DOCS / "files.md").read_text(encoding="utf-8")
+    _, table = formats.split("| `summary` | holds |")
+    rows = re.findall(r"^\| (`.*?) \|", table.split("\n\n")[0], flags=re.MULTILINE)
+    assert sorted(re.findall(r"`(\w+)`", " ".join(rows))) == sorted(SUMMARY)
+
+
+def test_the_formats_name_every_sum():
+    formats = (DOCS / "files.md").read_text(encoding="utf-8")
+    named = re.findall(r"^\| `audio/(\w+)/07` \|", formats, flags=re.MULTILINE)
+    assert set(named) == {*TOKEN_SUMS, *CLIP_SUMS}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
