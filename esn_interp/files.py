@@ -97,8 +97,8 @@ def load_tensors(
             # The header is judged first: the arrays of a foreign file may be large, and of no use.
             _require(path, header, kind=kind, version=version)
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-    except SafetensorError:
-        raise EsnError(f"{path}: this is not a safetensors file, or it is cut short") from None
+    except (SafetensorError, ValueError):
+        raise EsnError(f"{path}: this is not a safetensors file of ours, or it is cut short") from None
     return arrays, header
 
 

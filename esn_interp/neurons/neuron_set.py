@@ -13,6 +13,7 @@ from jaxtyping import Float, Float32, Float64, Int, Int32, Int64
 from esn_interp.errors import StatisticsError
 from esn_interp.files import load_tensors, package_version, save_tensors
 from esn_interp.neurons.controls import draw_like
+from esn_interp.neurons.layout import LayeredArrays
 from esn_interp.neurons.origin import GatedModel, Origin
 from esn_interp.neurons.statistics import GateStatistics
 
@@ -49,8 +50,6 @@ class NeuronSet:
 
     def __post_init__(self) -> None:
         where = f"neuron set of {self.model}"
-        if len({len(getattr(self, name)) for name in _COLUMNS}) > 1:
-            raise StatisticsError(f"{where}: emotion, layer, expert, neuron and score differ in length")
         for name, limit in (("emotion", len(self.emotions)), ("layer", len(self.widths))):
             values = getattr(self, name)
             if ((values < 0) | (values >= limit)).any():
@@ -178,15 +177,17 @@ class NeuronSet:
 
     def _combine(self, other: "NeuronSet", operator: str) -> "NeuronSet":
         """Emotion by emotion; a score is taken from the left set where it has the neuron."""
-        labels = self.emotions
-        if self.emotions != other.emotions:
-            if not len(self.emotions) == len(other.emotions) == 1:
-                mine, theirs = ", ".join(self.emotions), ", ".join(other.emotions)
-                raise StatisticsError(f"sets of different emotions can't be combined: {mine} with {theirs}")
-            labels = (f"{self.emotions[0]} {operator} {other.emotions[0]}",)
+        if set(self.emotions) == set(other.emotions):
+            pairs = {emotion: (emotion, emotion) for emotion in self.emotions}
+        elif len(self.emotions) == len(other.emotions) == 1:
+            left, right = self.emotions[0], other.emotions[0]
+            pairs = {f"{left} {operator} {right}": (left, right)}
+        else:
+            mine, theirs = ", ".join(self.emotions), ", ".join(other.emotions)
+            raise StatisticsError(f"sets of different emotions can't be combined: {mine} with {theirs}")
         indices: dict[str, Int64[np.ndarray, " chosen"]] = {}
         scores: dict[str, Float64[np.ndarray, " chosen"]] = {}
-        for label, left, right in zip(labels, self.emotions, other.emotions, strict=True):
+        for label, (left, right) in pairs.items():
             mine, theirs = self._scored(left), other._scored(right)
             joined = theirs | mine
             chosen = {"|": joined.keys(), "&": mine.keys() & theirs.keys(), "-": mine.keys() - theirs.keys()}
@@ -268,15 +269,14 @@ class NeuronSet:
             When its arrays do not fit its header.
         """
         arrays, header = load_tensors(path, kind=KIND, version=VERSION)
-        for name, dtype in _COLUMNS.items():
-            if name not in arrays or arrays[name].ndim != 1 or arrays[name].dtype != dtype:
-                raise StatisticsError(f"{path}: array {name} is missing or is not a list of {dtype.__name__}")
+        file = LayeredArrays(arrays, Origin.from_header(header), where=str(path))
+        members = len(arrays["neuron"]) if "neuron" in arrays else 0
         return cls(
             origin=Origin.from_header(header),
             emotions=tuple(header["emotions"]),
             selector=header["selector"],
             parameters=header["parameters"],
-            **{name: arrays[name] for name in _COLUMNS},
+            **{name: file.flat(name, dtype, members) for name, dtype in _COLUMNS.items()},
         )
 
     # ---------------------------------------------------------------- plumbing

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int, Int64
@@ -10,6 +10,7 @@ from jaxtyping import Int, Int64
 from esn_interp.errors import StatisticsError
 
 
+@runtime_checkable
 class GatedModel(Protocol):
     """The part of `AudioLM` by which its gates are recognised."""
 

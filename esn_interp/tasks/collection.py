@@ -4,7 +4,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -31,6 +31,7 @@ class CollectWarning(UserWarning):
     """Something about the clips makes the statistics weaker than they look."""
 
 
+@runtime_checkable
 class ReadableModel(GatedModel, Protocol):
     """The part of `AudioLM` that collecting needs."""
 
@@ -91,7 +92,7 @@ def collect(
     AudioError
         On a bad clip, when ``strict``.
     StatisticsError
-        When the checkpoint is of another collection, or a clip's gates are not finite.
+        When the checkpoint is of another collection or not named, or a clip's gates are not finite.
 
     Warns
     -----
@@ -115,8 +116,7 @@ def collect(
 
     with progress_bar("Collecting statistics", len(clips), enabled=progress) as advance:
         advance(start)
-        # Clips are sorted by duration within a stretch only, so that a checkpoint is a position in the
-        # corpus.
+        # Clips are sorted by duration within a stretch only: so a checkpoint is a position in the corpus.
         for begin in range(start, len(clips), checkpoint_every * batch_size):
             end = min(begin + checkpoint_every * batch_size, len(clips))
             before = len(skipped)
@@ -148,7 +148,9 @@ def _read(
     checkpoint: str | Path | None, origin: Origin, recognition: Recognition, per_clip: bool
 ) -> tuple[int, GateStatistics | None]:
     """Position and sums at which to go on; the beginning, where there is no checkpoint yet."""
-    if checkpoint is None or not Path(checkpoint).exists():
+    if checkpoint is None:
+        raise StatisticsError("to resume a collection, name the checkpoint file that it wrote")
+    if not Path(checkpoint).exists():
         return 0, None
     arrays, header = load_tensors(checkpoint, kind=KIND, version=VERSION)
     partial = GateStatistics.from_file(arrays, header, where=str(checkpoint))

@@ -1,0 +1,148 @@
+"""The edits that neuron sets become, against the affine clamp written out on dense gates."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from made_up_gates import EMOTIONS, WIDTHS, heard_clips, origin, statistics_of
+
+from esn_interp.errors import EditError, StatisticsError
+from esn_interp.interventions.edits import deactivate, floor, mean_ablate, shift, steer
+from esn_interp.models.edits import SCOPES, Edit
+from esn_interp.neurons.neuron_set import NeuronSet
+
+N = sum(WIDTHS)
+STATS = statistics_of(heard_clips(60))
+RATES = STATS.rates()
+some = st.sets(st.integers(0, N - 1), min_size=1).map(sorted)
+
+
+def neurons(*gates: int, second: tuple[int, ...] = ()) -> NeuronSet:
+    return NeuronSet.from_indices(
+        STATS.origin, {"angry": np.array(gates), "happy": np.array(second, dtype=np.int64)}
+    )
+
+
+def dense(edits: list[Edit]) -> np.ndarray:
+    """What the edits make of some gates: [token, gate] over all layers."""
+    layers = [layer.clone() for layer in gates()]
+    for edit in edits:
+        layers[edit.layer] = edit.apply(layers[edit.layer][None], None)[0]
+    return torch.cat(layers, dim=1).numpy()
+
+
+def gates() -> list[torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    return [torch.randn(4, width, generator=generator) for width in WIDTHS]
+
+
+BEFORE = torch.cat(gates(), dim=1).numpy()
+
+
+@given(some)
+@settings(max_examples=25, deadline=None)
+def test_every_verb_is_its_formula_on_the_chosen_gates_and_nothing_elsewhere(chosen: list[int]):
+    esns = neurons(*chosen)
+    mu = RATES.mean[EMOTIONS.index("angry")].astype(np.float32)
+    grand = RATES.mean.mean(axis=0).astype(np.float32)
+    for edits, formula in (
+        (deactivate(esns), np.zeros_like(BEFORE)),
+        (steer(esns, 2), 3 * BEFORE),
+        (steer(esns, -0.5), 0.5 * BEFORE),
+        (steer(esns, -1), np.zeros_like(BEFORE)),
+        (mean_ablate(esns, STATS), np.broadcast_to(grand, BEFORE.shape)),
+        (floor(esns, STATS, "angry"), np.maximum(BEFORE, mu)),
+        (shift(esns, STATS, "angry", 1.5), BEFORE + 1.5 * (mu - grand)),
+        (shift(esns, STATS, "angry", -1), BEFORE - (mu - grand)),
+    ):
+        expected = np.where(np.isin(np.arange(N), chosen), formula, BEFORE)
+        np.testing.assert_allclose(dense(edits), expected, rtol=1e-6, atol=1e-7)
+        layers = [edit.layer for edit in edits]
+        assert layers == sorted(set(layers))
+        assert sum(len(edit.neurons) for edit in edits) == len(chosen)
+
+
+def test_a_neuron_of_two_emotions_is_edited_once():
+    both = neurons(1, 2, 9, second=(2, 9, 10))
+    np.testing.assert_allclose(
+        dense(steer(both, 1)), np.where(np.isin(np.arange(N), [1, 2, 9, 10]), 2, 1) * BEFORE
+    )
+
+
+def test_one_emotion_of_a_set():
+    both = neurons(1, 2, 9, second=(2, 9, 10))
+    np.testing.assert_allclose(
+        dense(deactivate(both["happy"])), np.where(np.isin(np.arange(N), [2, 9, 10]), 0, BEFORE)
+    )
+
+
+def test_gates_that_are_not_finite_do_not_survive_an_ablation():
+    edit = deactivate(neurons(0))[0]
+    gate = torch.tensor([[[float("inf")] * 5, [float("nan")] * 5]])
+    assert edit.apply(gate, None)[0, :, 0].tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("scope", ["audio", "last", "audio,text"])
+@pytest.mark.parametrize("pooling", ["clip", "token"])
+def test_means_are_of_the_named_scope_and_pooling(scope: str, pooling: str):
+    esns, rates = neurons(*range(N)), STATS.rates(scope=scope, pooling=pooling)
+    options = {"scope": scope, "pooling": pooling}
+    np.testing.assert_allclose(
+        dense(mean_ablate(esns, STATS, **options))[0], rates.mean.mean(axis=0), rtol=1e-5
+    )
+    np.testing.assert_allclose(
+        dense(floor(esns, STATS, "happy", **options)), np.maximum(BEFORE, rates.mean[1]), rtol=1e-5
+    )
+    difference = dense(shift(esns, STATS, "happy", 1, **options)) - BEFORE
+    np.testing.assert_allclose(difference[2], rates.mean[1] - rates.grand_mean, atol=1e-6)
+
+
+def test_positions_are_everywhere_unless_named():
+    esns = neurons(3)
+    for verb in (
+        lambda **options: deactivate(esns, **options),
+        lambda **options: steer(esns, 1, **options),
+        lambda **options: mean_ablate(esns, STATS, **options),
+        lambda **options: floor(esns, STATS, "angry", **options),
+        lambda **options: shift(esns, STATS, "angry", 1, **options),
+    ):
+        assert verb()[0].positions == frozenset(SCOPES)
+        assert verb(positions=["last", "generated"])[0].positions == {"last", "generated"}
+        with pytest.raises(EditError, match="unknown token scope 'word'"):
+            verb(positions=["word"])
+
+
+def test_alpha_zero_changes_nothing_and_says_so():
+    assert all(edit.identity for edit in steer(neurons(1, 8), 0))
+    assert not any(edit.identity for edit in steer(neurons(1, 8), 0.1))
+
+
+@pytest.mark.parametrize("alpha", [-1.01, float("nan"), float("inf")])
+def test_an_alpha_out_of_range_is_refused(alpha: float):
+    with pytest.raises(EditError, match="alpha"):
+        steer(neurons(1), alpha)
+
+
+def test_a_beta_that_is_not_finite_is_refused():
+    with pytest.raises(EditError, match="beta"):
+        shift(neurons(1), STATS, "angry", float("inf"))
+
+
+def test_an_empty_set_has_nothing_to_edit():
+    for make in (deactivate, lambda one: steer(one, 1), lambda one: mean_ablate(one, STATS)):
+        with pytest.raises(EditError, match="no neuron to edit: the set of happy is empty"):
+            make(neurons(1)["happy"])
+
+
+def test_an_unknown_emotion_is_refused():
+    with pytest.raises(
+        StatisticsError, match="unknown emotion 'bored'; these statistics hold neutral, happy, angry"
+    ):
+        floor(neurons(1), STATS, "bored")
+
+
+def test_statistics_of_another_model_are_refused():
+    esns = NeuronSet.from_indices(origin(fingerprint="xyz", model="other"), {"angry": np.array([1])})
+    with pytest.raises(StatisticsError, match=r"the statistics come from tiny.*not from other"):
+        mean_ablate(esns, STATS)

@@ -1,0 +1,147 @@
+"""Files: whole or not at all, and refused with one clear line when they are something else."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+from safetensors.numpy import save_file
+
+from esn_interp.errors import EsnError
+from esn_interp.files import load_tensors, read_json, save_tensors, write_atomic, write_json
+
+DTYPES = [np.int32, np.int64, np.float32, np.float64, np.bool_]
+
+
+def one_line(error: pytest.ExceptionInfo[EsnError], *parts: object) -> None:
+    message = str(error.value)
+    assert "\n" not in message
+    for part in parts:
+        assert str(part) in message
+
+
+def test_a_failing_writer_leaves_the_old_file_and_nothing_else(tmp_path: Path):
+    target = tmp_path / "result.json"
+    target.write_text("old")
+
+    def half(file: Path) -> None:
+        file.write_text("ne")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_atomic(target, half)
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_writer_gets_a_file_beside_the_target_with_its_suffix(tmp_path: Path):
+    target, seen = tmp_path / "deep" / "er" / "figure.png", []
+
+    def write(file: Path) -> None:
+        seen.append(file)
+        file.write_bytes(b"png")
+
+    write_atomic(target, write)
+    assert target.read_bytes() == b"png"
+    assert seen[0].parent == target.parent
+    assert seen[0].suffix == ".png"
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_a_written_file_can_be_read_by_others_as_any_file(tmp_path: Path):
+    (tmp_path / "plain").write_text("x")
+    write_json(tmp_path / "ours.json", {"kind": "x", "version": 1})
+    assert (tmp_path / "ours.json").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_a_folder_is_no_target(tmp_path: Path):
+    with pytest.raises(EsnError) as error:
+        write_json(tmp_path, {})
+    one_line(error, tmp_path, "folder")
+
+
+def test_json_round_trip(tmp_path: Path):
+    content = {"kind": "dose", "version": 3, "emotion": "fröhlich", "rates": [0.1, None]}
+    write_json(tmp_path / "a.json", content)
+    assert read_json(tmp_path / "a.json", kind="dose", version=3) == content
+
+
+def test_json_without_a_number_for_not_a_number(tmp_path: Path):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "a.json", {"rate": float("nan")})
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("RIFF....", "not a JSON file"),
+        ("[1, 2]", "expected a JSON object, found a list"),
+        (json.dumps({"kind": "ablation", "version": 1}), "kind 'ablation', expected 'dose'"),
+        (json.dumps({"version": 1}), "kind None, expected 'dose'"),
+        (json.dumps({"kind": "dose", "version": 2}), "version 2 of 'dose', this esn_interp reads version 1"),
+    ],
+)
+def test_other_json_is_refused(tmp_path: Path, text: str, part: str):
+    path = tmp_path / "a.json"
+    path.write_text(text)
+    with pytest.raises(EsnError) as error:
+        read_json(path, kind="dose", version=1)
+    one_line(error, path, part)
+
+
+@pytest.mark.parametrize("read", [read_json, load_tensors])
+def test_missing_files_and_folders_are_named(tmp_path: Path, read):
+    for path, part in ((tmp_path / "none", "no such file"), (tmp_path, "folder")):
+        with pytest.raises(EsnError) as error:
+            read(path, kind="x", version=1)
+        one_line(error, path, part)
+
+
+@given(st.data())
+def test_tensors_round_trip_to_the_bit(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject):
+    shapes = array_shapes(min_dims=1, max_dims=3, min_side=0, max_side=4)
+    one = st.sampled_from(DTYPES).flatmap(lambda dtype: arrays(dtype, shapes))
+    given_arrays = data.draw(st.dictionaries(st.text("abc/", min_size=1, max_size=6), one, max_size=4))
+    path = tmp_path_factory.mktemp("tensors") / "a.safetensors"
+    header = {"kind": "x", "version": 1, "emotions": ["sad", "wütend"]}
+    save_tensors(path, given_arrays, header)
+    loaded, found = load_tensors(path, kind="x", version=1)
+    assert found == header
+    assert loaded.keys() == given_arrays.keys()
+    for name, array in given_arrays.items():
+        assert loaded[name].dtype == array.dtype
+        assert loaded[name].shape == array.shape
+        assert loaded[name].tobytes() == array.tobytes()
+
+
+def test_views_are_saved_as_they_read(tmp_path: Path):
+    table = np.arange(12.0).reshape(3, 4)
+    save_tensors(tmp_path / "a", {"columns": table[:, 1:3], "turned": table.T}, {"kind": "x", "version": 1})
+    loaded, _ = load_tensors(tmp_path / "a", kind="x", version=1)
+    np.testing.assert_array_equal(loaded["columns"], table[:, 1:3])
+    np.testing.assert_array_equal(loaded["turned"], table.T)
+
+
+def test_foreign_and_broken_tensor_files_are_refused(tmp_path: Path):
+    save_tensors(tmp_path / "ours", {"a": np.ones(100)}, {"kind": "neurons", "version": 1})
+    whole = (tmp_path / "ours").read_bytes()
+    (tmp_path / "short").write_bytes(whole[:-8])
+    (tmp_path / "text").write_text("not tensors at all, but long enough to hold a length")
+    (tmp_path / "empty").write_bytes(b"")
+    save_file({"a": np.ones(1)}, tmp_path / "foreign")
+    save_file({"a": np.ones(1)}, tmp_path / "garbled", metadata={"esn": "{kind"})
+    for name, part in {
+        "short": "cut short",
+        "text": "not a safetensors file",
+        "empty": "not a safetensors file",
+        "garbled": "not a safetensors file of ours",
+        "foreign": "not written by esn_interp",
+        "ours": "kind 'neurons', expected 'statistics'",
+    }.items():
+        with pytest.raises(EsnError) as error:
+            load_tensors(tmp_path / name, kind="statistics", version=1)
+        one_line(error, tmp_path / name, part)

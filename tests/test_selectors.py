@@ -1,0 +1,369 @@
+"""Selectors, each against a second implementation written from its formula."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from made_up_gates import EMOTIONS, heard_clips, statistics_from_counts, statistics_from_rates, statistics_of
+
+from esn_interp.errors import EsnError, StatisticsError
+from esn_interp.neurons.neuron_set import NeuronSet
+from esn_interp.neurons.selectors import SELECTORS, select
+
+WIDTHS = (7, 4, 9)
+NAMES = ("neutral", "happy", "angry", "sad")
+N = sum(WIDTHS)
+
+
+def places(esns: NeuronSet, emotion: str) -> list[tuple[int, int]]:
+    one = esns[emotion]
+    return list(zip(one.layer.tolist(), one.neuron.tolist(), strict=True))
+
+
+def place(gate: int, widths=WIDTHS) -> tuple[int, int]:
+    layer = 0
+    while gate >= widths[layer]:
+        gate -= widths[layer]
+        layer += 1
+    return layer, gate
+
+
+# Few different values, so that ties are common; small integers, so that no rounding blurs them.
+tied = arrays(np.float64, (len(NAMES), N), elements=st.integers(0, 4).map(float))
+
+
+def formula(
+    name: str, frequency: list[list[float]], mean: list[list[float]], e: int, n: int
+) -> tuple[float, bool]:
+    """Score and eligibility of one gate for one emotion, in plain Python."""
+    others = [row for row in range(len(frequency)) if row != e]
+    if name == "lap":
+        return frequency[e][n], True
+    table = mean if name == "mad" else frequency
+    rest = [table[row][n] for row in others]
+    score = table[e][n] - (sum(rest) / len(rest) if name == "mad" else max(rest))
+    return score, score > 0
+
+
+@pytest.mark.parametrize("name", ["lap", "mad", "cas"])
+@given(frequency=tied, mean=tied, count=st.integers(1, N), per_layer=st.booleans())
+@settings(max_examples=40, deadline=None)
+def test_the_highest_scores_are_selected_ties_by_layer_and_neuron(name, frequency, mean, count, per_layer):
+    count = min(count, min(WIDTHS)) if per_layer else count
+    stats = statistics_from_rates(frequency / 4, mean, WIDTHS, NAMES)
+    esns = select(stats, name, count=count, per_layer=per_layer)
+    for e, emotion in enumerate(NAMES):
+        table = [formula(name, (frequency / 4).tolist(), mean.tolist(), e, n) for n in range(N)]
+        ranked = sorted((-score, place(n)) for n, (score, eligible) in enumerate(table) if eligible)
+        expected = [at for _, at in ranked][:count]
+        if per_layer:
+            expected = [at for layer in range(3) for at in [p for _, p in ranked if p[0] == layer][:count]]
+        assert places(esns, emotion) == sorted(expected)
+        scores = {place(n): score for n, (score, _) in enumerate(table)}
+        np.testing.assert_allclose(
+            esns[emotion].score, [scores[at] for at in places(esns, emotion)], rtol=1e-6
+        )
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_mad_ranks_as_the_deviation_from_the_grand_mean(seed: int):
+    mean = np.random.default_rng(seed).normal(size=(len(NAMES), N))
+    deviation = mean - mean.mean(axis=0)
+    esns = select(statistics_from_rates(np.zeros_like(mean), mean, WIDTHS, NAMES), "mad", count=4)
+    for e, emotion in enumerate(NAMES):
+        best = [n for n in np.argsort(-deviation[e]) if deviation[e, n] > 0][:4]
+        assert places(esns, emotion) == sorted(place(n) for n in best)
+
+
+def test_cas_belongs_to_the_top_emotion_and_tied_tops_to_none():
+    frequency = np.zeros((4, N))
+    frequency[:, 0] = [0.9, 0.4, 0.9, 0.0]  # tied
+    frequency[:, 1] = [0.1, 0.8, 0.5, 0.2]  # happy, by 0.3
+    esns = select(statistics_from_rates(frequency, frequency, WIDTHS, NAMES), "cas", top=1)
+    assert [places(esns, emotion) for emotion in NAMES] == [[], [(0, 1)], [], []]
+    assert esns["happy"].score[0] == pytest.approx(0.3)
+
+
+def test_a_threshold_is_the_least_score():
+    mean = np.zeros((4, N))
+    mean[2, :5] = [3, 4, 5, 6, 7]
+    stats = statistics_from_rates(mean, mean, WIDTHS, NAMES)
+    assert places(select(stats, "mad", threshold=5), "angry") == [(0, 2), (0, 3), (0, 4)]
+    assert len(select(stats, "mad", threshold=8)) == 0
+
+
+@pytest.mark.parametrize(
+    ("top", "size"), [(1.0, 20), (0.05, 1), (0.125, 2), (0.175, 4), (0.001, 1), (0.5, 10)]
+)
+def test_top_is_a_fraction_of_all_gates_rounded_half_to_even_but_never_nothing(top: float, size: int):
+    stats = statistics_from_rates(np.ones((4, N)), np.ones((4, N)), WIDTHS, NAMES)
+    assert select(stats, "lap", top=top).counts().sum(axis=1).tolist() == [size] * 4
+
+
+def test_a_fraction_per_layer_is_of_that_layer():
+    stats = statistics_from_rates(np.ones((4, N)), np.ones((4, N)), WIDTHS, NAMES)
+    assert select(stats, "lap", top=0.5, per_layer=True).counts().tolist() == [[4, 2, 4]] * 4
+
+
+def test_scope_pooling_and_filter_reach_the_scores():
+    stats = statistics_of(heard_clips(40))
+    for choice in ({"scope": "audio"}, {"scope": "last"}, {"pooling": "token"}, {"filter": "none"}):
+        rates = stats.rates(**choice)
+        others = (rates.mean.sum(axis=0) - rates.mean) / 2
+        best = (rates.mean - others).argmax(axis=1)
+        esns = select(stats, "mad", count=1, **choice)
+        assert [esns.indices(emotion).tolist() for emotion in EMOTIONS] == [[n] for n in best]
+        assert choice.items() <= esns.parameters.items()
+
+
+def test_the_random_selector_draws_by_seed_anywhere_in_the_model():
+    stats = statistics_from_rates(np.zeros((4, N)), np.zeros((4, N)), WIDTHS, NAMES)
+    one, again, two = (select(stats, "random", count=6, seed=seed) for seed in (1, 1, 2))
+    assert one.counts().sum(axis=1).tolist() == [6] * 4
+    assert (one.flat == again.flat).all()
+    assert (one.flat != two.flat).any()
+    drawn = [select(stats, "random", count=5, seed=seed).indices("sad") for seed in range(40)]
+    assert len(np.unique(drawn)) == N
+
+
+def test_the_set_says_how_it_was_selected():
+    stats = statistics_of(heard_clips(40))
+    esns = select(stats, "cas", top=0.2, scope="audio,last")
+    assert esns.selector == "cas"
+    expected = {"top": 0.2, "scope": "audio,last", "pooling": "clip", "filter": "correct", "per_layer": False}
+    assert expected.items() <= esns.parameters.items()
+    assert esns.parameters["kept"] == stats.kept
+    assert esns.parameters["seen"] == stats.seen
+    assert esns.origin == stats.origin
+    lape = select(stats, "lape", top=0.2, beta_rate=0.9).parameters
+    assert (lape["pooling"], lape["tau_rate"], lape["beta_rate"]) == ("token", 0.95, 0.9)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "part"),
+    [
+        ("mda", {"top": 0.1}, "unknown selector 'mda'; choose from lap, lape, mad, cas, random"),
+        ("mad", {}, "got none"),
+        ("mad", {"top": 0.1, "count": 3}, "got top and count"),
+        ("mad", {"top": 0.0}, "fraction"),
+        ("mad", {"top": 1.5}, "fraction"),
+        ("mad", {"top": -0.1}, "fraction"),
+        ("mad", {"top": float("nan")}, "fraction"),
+        ("mad", {"count": 0}, "at least 1, not 0"),
+        ("mad", {"count": 13}, "more than the 12 gates"),
+        ("mad", {"threshold": float("nan")}, "finite"),
+        ("mad", {"top": 0.1, "tau_rate": 0.5}, "'mad' has no option 'tau_rate'; it has none"),
+        ("lape", {"top": 0.1, "taurate": 0.5}, "it has tau_rate, beta_rate"),
+        ("lape", {"top": 0.1, "tau_rate": 0.0}, "tau_rate is a fraction"),
+        ("lape", {"top": 0.1, "beta_rate": 1.2}, "beta_rate is a fraction"),
+        ("mad", {"top": 0.1, "min_clips": 99}, "'neutral'"),
+        ("mad", {"top": 0.1, "scope": "words"}, "unknown scope 'words'"),
+    ],
+)
+def test_what_cannot_be_selected_is_refused_in_one_line(name: str, options: dict, part: str):
+    with pytest.raises(StatisticsError) as error:
+        select(statistics_of(heard_clips(40)), name, **options)
+    assert part in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", SELECTORS)
+def test_every_selector_keeps_the_contract(name: str):
+    stats = statistics_of(heard_clips(60))
+    esns = select(stats, name, top=0.25)
+    assert esns.emotions == stats.emotions
+    assert esns.origin == stats.origin
+    assert (esns.counts().sum(axis=1) <= 3).all() or name == "lape"
+    assert np.isfinite(esns.score).all()
+    again = select(stats, name, top=0.25)
+    assert (again.flat == esns.flat).all()
+    with pytest.raises(EsnError, match="'sad'"):
+        select(statistics_of(heard_clips(20), emotions=("neutral", "happy", "angry", "sad")), name, top=0.25)
+
+
+@pytest.mark.parametrize("name", ["mad", "cas"])
+def test_a_contrast_needs_two_emotions(name: str):
+    stats = statistics_of(heard_clips(9, emotions=1), emotions=("angry",))
+    with pytest.raises(StatisticsError, match=r"two emotions or more, these statistics hold angry"):
+        select(stats, name, top=0.1)
+
+
+# ------------------------------------------------------------------ lape
+
+
+def published_lape(
+    firings: np.ndarray,
+    tokens: np.ndarray,
+    *,
+    top_rate: float,
+    filter_rate: float,
+    activation_bar_ratio: float,
+) -> list[list[list[int]]]:
+    """The algorithm of Tang et al. (2024), gate by gate, as ``[class][layer] -> sorted neurons``.
+
+    Written over [class, layer, neuron] counts and Python lists; only the float32 arithmetic is PyTorch's.
+    Equal entropies are ranked by (layer, neuron), which the paper leaves open. A gate of infinite entropy
+    belongs to no class: in the paper that follows from the two rates being equal.
+    """
+    classes, layers, width = firings.shape
+    probs = {
+        (layer, neuron): [
+            torch.tensor(int(firings[c, layer, neuron])) / torch.tensor(int(tokens[c]))
+            for c in range(classes)
+        ]
+        for layer in range(layers)
+        for neuron in range(width)
+    }
+    values = sorted(p.item() for row in probs.values() for p in row)
+    bar = values[round(len(values) * filter_rate) - 1]
+    activation_bar = values[round(len(values) * activation_bar_ratio) - 1]
+    entropy = {}
+    for at, row in probs.items():
+        p = torch.stack(row)
+        total = p.sum()
+        terms = []
+        for one in p:
+            q = one / total if total > 0 else torch.tensor(0.0)
+            terms.append(q * q.log() if q > 0 else torch.tensor(0.0))
+        entropy[at] = -torch.stack(terms).sum().item()
+        if not any(one.item() > bar for one in row):
+            entropy[at] = float("inf")
+    kept = sorted(entropy, key=lambda at: (entropy[at], at))[: round(len(entropy) * top_rate)]
+    kept = [at for at in kept if entropy[at] < float("inf")]
+    masks = []
+    for c in range(classes):
+        members = [at for at in kept if probs[at][c].item() > activation_bar]
+        masks.append([sorted(neuron for layer, neuron in members if layer == at) for at in range(layers)])
+    return masks
+
+
+def our_lape(firings: np.ndarray, tokens: np.ndarray, **options: float) -> list[list[list[int]]]:
+    classes, layers, width = firings.shape
+    names = tuple(f"class {c}" for c in range(classes))
+    stats = statistics_from_counts(firings.reshape(classes, -1), tokens, (width,) * layers, names)
+    esns = select(stats, "lape", scope="audio", **options)
+    return [
+        [sorted(neuron for at, neuron in places(esns, name) if at == layer) for layer in range(layers)]
+        for name in names
+    ]
+
+
+def assert_lape_agrees(
+    firings: np.ndarray, tokens: np.ndarray, top: float = 0.05, tau=0.95, beta=0.95
+) -> None:
+    ours = our_lape(firings, tokens, top=top, tau_rate=tau, beta_rate=beta)
+    assert ours == published_lape(firings, tokens, top_rate=top, filter_rate=tau, activation_bar_ratio=beta)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_lape_is_the_published_algorithm_on_random_counts(seed: int):
+    rng = np.random.default_rng(seed)
+    classes, layers, width = rng.integers(2, 8), rng.integers(1, 5), rng.integers(30, 90)
+    tokens = rng.integers(1_000, 50_000_000, classes)
+    firings = (rng.beta(0.3, 2, (classes, layers, width)) * tokens[:, None, None]).astype(np.int64)
+    assert_lape_agrees(firings, tokens)
+    assert_lape_agrees(firings, tokens, top=0.3, tau=0.8, beta=0.6)
+    assert_lape_agrees(firings, tokens, top=0.3, tau=0.6, beta=0.9)
+
+
+@given(data=st.data())
+@settings(max_examples=80, deadline=None)
+def test_lape_is_the_published_algorithm_on_small_counts_with_ties(data: st.DataObject):
+    classes, layers, width = (data.draw(st.integers(*bounds)) for bounds in ((1, 5), (1, 3), (2, 9)))
+    most = data.draw(st.sampled_from([1, 2, 3, 40]))
+    firings = data.draw(arrays(np.int64, (classes, layers, width), elements=st.integers(0, most)))
+    tokens = data.draw(arrays(np.int64, classes, elements=st.integers(most, 3 * most)))
+    rate = st.sampled_from([0.3, 0.5, 0.75, 0.95, 1.0])
+    top = data.draw(st.sampled_from([0.1, 0.25, 0.5, 1.0]))
+    assume(round(top * layers * width) >= 1 and round(0.3 * layers * width * classes) >= 1)
+    assert_lape_agrees(firings, tokens, top=top, tau=data.draw(rate), beta=data.draw(rate))
+
+
+def test_lape_index_for_index_with_the_published_tensor_code():
+    """The same in one go over whole tensors, the way the authors' script computes it, on counts without
+    ties."""
+    rng = np.random.default_rng(5)
+    tokens = torch.from_numpy(rng.integers(10**5, 10**6, 6))
+    over_zero = (torch.from_numpy(rng.beta(0.3, 2, (4, 150, 6))) * tokens).long()
+    probs = over_zero / tokens
+    normed = (probs / probs.sum(-1, keepdim=True)).nan_to_num(0)
+    entropy = -(normed * torch.where(normed > 0, normed.log(), 0)).sum(-1)
+    bar = probs.flatten().kthvalue(round(probs.numel() * 0.95)).values
+    entropy[(probs > bar).sum(-1) == 0] = torch.inf
+    _, index = entropy.flatten().topk(round(entropy.numel() * 0.02), largest=False)
+    expected = [
+        [
+            sorted((index % 150)[(index // 150 == layer) & (probs.view(-1, 6)[index, c] > bar)].tolist())
+            for layer in range(4)
+        ]
+        for c in range(6)
+    ]
+    firings = over_zero.permute(2, 0, 1).numpy()
+    assert our_lape(firings, tokens.numpy(), top=0.02) == expected
+    assert sum(len(layer) for one in expected for layer in one) >= 12
+
+
+class TestLapeEdgeCases:
+    tokens = np.array([100, 100, 100])
+
+    def counts(self) -> np.ndarray:
+        return np.random.default_rng(0).integers(10, 20, (3, 2, 20))
+
+    def test_dead_neurons_have_no_entropy_and_are_not_selected(self):
+        firings = self.counts()
+        firings[:, 0, :10] = 0
+        firings[0, 1, 4] = 99
+        masks = our_lape(firings, self.tokens, top=0.25)
+        assert all(neuron >= 10 for one in masks for neuron in one[0])
+        assert 4 in masks[0][1]
+        assert_lape_agrees(firings, self.tokens, top=0.25)
+
+    def test_fewer_survivors_than_asked_for(self):
+        firings = np.full((3, 2, 20), 10)
+        firings[1, 1, 7] = 90
+        assert our_lape(firings, self.tokens, top=0.5) == [[[], []], [[], [7]], [[], []]]
+        assert_lape_agrees(firings, self.tokens, top=0.5)
+
+    def test_a_selected_neuron_joins_every_class_above_the_bar(self):
+        firings = np.full((3, 2, 20), 10)
+        firings[0, 0, 3] = firings[2, 0, 3] = 90
+        assert our_lape(firings, self.tokens, top=0.5) == [[[3], []], [[], []], [[3], []]]
+
+    def test_empty_classes_stay_also_the_last(self):
+        firings = np.full((3, 2, 20), 10)
+        firings[1, 0, 2] = 80
+        assert our_lape(firings, self.tokens, top=0.1) == [[[], []], [[2], []], [[], []]]
+        names = select(
+            statistics_from_counts(firings.reshape(3, -1), self.tokens, (20, 20), NAMES[:3]), "lape", top=0.1
+        ).emotions
+        assert names == NAMES[:3]
+
+    def test_a_gate_is_above_the_bar_only_strictly(self):
+        firings = np.full((3, 1, 20), 10)
+        assert our_lape(firings, self.tokens, top=1.0) == [[[]], [[]], [[]]]
+
+    def test_the_two_rates_are_separate(self):
+        firings = self.counts()
+        firings[0, 0, :4], firings[1, 1, :4] = 60, 40
+        wide = our_lape(firings, self.tokens, top=0.2, tau_rate=0.95, beta_rate=0.5)
+        narrow = our_lape(firings, self.tokens, top=0.2, tau_rate=0.95, beta_rate=0.97)
+        assert wide != narrow
+        assert_lape_agrees(firings, self.tokens, top=0.2, tau=0.95, beta=0.5)
+        assert_lape_agrees(firings, self.tokens, top=0.2, tau=0.5, beta=0.97)
+
+    def test_equal_entropies_are_ranked_by_layer_and_neuron(self):
+        firings = np.full((3, 2, 20), 10)
+        firings[0, 0, [5, 9]] = firings[1, 1, [0, 1]] = 90
+        assert our_lape(firings, self.tokens, top=0.05) == [[[5, 9], []], [[], []], [[], []]]
+        assert_lape_agrees(firings, self.tokens, top=0.05)
+
+    def test_pooling_by_clip_is_there_for_those_who_ask(self):
+        frequency = np.full((3, N), 0.1)
+        frequency[1, 4] = 0.9
+        stats = statistics_from_rates(
+            frequency, frequency, WIDTHS, NAMES[:3]
+        )  # without a firing among its tokens
+        assert len(select(stats, "lape", top=0.1)) == 0
+        assert places(select(stats, "lape", top=0.1, pooling="clip"), "happy") == [(0, 4)]

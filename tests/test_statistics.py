@@ -1,0 +1,469 @@
+"""Gate statistics, against a plain loop that stores everything."""
+
+import json
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from made_up_gates import (
+    EMOTIONS,
+    WIDTHS,
+    HeardClip,
+    fold_batch,
+    heard_clip,
+    heard_clips,
+    origin,
+    statistics_from_counts,
+    statistics_of,
+)
+from safetensors import safe_open
+
+from esn_interp.errors import EsnError, StatisticsError
+from esn_interp.files import load_tensors, save_tensors
+from esn_interp.neurons.accumulator import Accumulator
+from esn_interp.neurons.statistics import GateStatistics, merge
+
+SCOPES = {"audio": [0], "text": [1], "last": [2], "all": [0, 1, 2]}
+COUNTED = {"firings", "tokens", "clips"}
+
+
+def stored_everything(clips: list[HeardClip]) -> dict[str, np.ndarray]:
+    """Every array of the file, from activations that are kept whole, in Python's own arithmetic."""
+    groups: dict[int, list[HeardClip]] = defaultdict(list)
+    for clip in clips:
+        groups[clip.emotion if clip.kept else clip.emotion + len(EMOTIONS)].append(clip)
+    n = 2 * len(EMOTIONS)
+    out: dict[str, list] = {"clips": [len(groups[g]) for g in range(n)]}
+    for scope, codes in SCOPES.items():
+        picked = {g: [np.isin(clip.scopes, codes) for clip in groups[g]] for g in range(n)}
+        if scope != "all":
+            out[f"{scope}/tokens"] = [sum(int(where.sum()) for where in picked[g]) for g in range(n)]
+        for layer, width in enumerate(WIDTHS):
+            table = defaultdict(lambda: np.zeros((n, width)))  # noqa: B023
+            for g in range(n):
+                for neuron in range(width):
+                    per_clip = [
+                        [float(x) for x in clip.gates[layer][where, neuron]]
+                        for clip, where in zip(groups[g], picked[g], strict=True)
+                    ]
+                    tokens = [x for clip in per_clip for x in clip]
+                    rates = [sum(x > 0 for x in clip) / len(clip) for clip in per_clip]
+                    means = [sum(clip) / len(clip) for clip in per_clip]
+                    if scope != "all":
+                        table["firings"][g, neuron] = sum(x > 0 for x in tokens)
+                        table["sum"][g, neuron] = sum(tokens)
+                        table["sum_sq"][g, neuron] = sum(x * x for x in tokens)
+                        table["sum_abs"][g, neuron] = sum(abs(x) for x in tokens)
+                    table["rate_sum"][g, neuron] = sum(rates)
+                    table["rate_sum_sq"][g, neuron] = sum(x * x for x in rates)
+                    table["mean_sum"][g, neuron] = sum(means)
+                    table["mean_sum_sq"][g, neuron] = sum(x * x for x in means)
+            for name, values in table.items():
+                out[f"{scope}/{name}/{layer:02d}"] = values
+    return {name: np.asarray(values) for name, values in out.items()}
+
+
+def is_count(name: str) -> bool:
+    return not COUNTED.isdisjoint(name.split("/"))
+
+
+def assert_same(ours: GateStatistics, other: GateStatistics, *, bitwise: bool = False) -> None:
+    """Counts are exact; sums to 1e-12 of the magnitudes that were added, or to the bit."""
+    one, two = ours.arrays(), other.arrays()
+    assert one.keys() == two.keys()
+    for name in one:
+        if bitwise or is_count(name):
+            assert one[name].tobytes() == two[name].tobytes(), name
+        else:
+            np.testing.assert_allclose(one[name], two[name], rtol=1e-12, atol=1e-12, err_msg=name)
+
+
+def test_every_array_equals_that_of_a_loop_that_stores_everything():
+    clips = heard_clips(23)
+    expected, found = stored_everything(clips), statistics_of(clips).arrays()
+    assert found.keys() == expected.keys()
+    for name, values in expected.items():
+        if is_count(name):
+            assert found[name].dtype == np.int64
+            np.testing.assert_array_equal(found[name], values, err_msg=name)
+        else:
+            assert found[name].dtype == np.float64
+            np.testing.assert_allclose(found[name], values, rtol=1e-12, atol=1e-12, err_msg=name)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 16])
+def test_batches_of_any_size_give_the_same_to_the_bit(batch_size: int):
+    clips = heard_clips(20)
+    assert_same(
+        statistics_of(clips, batch_size=batch_size), statistics_of(clips, batch_size=20), bitwise=True
+    )
+
+
+@pytest.mark.parametrize("padding", [np.nan, np.inf, 1e30, -5.0])
+def test_padding_never_counts(padding: float):
+    clips = sorted(heard_clips(6), key=lambda clip: len(clip.scopes))
+    alone, padded = (Accumulator(origin(), EMOTIONS) for _ in range(2))
+    for clip in clips:
+        fold_batch(alone, [clip])
+    fold_batch(padded, clips, padding=padding)
+    assert_same(alone.statistics(), padded.statistics(), bitwise=True)
+
+
+def test_half_precision_gates_are_added_without_rounding():
+    clip = heard_clip(3)
+    accumulator = Accumulator(origin(), EMOTIONS)
+    tap = accumulator.tap(clip.scopes[None])
+    for layer, gates in enumerate(clip.gates):
+        import torch
+
+        tap(0, layer, torch.from_numpy(gates)[None].bfloat16())
+    accumulator.fold(tap, emotion=np.array([0]), kept=np.array([True]), ids=["a"])
+    rounded = [torch.from_numpy(gates).bfloat16().float().numpy() for gates in clip.gates]
+    expected = stored_everything([HeardClip("a", 0, True, rounded, clip.scopes)])
+    for name, values in accumulator.statistics().arrays().items():
+        np.testing.assert_allclose(values, expected[name], rtol=1e-12, atol=1e-12, err_msg=name)
+
+
+def test_generated_tokens_are_left_out():
+    import torch
+
+    clip = heard_clip(0)
+    accumulator = Accumulator(origin(), EMOTIONS)
+    tap = accumulator.tap(clip.scopes[None])
+    for step in (0, 1, 2):
+        for layer, gates in enumerate(clip.gates):
+            tap(step, layer, torch.from_numpy(gates if step == 0 else gates[:1] + 100)[None])
+    accumulator.fold(tap, emotion=np.array([clip.emotion]), kept=np.array([clip.kept]), ids=["a"])
+    assert_same(accumulator.statistics(prompt="How?"), statistics_of([clip]), bitwise=True)
+
+
+class TestRefusedRuns:
+    def fold(self, accumulator: Accumulator, tap) -> None:
+        accumulator.fold(tap, emotion=np.array([0]), kept=np.array([True]), ids=["clip-0"])
+
+    def test_a_gate_that_is_not_finite(self):
+        clip = heard_clip(0)
+        clip.gates[1][2, 0] = np.nan
+        with pytest.raises(StatisticsError, match=r"clip-0.*not finite"):
+            statistics_of([clip])
+
+    def test_a_clip_without_audio_tokens(self):
+        clip = heard_clip(0)
+        clip.scopes[clip.scopes == 0] = 1
+        with pytest.raises(StatisticsError, match=r"clip-0.*no audio token"):
+            statistics_of([clip])
+
+    def test_gates_of_another_shape(self):
+        import torch
+
+        tap = Accumulator(origin(), EMOTIONS).tap(np.array([[0, 1, 2]]))
+        with pytest.raises(StatisticsError, match=r"layer 1 .*\[1, 4\].*\[1, 3\]"):
+            tap(0, 1, torch.zeros(1, 4, 3))
+
+    def test_a_run_that_left_layers_out(self):
+        import torch
+
+        accumulator = Accumulator(origin(), EMOTIONS)
+        tap = accumulator.tap(np.array([[0, 1, 2]]))
+        tap(0, 0, torch.zeros(1, 3, WIDTHS[0]))
+        with pytest.raises(StatisticsError, match="no gates for some layers"):
+            self.fold(accumulator, tap)
+
+
+# ------------------------------------------------------------------ adding
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=14))
+@settings(max_examples=40, deadline=None)
+def test_shards_add_up_to_the_whole(shard_of: list[int]):
+    clips = heard_clips(len(shard_of))
+    shards = [
+        statistics_of(
+            [clip for clip, at in zip(clips, shard_of, strict=True) if at == shard], fingerprint=f"f{shard}"
+        )
+        for shard in sorted(set(shard_of))
+    ]
+    merged = merge(shards)
+    assert_same(merged, statistics_of(clips))
+    assert merged.origin.corpus_fingerprint == "+".join(f"f{shard}" for shard in sorted(set(shard_of)))
+
+
+@given(st.permutations(range(5)))
+@settings(max_examples=30, deadline=None)
+def test_the_order_of_shards_does_not_change_a_bit(order: list[int]):
+    clips = heard_clips(15)
+    shards = [statistics_of(clips[at * 3 : at * 3 + 3], fingerprint=f"f{at}") for at in range(5)]
+    assert_same(merge([shards[at] for at in order]), merge(shards), bitwise=True)
+    assert merge([shards[at] for at in order]).origin == merge(shards).origin
+
+
+def test_adding_in_any_grouping():
+    clips = heard_clips(12)
+    a, b, c = (statistics_of(clips[at::3], fingerprint=f"f{at}") for at in range(3))
+    assert_same((a + b) + c, a + (b + c))
+    assert_same(a + b, b + a, bitwise=True)
+    assert ((a + b) + c).seen == merge([a, b, c]).seen
+
+
+def test_corpora_are_joined_by_name():
+    a = statistics_of(heard_clips(3), corpus="studio", fingerprint="f1")
+    b = statistics_of(heard_clips(3), corpus="phone", fingerprint="f2")
+    assert (a + b).corpus == "phone+studio"
+    assert (a + b).origin.corpus_fingerprint == "f1+f2"
+
+
+def test_what_does_not_fit_is_not_merged():
+    ours = statistics_of(heard_clips(3))
+    wide = statistics_of([heard_clip(0, widths=(5, 3, 9))], widths=(5, 3, 9), fingerprint="f1")
+    other = {
+        "the same clips": statistics_of(heard_clips(3)),
+        "different emotions": statistics_of(
+            heard_clips(3), emotions=("neutral", "happy", "sad"), fingerprint="f1"
+        ),
+        "different prompt": statistics_of(heard_clips(3), prompt="Why?", fingerprint="f1"),
+        "17 gates": wide,
+        "others do not": statistics_of(heard_clips(3), per_clip=True, fingerprint="f1"),
+    }
+    for part, theirs in other.items():
+        with pytest.raises(StatisticsError, match=part):
+            merge([ours, theirs])
+    with pytest.raises(StatisticsError, match="nothing to merge"):
+        merge([])
+
+
+def test_going_on_from_earlier_clips_equals_one_pass_to_the_bit():
+    clips = heard_clips(11)
+    first = statistics_of(clips[:4], per_clip=True)
+    later = Accumulator(first.origin, EMOTIONS, per_clip=True, start=first)
+    before = {name: array.copy() for name, array in first.arrays().items()}
+    for start in range(4, 11, 4):
+        fold_batch(later, clips[start : start + 4])
+    assert_same(later.statistics(), statistics_of(clips, per_clip=True), bitwise=True)
+    assert all((first.arrays()[name] == array).all() for name, array in before.items())
+
+
+# ------------------------------------------------------------------ files
+
+
+@given(st.integers(0, 9), st.booleans())
+@settings(max_examples=15, deadline=None)
+def test_a_saved_file_reads_back_to_the_bit(tmp_path_factory: pytest.TempPathFactory, n: int, per_clip: bool):
+    stats = statistics_of(heard_clips(n), per_clip=per_clip and n > 0)
+    path = tmp_path_factory.mktemp("stats") / "s.safetensors"
+    stats.save(path)
+    loaded = GateStatistics.load(path)
+    assert_same(loaded, stats, bitwise=True)
+    assert (loaded.origin, loaded.emotions, loaded.prompt) == (stats.origin, stats.emotions, stats.prompt)
+    assert (loaded.seen, loaded.kept, loaded.skipped) == (stats.seen, stats.kept, stats.skipped)
+
+
+def test_the_file_holds_what_the_format_says(tmp_path: Path):
+    clips = heard_clips(9)
+    stats = statistics_of(clips)
+    stats.save(tmp_path / "s.safetensors")
+    with safe_open(tmp_path / "s.safetensors", framework="numpy") as file:
+        header = json.loads(file.metadata()["esn"])
+        names = set(file.keys())
+        firings, sums = file.get_tensor("audio/firings/02"), file.get_tensor("last/sum_sq/00")
+    token = {
+        f"{s}/{k}/{n:02d}"
+        for s in ("audio", "text", "last")
+        for k in ("firings", "sum", "sum_sq", "sum_abs")
+        for n in range(3)
+    }
+    clip = {
+        f"{s}/{k}/{n:02d}"
+        for s in SCOPES
+        for k in ("rate_sum", "rate_sum_sq", "mean_sum", "mean_sum_sq")
+        for n in range(3)
+    }
+    assert names == token | clip | {"clips", "audio/tokens", "text/tokens", "last/tokens"}
+    assert firings.dtype == np.int64
+    assert firings.shape == (6, 4)
+    assert sums.dtype == np.float64
+    assert sums.shape == (6, 5)
+    assert header["kind"] == "statistics"
+    assert header["version"] == 1
+    assert header["widths"] == list(WIDTHS)
+    assert header["emotions"] == list(EMOTIONS)
+    assert header["groups"][:4] == ["neutral/kept", "happy/kept", "angry/kept", "neutral/dropped"]
+    assert header["seen"] == {e: sum(c.emotion == i for c in clips) for i, e in enumerate(EMOTIONS)}
+    assert header["kept"] == {
+        e: sum(c.emotion == i and c.kept for c in clips) for i, e in enumerate(EMOTIONS)
+    }
+    assert header.keys() >= {
+        "model",
+        "fingerprint",
+        "corpus",
+        "corpus_fingerprint",
+        "component",
+        "scopes",
+        "filter",
+    }
+    assert header.keys() >= {"experts", "skipped", "esn_interp", "seed", "time"}
+
+
+def test_files_that_do_not_fit_are_refused(tmp_path: Path):
+    path = tmp_path / "s.safetensors"
+    statistics_of(heard_clips(3)).save(path)
+    arrays, header = load_tensors(path, kind="statistics", version=1)
+    save_tensors(path, arrays, header | {"version": 2})
+    with pytest.raises(EsnError, match="version 2 of 'statistics'"):
+        GateStatistics.load(path)
+    save_tensors(path, arrays, header | {"kind": "neurons"})
+    with pytest.raises(EsnError, match="kind 'neurons', expected 'statistics'"):
+        GateStatistics.load(path)
+    save_tensors(path, arrays, header | {"widths": [5, 3, 8]})
+    with pytest.raises(StatisticsError, match=r"firings/02 is int64 \[6, 4\]; expected int64 \[6, 8\]"):
+        GateStatistics.load(path)
+    save_tensors(path, {name: array for name, array in arrays.items() if name != "last/sum/01"}, header)
+    with pytest.raises(StatisticsError, match="last/sum/01 is missing"):
+        GateStatistics.load(path)
+    save_tensors(path, arrays | {"clips": arrays["clips"].astype(np.int32)}, header)
+    with pytest.raises(StatisticsError, match="clips is int32"):
+        GateStatistics.load(path)
+
+
+def test_another_model_is_refused_by_name():
+    class Other:
+        name, fingerprint, component, widths = "other-7B", "def", "thinker", WIDTHS
+
+    stats = statistics_of(heard_clips(2))
+    with pytest.raises(
+        StatisticsError, match=r"come from tiny \(weights abc.*not from other-7B \(weights def"
+    ):
+        stats.check(Other())
+    Other.fingerprint = "abc"
+    stats.check(Other())
+    Other.widths = (5, 3)
+    with pytest.raises(StatisticsError, match=r"3 layers with 12 gates.*2 layers with 8 gates"):
+        stats.check(Other())
+
+
+# ------------------------------------------------------------------ single clips
+
+
+def test_single_clips_keep_their_own_rates_and_means(tmp_path: Path):
+    clips = heard_clips(7)
+    statistics_of(clips, per_clip=True, batch_size=3).save(tmp_path / "s.safetensors")
+    arrays, header = load_tensors(tmp_path / "s.safetensors", kind="statistics", version=1)
+    assert header["per_clip"] == [clip.id for clip in clips]
+    np.testing.assert_array_equal(arrays["per_clip/emotion"], [clip.emotion for clip in clips])
+    np.testing.assert_array_equal(arrays["per_clip/kept"], [clip.kept for clip in clips])
+    for scope, code in (("audio", 0), ("text", 1), ("last", 2)):
+        for layer in range(len(WIDTHS)):
+            rate, mean = (arrays[f"per_clip/{scope}/{kind}/{layer:02d}"] for kind in ("rate", "mean"))
+            assert rate.dtype == mean.dtype == np.float32
+            for row, clip in enumerate(clips):
+                here = clip.gates[layer][clip.scopes == code].astype(np.float64)
+                np.testing.assert_allclose(rate[row], (here > 0).mean(axis=0), rtol=1e-6)
+                np.testing.assert_allclose(mean[row], here.mean(axis=0), rtol=1e-6, atol=1e-8)
+
+
+def test_single_clips_are_joined_in_a_merge():
+    clips = heard_clips(6)
+    a, b = (statistics_of(clips[at::2], fingerprint=f"f{at}", per_clip=True) for at in (0, 1))
+    merged = (b + a).per_clip
+    assert merged is not None
+    assert merged.ids == tuple(clip.id for clip in (*clips[0::2], *clips[1::2]))
+    assert merged.values["last/mean"].shape == (6, sum(WIDTHS))
+
+
+# ------------------------------------------------------------------ rates
+
+
+def brute_rates(clips: list[HeardClip], scopes: list[str], pooling: str, *, kept_only: bool):
+    """P and mu of every emotion and gate, from whole activations."""
+    frequency, mean = [], []
+    for emotion in range(len(EMOTIONS)):
+        rates, means, tokens = [], [], []
+        for clip in clips:
+            if clip.emotion != emotion or (kept_only and not clip.kept):
+                continue
+            gates = np.concatenate(clip.gates, axis=1).astype(np.float64)
+            parts = [gates[np.isin(clip.scopes, SCOPES[scope])] for scope in scopes]
+            rates.append(np.mean([(part > 0).mean(axis=0) for part in parts], axis=0))
+            means.append(np.mean([part.mean(axis=0) for part in parts], axis=0))
+            tokens += parts
+        pool = np.concatenate(tokens)
+        frequency.append(np.mean(rates, axis=0) if pooling == "clip" else (pool > 0).mean(axis=0))
+        mean.append(np.mean(means, axis=0) if pooling == "clip" else pool.mean(axis=0))
+    return np.array(frequency), np.array(mean)
+
+
+@pytest.mark.parametrize("scope", ["all", "audio", "last", "audio,last", "last, text,audio"])
+@pytest.mark.parametrize("pooling", ["clip", "token"])
+@pytest.mark.parametrize("filter", ["correct", "none"])
+def test_rates(scope: str, pooling: str, filter: str):
+    clips = heard_clips(25)
+    rates = statistics_of(clips).rates(scope=scope, pooling=pooling, filter=filter)
+    names = [name.strip() for name in scope.split(",")]
+    frequency, mean = brute_rates(clips, names, pooling, kept_only=filter == "correct")
+    np.testing.assert_allclose(rates.frequency, frequency, rtol=1e-12)
+    np.testing.assert_allclose(rates.mean, mean, rtol=1e-10)
+    np.testing.assert_allclose(rates.grand_mean, mean.mean(axis=0), rtol=1e-10)
+
+
+def test_pooling_tokens_of_audio_and_text_mistakes_duration_for_emotion():
+    # The gate fires at 40 % of audio and 10 % of text tokens whatever the emotion; sad clips are longer.
+    def clip(emotion: int, audio: int) -> HeardClip:
+        fires = np.r_[np.arange(audio) % 5 < 2, np.arange(30) % 10 < 1, [False]]
+        gates = [np.where(fires, 1.0, -1.0)[:, None].astype(np.float32)]
+        return HeardClip(f"{emotion}", emotion, True, gates, np.array([0] * audio + [1] * 30 + [2]))
+
+    stats = statistics_of([clip(0, 100), clip(1, 60)], emotions=("sad", "angry"), widths=(1,))
+    by_token = stats.rates(scope="audio,text", pooling="token").frequency[:, 0]
+    by_clip = stats.rates(scope="audio,text", pooling="clip").frequency[:, 0]
+    np.testing.assert_allclose(by_token, [43 / 130, 27 / 90])
+    np.testing.assert_allclose(by_clip, [0.25, 0.25])
+
+
+def test_mean_magnitude():
+    clips = heard_clips(25)
+    gates = [np.concatenate(clip.gates, axis=1).astype(np.float64) for clip in clips]
+    for scope, codes in SCOPES.items():
+        tokens = [
+            np.concatenate(
+                [g[np.isin(c.scopes, codes)] for g, c in zip(gates, clips, strict=True) if c.emotion == e]
+            )
+            for e in range(len(EMOTIONS))
+        ]
+        expected = np.mean([np.abs(pool).mean(axis=0) for pool in tokens], axis=0)
+        np.testing.assert_allclose(statistics_of(clips).magnitude(scope=scope), expected, rtol=1e-12)
+
+
+def test_too_few_clips_are_refused_with_the_emotion():
+    clips = [clip for clip in heard_clips(25) if clip.emotion != 2 or not clip.kept]
+    stats = statistics_of(clips)
+    with pytest.raises(StatisticsError, match=f"'angry': the model labels 0 of {stats.seen['angry']} clips"):
+        stats.rates()
+    assert (stats.rates(filter="none").clips == list(stats.seen.values())).all()
+    with pytest.raises(StatisticsError, match=r"'neutral'.*99 needed"):
+        stats.rates(filter="none", min_clips=99)
+
+
+@pytest.mark.parametrize(
+    ("options", "part"),
+    [
+        ({"scope": "generated"}, "unknown scope 'generated'; choose from audio, text, last, all"),
+        ({"scope": ""}, "unknown scope ''"),
+        ({"scope": "all,audio"}, "name it alone"),
+        ({"pooling": "mean"}, "unknown pooling 'mean'; choose clip or token"),
+        ({"filter": "wrong"}, "unknown filter 'wrong'; choose correct or none"),
+    ],
+)
+def test_unknown_choices_are_refused(options: dict[str, str], part: str):
+    with pytest.raises(StatisticsError, match=part):
+        statistics_of(heard_clips(25)).rates(**options)
+
+
+def test_counts_stay_exact_where_floats_would_round():
+    firings = np.array([[2**53 + 1, 7], [2**24 + 1, 2**60]], dtype=np.int64)
+    a, b = (statistics_from_counts(firings, np.array([2**61, 2**61]), (1, 1), ("a", "b")) for _ in range(2))
+    merged = a + replace(b, origin=origin(widths=(1, 1), clips="f1"))
+    assert merged.arrays()["audio/firings/00"][:2, 0].tolist() == [2**54 + 2, 2**25 + 2]
+    assert merged.rates(scope="audio").firings.tolist() == [[2**54 + 2, 14], [2**25 + 2, 2**61]]
