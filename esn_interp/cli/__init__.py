@@ -1,0 +1,36 @@
+"""The command line: `esn COMMAND`, each a thin layer over one function of the package.
+
+Heavy libraries are imported inside the commands, so that help and usage errors come at once.
+"""
+
+import typer
+
+from esn_interp.cli import catalogue, effects, neurons, whole
+from esn_interp.cli.guard import Guard
+
+app = typer.Typer(
+    name="esn",
+    cls=Guard,
+    help="Find emotion-sensitive neurons in speech language models, and prove that they are causal.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.command("demo")(whole.demo)
+app.command("collect")(neurons.collect)
+app.command("merge")(neurons.merge)
+app.command("select")(neurons.select)
+app.command("ablate")(effects.ablate)
+app.command("dose")(effects.dose)
+app.command("report")(whole.report)
+app.command("models")(catalogue.models)
+app.command("corpora")(catalogue.corpora)
+
+
+def main() -> None:
+    """Entry point of the `esn` executable."""
+    app()
+
+
+__all__ = ["app", "main"]

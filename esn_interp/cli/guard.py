@@ -1,0 +1,123 @@
+"""The border of the command line: every way a command can end becomes an exit code and at most one line."""
+
+import errno
+import json
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from esn_interp.errors import EsnError
+
+DONE, OUR_FAULT, USERS_FAULT, INTERRUPTED = 0, 1, 2, 130
+
+
+class Guard(TyperGroup):
+    """The `esn` command group. Its `main` turns exceptions into the contract's exit codes.
+
+    The handling sits here, not around the executable, so that tests which call the group in-process meet
+    the very same border.
+    """
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
+        words = list(sys.argv[1:] if args is None else args)
+        try:
+            outcome = super().main(
+                args=words,
+                prog_name=prog_name or "esn",
+                complete_var=complete_var,
+                standalone_mode=False,
+                windows_expand_args=windows_expand_args,
+                **extra,
+            )
+            # Outside standalone mode an early exit (--help, a usage error that only shows help) comes back
+            # as its code.
+            code = outcome if isinstance(outcome, int) else DONE
+            if code == INTERRUPTED:
+                _report(words, "interrupted", "KeyboardInterrupt", code)
+        except (KeyboardInterrupt, EOFError):
+            code = _report(words, "interrupted", "KeyboardInterrupt", INTERRUPTED)
+        except Exception as error:
+            code = _outcome_of(words, error)
+        sys.exit(code)
+
+
+def _outcome_of(words: Sequence[str], error: Exception) -> int:
+    """Says in one line what went wrong and returns the exit code."""
+    if os.environ.get("ESN_DEBUG") == "1":
+        traceback.print_exception(error)
+    name = type(error).__name__
+    if isinstance(error, EsnError):
+        return _report(words, str(error), name, USERS_FAULT)
+    if name == "Abort":
+        return _report(words, "interrupted", "KeyboardInterrupt", INTERRUPTED)
+    # The exceptions of the option parser live in `click` or in typer's own copy of it, depending on typer's
+    # version; what they share is a method that words them for the user.
+    wording = getattr(error, "format_message", None)
+    if callable(wording):
+        command = getattr(getattr(error, "ctx", None), "command_path", "esn")
+        text = f"{_sentence(str(wording()))} See: {command} --help"
+        return _report(words, text, "UsageError", USERS_FAULT)
+    if isinstance(error, OSError) and error.errno == errno.EPIPE:
+        # The reader of our stdout has gone (`esn models | head -1`). Nothing can be told to it any more, and
+        # the interpreter must not try to when it flushes at exit.
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+        return OUR_FAULT
+    if isinstance(error, OSError) and error.errno in _USERS_DISK:
+        where = f": {error.filename}" if error.filename else ""
+        return _report(words, f"{error.strerror}{where}", name, USERS_FAULT)
+    text = (
+        f"this is a fault of esn, not yours ({name}: {error}); please report it at {_tracker()} with the "
+        "output of the same command under ESN_DEBUG=1"
+    )
+    return _report(words, text, name, OUR_FAULT)
+
+
+# Disks and folders are the user's: a full disk or a folder that may not be written is not a bug of ours.
+_USERS_DISK = {
+    errno.ENOENT,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EISDIR,
+    errno.ENOTDIR,
+    errno.ENOSPC,
+    errno.EROFS,
+}
+
+
+def _report(words: Sequence[str], message: str, kind: str, code: int) -> int:
+    """One line on stderr; with --json, one object on stdout as well, so that a script never reads nothing."""
+    line = " ".join(message.split())
+    typer.echo(f"esn: {line}", err=True)
+    if "--json" in words:
+        typer.echo(json.dumps({"error": line, "kind": kind, "exit": code}, ensure_ascii=False))
+    return code
+
+
+def _tracker() -> str:
+    """Where problems are reported, as the installed package declares it."""
+    try:
+        urls = metadata.metadata("esn-interp").get_all("Project-URL") or []
+    except metadata.PackageNotFoundError:
+        urls = []
+    known = dict(url.split(", ", 1) for url in urls if ", " in url)
+    return known.get("Issues") or known.get("Repository") or "the project's issue tracker"
+
+
+def _sentence(text: str) -> str:
+    """The parser's wording on one line, ended by one full stop."""
+    return " ".join(text.split()).rstrip(".") + "."

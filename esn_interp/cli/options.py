@@ -1,0 +1,177 @@
+"""Options that several commands share, with one wording each, and the checks on their values."""
+
+import logging
+from enum import StrEnum
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from esn_interp.errors import CorpusError, EsnError, ModelError
+
+if TYPE_CHECKING:
+    from esn_interp.models.audio_lm import AudioLM
+    from esn_interp.speech.clips import Clips
+
+Model = Annotated[
+    str, typer.Option("--model", metavar="M", help="A bundled model, a Hugging Face name or a folder.")
+]
+Corpus = Annotated[
+    str,
+    typer.Option("--corpus", metavar="C", help="A corpus by name (see `esn corpora`), a folder or a table."),
+]
+Root = Annotated[
+    Path | None, typer.Option("--root", metavar="PATH", help="Where the corpus lies, for those that need it.")
+]
+Neurons = Annotated[
+    Path, typer.Option("--neurons", metavar="F", help="A neuron set, as written by `esn select`.")
+]
+Limit = Annotated[
+    int | None,
+    typer.Option("--limit", min=1, metavar="N", help="Use N clips at most, balanced over emotions."),
+]
+BatchSize = Annotated[
+    int, typer.Option("--batch-size", min=1, metavar="B", help="Clips that go through the model together.")
+]
+Draws = Annotated[
+    int,
+    typer.Option(
+        "--draws", min=0, metavar="R", help="Layer-matched random neuron sets drawn as the control."
+    ),
+]
+TokenScope = Annotated[
+    str,
+    typer.Option(
+        "--positions", metavar="P", help="Where edits act: all, or some of audio,text,last,generated."
+    ),
+]
+
+
+class Split(StrEnum):
+    """The three disjoint sets of speakers, or all of them."""
+
+    validation = "validation"
+    identification = "identification"
+    evaluation = "evaluation"
+    all = "all"
+
+
+def out_file(path: Path, suffix: str) -> Path:
+    """`path` with its suffix and its folder checked before any long work starts.
+
+    Raises
+    ------
+    EsnError
+        When the suffix is another one, or the path leads through a file.
+    """
+    if path.suffix != suffix:
+        raise EsnError(f"--out {path}: the file is a {suffix} file; call it {path.with_suffix(suffix).name}")
+    if path.is_dir():
+        raise EsnError(f"--out {path}: this is a folder; name a file in it")
+    return in_folder(path)
+
+
+def in_folder(path: Path) -> Path:
+    """`path`, when a file or folder can come to be there; missing folders are made when it is written.
+
+    Raises
+    ------
+    EsnError
+        When something on the way is a file.
+    """
+    for parent in path.absolute().parents:
+        if parent.is_dir():
+            break
+        if parent.exists():
+            raise EsnError(f"--out {path}: {parent} is a file, not a folder")
+    return path
+
+
+def numbers(text: str, option: str) -> tuple[float, ...]:
+    """Comma-separated numbers of at least 0, e.g. ``0,0.5,1``.
+
+    Raises
+    ------
+    EsnError
+        On anything else, naming the option and the piece.
+    """
+    values: list[float] = []
+    for piece in text.split(","):
+        try:
+            value = float(piece)
+        except ValueError:
+            raise EsnError(
+                f"{option} {text}: {piece.strip()!r} is not a number; give e.g. 0,0.5,1,2,4"
+            ) from None
+        if not 0 <= value < float("inf"):
+            raise EsnError(f"{option} {text}: {piece.strip()} must be a finite number of 0 or more")
+        values.append(value)
+    if len(set(values)) != len(values):
+        raise EsnError(f"{option} {text}: a value is given twice")
+    return tuple(values)
+
+
+def positions_of(text: str) -> frozenset[str]:
+    """Token scopes where edits act: ``all``, or some of them separated by commas."""
+    from esn_interp.models.edits import EVERYWHERE, SCOPES
+
+    if text == "all":
+        return EVERYWHERE
+    chosen = frozenset(piece.strip() for piece in text.split(","))
+    if unknown := sorted(chosen - EVERYWHERE):
+        raise EsnError(
+            f"--positions {text}: unknown token scope {unknown[0]!r}; choose all, or some of "
+            f"{', '.join(SCOPES)}"
+        )
+    return chosen
+
+
+def load_model(name: str) -> "AudioLM":
+    """The model of that name; a misspelled one is refused before anything heavy is imported.
+
+    Raises
+    ------
+    ModelError
+        When there is no such model.
+    """
+    bundled = sorted(
+        path.name for path in (files("esn_interp") / "models" / "bundled").iterdir() if path.is_dir()
+    )
+    # Names on the hub have an owner before a slash; asking the hub for anything else would only take time.
+    if name not in bundled and "/" not in name and not Path(name).is_dir():
+        raise ModelError(
+            f"unknown model {name!r}; bundled: {', '.join(bundled)}; else give a folder, or a Hugging Face "
+            "name such as Qwen/Qwen2.5-Omni-7B"
+        )
+    # The hub's client tells of every retry; what matters comes back as one error.
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
+
+    from esn_interp.models.loading import load
+
+    return load(name)
+
+
+def clips_of(corpus: str, root: Path | None, *, split: Split, limit: int | None, seed: int) -> "Clips":
+    """The clips that a command is to use: one split of a corpus, at most `limit` of them.
+
+    Raises
+    ------
+    CorpusError
+        When the corpus is unknown or cannot be read, or the split has no clips.
+    """
+    from esn_interp.speech.corpora import corpus as load_corpus
+
+    clips = load_corpus(corpus, root=root)
+    if split is not Split.all:
+        validation, identification, evaluation = clips.split(seed=seed)
+        clips = {
+            Split.validation: validation,
+            Split.identification: identification,
+            Split.evaluation: evaluation,
+        }[split]
+    if limit is not None:
+        clips = clips.limit(limit, seed=seed)
+    if not len(clips):
+        raise CorpusError(f"corpus {corpus}: no clips in the split {split}; try --split all")
+    return clips

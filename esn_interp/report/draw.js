@@ -1,0 +1,29 @@
+// Draws every figure from the data that stands beside it, to the width that there is.
+function fitted(figure, width) {
+  const layout = structuredClone(figure.layout);
+  layout.autosize = true;
+  // The heading above and the caption below say what a title would, and nothing is cut on a phone.
+  delete layout.title;
+  layout.margin = { ...layout.margin, t: 40 };
+  layout.paper_bgcolor = layout.plot_bgcolor = "rgba(0,0,0,0)";
+  if (width < 560) {
+    layout.font = { ...layout.font, size: 11 };
+    for (const label of layout.annotations ?? []) label.font = { ...label.font, size: 11 };
+  }
+  // Dragging on a phone must scroll the page, not zoom into a figure.
+  layout.dragmode = false;
+  return layout;
+}
+
+for (const holder of document.querySelectorAll("[data-figure]")) {
+  const figure = JSON.parse(document.getElementById(holder.dataset.figure).textContent);
+  Plotly.newPlot(holder, figure.data, fitted(figure, holder.clientWidth), {
+    responsive: true,
+    displayModeBar: false,
+  });
+}
+
+// One clip at a time: starting a player stops the others.
+const players = [...document.querySelectorAll("audio")];
+for (const player of players)
+  player.addEventListener("play", () => players.forEach((other) => other === player || other.pause()));
