@@ -28,7 +28,8 @@ python_maximum_signature_line_length = 88
 add_module_names = False
 toc_object_entries_show_parents = "hide"
 
-nitpicky = False
+# Quotes may be curled, but --out must not become a dash.
+smartquotes_action = "qe"
 exclude_patterns = ["_build", "_ext"]
 templates_path: list[str] = []
 html_theme = "furo"

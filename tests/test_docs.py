@@ -25,9 +25,14 @@ def blocks(text: str, language: str) -> list[str]:
 
 
 def public_modules() -> set[str]:
-    """Every module but those of the command line, which has a page of its own; packages only gather them."""
-    found = {m.name for m in pkgutil.walk_packages(esn_interp.__path__, "esn_interp.") if not m.ispkg}
-    return {name for name in found if not name.startswith("esn_interp.cli.")}
+    """Every module that defines something; those of the command line have a page of their own."""
+    found = {module.name for module in pkgutil.walk_packages(esn_interp.__path__, "esn_interp.")}
+    return {name for name in found if not name.startswith("esn_interp.cli") and defines_something(name)}
+
+
+def defines_something(name: str) -> bool:
+    values = vars(importlib.import_module(name)).values()
+    return any(callable(value) and getattr(value, "__module__", None) == name for value in values)
 
 
 def test_the_reference_covers_every_module():

@@ -3,6 +3,7 @@
 import dataclasses
 import importlib
 import inspect
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -43,7 +44,7 @@ class Commands(_Markdown):
 def _command(name: str, command: Any) -> str:
     arguments = [p for p in command.params if p.param_type_name == "argument"]
     options = [p for p in command.params if p.param_type_name == "option"]
-    placeholders = [f"{p.metavar or p.name.upper()}{' ...' if p.nargs == -1 else ''}" for p in arguments]
+    placeholders = [p.metavar or p.name.upper() for p in arguments]
     required = [f"{p.opts[0]} {p.metavar or p.name.upper()}" for p in options if p.required]
     usage = " ".join(["esn", name, *placeholders, *required, "[options]"])
     rows = [[f"`{p.metavar or p.name.upper()}`", p.help or "", ""] for p in arguments]
@@ -105,6 +106,28 @@ class Corpora(_Markdown):
         return _table(["name", "what it is", "needs", "licence"], rows)
 
 
+class PublicNames(_Markdown):
+    """What the top of the package offers, each name with the first sentence of its docstring."""
+
+    def markdown(self) -> str:
+        import esn_interp as esn
+
+        rows: list[list[str]] = []
+        for name in esn.__all__:
+            value = getattr(esn, name)
+            if callable(value):
+                sentence = (inspect.getdoc(value) or "").split("\n\n")[0].replace("\n", " ")
+                rows.append([f"{{py:obj}}`esn.{name} <{value.__module__}.{name}>`", _to_markdown(sentence)])
+            else:
+                names = _code(getattr(item, "name", item) for item in value)
+                rows.append([f"`esn.{name}`", f"by name: {names}"])
+        return _table(["name", "what it is"], rows)
+
+
+def _to_markdown(docstring: str) -> str:
+    return re.sub(r":\w+:`~?([^`]*)`", r"`\1`", docstring).replace("``", "`")
+
+
 class ResultFields(_Markdown):
     """The fields of a result, as they stand in its file."""
 
@@ -134,5 +157,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("families", Families)
     app.add_directive("access-points", AccessPoints)
     app.add_directive("corpora", Corpora)
+    app.add_directive("public-names", PublicNames)
     app.add_directive("result-fields", ResultFields)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
