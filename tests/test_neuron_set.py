@@ -36,7 +36,7 @@ def chosen(esns: NeuronSet) -> dict[str, set[int]]:
 
 
 @given(members)
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 def test_labels_are_sorted_and_name_the_gates(gates):
     esns = neurons(gates)
     assert chosen(esns) == gates
@@ -94,7 +94,7 @@ def test_gates_that_are_none_are_refused(gates: list[int], part: str):
 
 
 @given(small, small, small)
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 def test_the_laws_of_sets(one, two, three):
     a, b, c = neurons(one), neurons(two), neurons(three)
     for name in NAMES:
@@ -172,7 +172,7 @@ halves = st.fixed_dictionaries(
 
 
 @given(halves, st.integers(0, 2**32 - 1), st.booleans())
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 def test_random_controls_match_the_layers_and_avoid_the_set(gates, seed, matched):
     stats = statistics_from_rates(np.zeros((3, N)), np.tile(np.arange(N) / 7 - 1, (3, 1)), WIDTHS, NAMES)
     esns, options = neurons(gates), {"statistics": stats} if matched else {}

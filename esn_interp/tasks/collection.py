@@ -82,13 +82,14 @@ def collect(
     resume
         Continue from ``checkpoint``, if it is there, to the same numbers as an uninterrupted pass.
     emotions
-        The options that the prompt lists, in this order; clips of other emotions are left out. By default the
-        emotions of ``clips``.
+        The options that the prompt lists, in this order; clips of other emotions are left out. By default
+        the emotions of ``clips``. Name them when the clips are a shard, which may lack one: only statistics
+        of the same emotions add up.
 
     Raises
     ------
     CorpusError
-        When no clip can be used, or an emotion has none.
+        When no clip is of the emotions, or none can be used.
     AudioError
         On a bad clip, when ``strict``.
     StatisticsError
@@ -100,7 +101,7 @@ def collect(
         When clips were skipped, or fewer than 10 clips of an emotion were labelled correctly.
     """
     recognition = Recognition(tuple(emotions) if emotions is not None else clips.emotions)
-    clips = clips.where(emotion=recognition.emotions)
+    clips = _chosen(clips, recognition.emotions)
     clips = clips if limit is None else clips.limit(limit, seed=seed)
     origin = Origin(lm.name, lm.fingerprint, lm.component, tuple(lm.widths), clips.name, clips.fingerprint)
     if per_clip and progress:
@@ -139,6 +140,15 @@ def collect(
     return stats
 
 
+def _chosen(clips: Clips, emotions: Sequence[str]) -> Clips:
+    found = clips.column("emotion")
+    rows = [row for row, emotion in enumerate(found) if emotion in emotions]
+    if not rows:
+        asked, had = ", ".join(emotions), ", ".join(clips.emotions)
+        raise CorpusError(f"corpus {clips.name}: no clip is {asked}; its emotions are {had or 'none'}")
+    return clips if len(rows) == len(found) else clips.take(rows)
+
+
 def _write(checkpoint: str | Path, partial: GateStatistics, position: int) -> None:
     header = partial.header() | {"kind": KIND, "version": VERSION, "position": position}
     save_tensors(checkpoint, partial.arrays(), header)
@@ -162,8 +172,8 @@ def _read(
     ):
         if theirs != ours:
             raise StatisticsError(
-                f"{checkpoint}: the checkpoint has other {what} ({theirs}, not {ours});"
-                " start anew, or collect the same"
+                f"{checkpoint}: the checkpoint has other {what} ({theirs}, not {ours}); start anew, or "
+                "collect the same"
             )
     return int(header["position"]), partial
 

@@ -1,0 +1,320 @@
+"""Collecting, with a made-up model whose gates and answers are known, and with a tiny real one."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+import torch
+from made_up_gates import WIDTHS, HeardClip, heard_clip, statistics_of
+from tiny import save_tiny
+
+from esn_interp.errors import AudioError, CorpusError, StatisticsError
+from esn_interp.models.audio_lm import AudioLM
+from esn_interp.models.loading import load
+from esn_interp.neurons.statistics import GateStatistics
+from esn_interp.speech.clips import Clips
+from esn_interp.tasks.collection import CollectWarning, collect
+from esn_interp.tasks.recognition import Recognition
+
+EMOTIONS = ("neutral", "happy", "angry")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:few clips were labelled:esn_interp.tasks.collection.CollectWarning"
+)
+
+
+def wav(samples: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    soundfile.write(buffer, samples, 16_000, format="WAV", subtype="FLOAT")
+    return buffer.getvalue()
+
+
+def noise(seed: int) -> np.ndarray:
+    """A burst of noise; its length differs for every seed."""
+    rng = np.random.default_rng(seed)
+    return (0.1 * rng.normal(size=2_000 + 4_000 * int(rng.integers(1, 4)) + seed)).astype(np.float32)
+
+
+def corpus(n: int, *, bad: dict[int, bytes] | None = None) -> Clips:
+    rows = [
+        {
+            "id": f"clip-{seed}",
+            "audio": (bad or {}).get(seed) or wav(noise(seed)),
+            "emotion": EMOTIONS[seed % 3],
+        }
+        for seed in range(n)
+    ]
+    return Clips.from_frame(pd.DataFrame(rows), name="noise")
+
+
+@dataclass
+class Heard:
+    clips: list[HeardClip]
+    scopes: np.ndarray
+
+
+class MadeUpModel:
+    """Hears a clip by the length of its waveform, and answers wrongly about every fourth."""
+
+    name, fingerprint, component, widths = "made-up", "m0", "thinker", WIDTHS
+
+    def __init__(self, n: int, *, fails_after: int | None = None) -> None:
+        self.by_length = {len(noise(seed)): seed for seed in range(n)}
+        self.fails_after = fails_after
+        self.heard: list[str] = []
+        self.prompts: set[str] = set()
+
+    def expected(self, seed: int) -> HeardClip:
+        clip = heard_clip(seed)
+        return HeardClip(f"clip-{seed}", seed % 3, seed % 4 != 0, clip.gates, clip.scopes)
+
+    def encode(self, waveforms: Sequence[np.ndarray], prompt: str) -> Heard:
+        if self.fails_after is not None and len(self.heard) + len(waveforms) > self.fails_after:
+            raise KeyboardInterrupt
+        clips = [self.expected(self.by_length[len(waveform)]) for waveform in waveforms]
+        self.heard += [clip.id for clip in clips]
+        self.prompts.add(prompt)
+        longest = max(len(clip.scopes) for clip in clips)
+        scopes = np.full((len(clips), longest), -1, dtype=np.int8)
+        for row, clip in enumerate(clips):
+            scopes[row, longest - len(clip.scopes) :] = clip.scopes
+        return Heard(clips, scopes)
+
+    def scores(self, encoded: Heard, labels: Sequence[str], *, tap) -> np.ndarray:
+        longest = encoded.scopes.shape[1]
+        for layer, width in enumerate(WIDTHS):
+            gate = np.full((len(encoded.clips), longest, width), 99, dtype=np.float32)
+            for row, clip in enumerate(encoded.clips):
+                gate[row, longest - len(clip.scopes) :] = clip.gates[layer]
+            tap(0, layer, torch.from_numpy(gate))
+        scores = np.full((len(encoded.clips), len(labels)), -3.0, dtype=np.float32)
+        for row, clip in enumerate(encoded.clips):
+            right = labels.index(EMOTIONS[clip.emotion])
+            scores[row, (right + (not clip.kept)) % len(labels)] = -0.1
+        return scores
+
+
+def assert_same(ours: GateStatistics, other: GateStatistics, *, bitwise: bool = False) -> None:
+    one, two = ours.arrays(), other.arrays()
+    assert one.keys() == two.keys()
+    for name in one:
+        if bitwise or np.issubdtype(one[name].dtype, np.integer):
+            assert one[name].tobytes() == two[name].tobytes(), name
+        else:
+            np.testing.assert_allclose(one[name], two[name], rtol=1e-12, atol=1e-12, err_msg=name)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 16])
+def test_clips_are_added_on_the_side_of_their_answer(batch_size: int):
+    model, clips = MadeUpModel(20), corpus(20)
+    stats = collect(model, clips, batch_size=batch_size)
+    assert_same(stats, statistics_of([model.expected(seed) for seed in range(20)]))
+    assert sorted(model.heard) == sorted(clips.column("id"))
+    assert stats.emotions == EMOTIONS
+    assert stats.seen == {"neutral": 7, "happy": 7, "angry": 6}
+    assert stats.kept == {"neutral": 5, "happy": 5, "angry": 5}
+    assert stats.prompt == Recognition(EMOTIONS).prompt
+    assert model.prompts == {stats.prompt}
+    assert (stats.origin.model, stats.origin.fingerprint, stats.origin.widths) == ("made-up", "m0", WIDTHS)
+    assert (stats.corpus, stats.origin.corpus_fingerprint) == ("noise", clips.fingerprint)
+
+
+def test_shards_of_a_corpus_add_up_to_it():
+    model, clips = MadeUpModel(20), corpus(20)
+    whole = collect(model, clips)
+    parts = [collect(model, clips.take(rows), emotions=EMOTIONS) for rows in ([0, 3], range(4, 20), [1, 2])]
+    assert parts[0].seen == {"neutral": 2, "happy": 0, "angry": 0}
+    assert_same(parts[2] + parts[0] + parts[1], whole)
+
+
+def test_few_correct_clips_are_warned_of():
+    with pytest.warns(CollectWarning, match=r"neutral 3 of 4, happy 3 of 4, angry 3 of 4"):
+        collect(MadeUpModel(12), corpus(12))
+
+
+BAD = {
+    1: b"this is text, called .wav",
+    4: wav(np.zeros(8_000, np.float32)),
+    5: wav(np.full(8_000, np.nan, np.float32)),
+    9: wav(noise(9)[:800]),
+}
+
+
+def test_bad_clips_are_skipped_counted_and_listed(tmp_path: Path):
+    good = [seed for seed in range(14) if seed not in BAD]
+    model = MadeUpModel(14)
+    with pytest.warns(CollectWarning, match="skipped 4 of 14 clips; the first is clip-1"):
+        stats = collect(model, corpus(14, bad=BAD), batch_size=4)
+    assert [clip for clip, _ in stats.skipped] == ["clip-1", "clip-4", "clip-5", "clip-9"]
+    assert all(f"clip-{seed}" in reason for seed, (_, reason) in zip(BAD, stats.skipped, strict=True))
+    assert_same(stats, statistics_of([model.expected(seed) for seed in good]))
+    stats.save(tmp_path / "s.safetensors")
+    assert GateStatistics.load(tmp_path / "s.safetensors").skipped == stats.skipped
+
+
+def test_strict_stops_at_a_bad_clip():
+    with pytest.raises(AudioError, match="clip-1"):
+        collect(MadeUpModel(14), corpus(14, bad=BAD), strict=True)
+
+
+def test_a_corpus_of_bad_clips_gives_nothing():
+    bad = dict.fromkeys(range(6), b"text")
+    with pytest.raises(CorpusError, match="none of its 6 clips can be used; the first is clip-0"):
+        collect(MadeUpModel(6), corpus(6, bad=bad))
+
+
+def test_a_limit_is_balanced_and_seeded():
+    model, clips = MadeUpModel(21), corpus(21)
+    stats = collect(model, clips, limit=9, seed=3)
+    assert stats.seen == {"neutral": 3, "happy": 3, "angry": 3}
+    assert stats.origin.corpus_fingerprint == clips.limit(9, seed=3).fingerprint
+    assert stats.seed == 3
+
+
+def test_emotions_can_be_named_in_any_order():
+    model = MadeUpModel(12)
+    stats = collect(model, corpus(12), emotions=("happy", "neutral"))
+    assert stats.emotions == ("happy", "neutral")
+    assert stats.seen == {"happy": 4, "neutral": 4}
+    assert "Choose one: happy, neutral." in stats.prompt
+    with pytest.raises(CorpusError, match="no clip is sad, bored; its emotions are neutral, happy, angry"):
+        collect(model, corpus(12), emotions=("sad", "bored"))
+
+
+def test_single_clips_tell_their_size_first(capsys: pytest.CaptureFixture[str]):
+    model = MadeUpModel(12)
+    stats = collect(model, corpus(12), per_clip=True, batch_size=5)
+    assert f"12 clips: {12 * 12 * 3 * 2 * 4 / 1e6:.1f} MB" in capsys.readouterr().err
+    assert stats.per_clip is not None
+    for row, clip in enumerate(stats.per_clip.ids):
+        heard = model.expected(int(clip.split("-")[1]))
+        audio = np.concatenate(heard.gates, axis=1)[heard.scopes == 0]
+        np.testing.assert_allclose(
+            stats.per_clip.values["audio/mean"][row], audio.mean(axis=0), rtol=1e-5, atol=1e-7
+        )
+        np.testing.assert_allclose(
+            stats.per_clip.values["audio/rate"][row], (audio > 0).mean(axis=0), rtol=1e-6
+        )
+        assert (stats.per_clip.emotion[row], stats.per_clip.kept[row]) == (heard.emotion, heard.kept)
+    collect(model, corpus(12), per_clip=True, progress=False)
+    assert capsys.readouterr().err == ""
+
+
+# ------------------------------------------------------------------ interruptions
+
+
+@pytest.mark.parametrize("stopped_after", [0, 5, 8, 17, 29])
+@pytest.mark.parametrize("per_clip", [False, True])
+@pytest.mark.filterwarnings("ignore:skipped:esn_interp.tasks.collection.CollectWarning")
+def test_an_interrupted_collection_goes_on_to_the_same_bits(
+    tmp_path: Path, stopped_after: int, per_clip: bool
+):
+    clips, path = corpus(34, bad=BAD), tmp_path / "half.safetensors"
+    options = {
+        "batch_size": 4,
+        "checkpoint": path,
+        "checkpoint_every": 2,
+        "per_clip": per_clip,
+        "progress": False,
+    }
+    whole = collect(MadeUpModel(34), clips, **{**options, "checkpoint": None})
+    stopped = MadeUpModel(34, fails_after=stopped_after)
+    with pytest.raises(KeyboardInterrupt):
+        collect(stopped, clips, **options)
+    resumed = MadeUpModel(34)
+    stats = collect(resumed, clips, **options, resume=True)
+    assert_same(stats, whole, bitwise=True)
+    assert stats.skipped == whole.skipped
+    # An interval is eight clips of the corpus; no more than one is heard twice.
+    assert len(stopped.heard) + len(resumed.heard) - 30 <= 8
+    again = MadeUpModel(34)
+    assert_same(collect(again, clips, **options, resume=True), whole, bitwise=True)
+    assert again.heard == []
+
+
+def test_without_resume_a_checkpoint_is_written_anew(tmp_path: Path):
+    path, model = tmp_path / "half.safetensors", MadeUpModel(12)
+    for _ in range(2):
+        collect(model, corpus(12), checkpoint=path)
+    assert len(model.heard) == 24
+
+
+def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path):
+    path, model = tmp_path / "half.safetensors", MadeUpModel(15)
+    collect(model, corpus(12), checkpoint=path)
+    other = MadeUpModel(15)
+    other.fingerprint = "m1"
+    for part, call in {
+        "other clips": lambda: collect(model, corpus(15), checkpoint=path, resume=True),
+        "other prompt": lambda: collect(
+            model, corpus(12), checkpoint=path, resume=True, emotions=("angry", "happy", "neutral")
+        ),
+        "other per-clip": lambda: collect(model, corpus(12), checkpoint=path, resume=True, per_clip=True),
+        "weights m1": lambda: collect(other, corpus(12), checkpoint=path, resume=True),
+        "name the checkpoint": lambda: collect(model, corpus(12), resume=True),
+    }.items():
+        with pytest.raises(StatisticsError, match=part):
+            call()
+
+
+# ------------------------------------------------------------------ a real model
+
+
+@pytest.fixture(scope="module")
+def lm(tmp_path_factory: pytest.TempPathFactory) -> AudioLM:
+    return load(save_tiny(tmp_path_factory.mktemp("tiny")))
+
+
+@pytest.fixture(scope="module")
+def collected(lm: AudioLM) -> dict[int, GateStatistics]:
+    return {size: collect(lm, corpus(18), batch_size=size, progress=False) for size in (1, 3, 16)}
+
+
+def test_on_a_real_model_the_sums_are_those_of_plain_hooks_that_store_everything(lm: AudioLM, collected):
+    clips, recognition = corpus(18), Recognition(EMOTIONS)
+    stored: list[HeardClip] = []
+    for number, clip in enumerate(clips):
+        inputs = lm.family.inputs(lm.processor, [clip.waveform()], recognition.prompt)
+        seen: list[np.ndarray] = []
+        hooks = [
+            layer.mlp.act_fn.register_forward_hook(
+                lambda *run, seen=seen: seen.append(run[2][0].detach().numpy().copy())
+            )
+            for layer in lm.family.decoder(lm.model).layers
+        ]
+        with torch.no_grad():
+            lm.family.generator(lm.model)(**inputs.tensors)
+        for hook in hooks:
+            hook.remove()
+        answer = lm.answer(clip, recognition.prompt, options=EMOTIONS)
+        scopes = inputs.scopes[0].numpy().astype(np.int8)
+        stored.append(HeardClip(clip.id, number % 3, answer == clip.emotion, seen, scopes))
+    expected = statistics_of(stored, widths=lm.widths, batch_size=1)
+    assert_same(collected[1], expected)
+    assert 0 < sum(collected[1].kept.values()) < 18
+
+
+@pytest.mark.parametrize("size", [3, 16])
+def test_on_a_real_model_batches_change_nothing_but_float_order(
+    collected: dict[int, GateStatistics], size: int
+):
+    one, many = collected[1].arrays(), collected[size].arrays()
+    differing = total = 0
+    for name in one:
+        scope, *kind = name.split("/")
+        if name == "clips" or kind == ["tokens"]:
+            np.testing.assert_array_equal(many[name], one[name])
+        elif kind[0] == "firings":
+            differing += np.abs(many[name] - one[name]).sum()
+            total += one[f"{scope}/tokens"].sum() * one[name].shape[1]
+        elif kind[0] in ("sum", "sum_abs"):
+            bound = 1e-5 * np.sqrt(one[f"{scope}/tokens"][:, None] * one[f"{scope}/sum_sq/{kind[1]}"])
+            assert (np.abs(many[name] - one[name]) <= bound).all(), name
+        else:
+            np.testing.assert_allclose(many[name], one[name], rtol=1e-4, atol=1e-5, err_msg=name)
+    assert total > 10_000
+    assert differing <= total / 100_000
