@@ -19,7 +19,9 @@ Item = TypeVar("Item")
 
 
 @contextmanager
-def progress_bar(description: str, total: int, *, enabled: bool = True) -> Generator[Callable[[int], None], None, None]:
+def progress_bar(
+    description: str, total: int, *, enabled: bool = True
+) -> Generator[Callable[[int], None], None, None]:
     """A bar whose steps are reported by calling what the context yields with their number.
 
     Nothing is drawn when ``enabled`` is false or when stderr is not a terminal, so that logs stay readable.

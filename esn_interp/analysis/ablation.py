@@ -10,7 +10,9 @@ from jaxtyping import Bool, Float, Float64, Int8, Int64
 
 from esn_interp.analysis.result import Origins, Result
 from esn_interp.analysis.significance import (
+    CHANGE,
     MIN_SPEAKERS,
+    RATE,
     Interval,
     SpeakerMeans,
     holm,
@@ -242,7 +244,7 @@ def _result(
     def cross_of(kind: int, cells: np.ndarray) -> np.ndarray:
         return nan_mean(cells[..., kind, :, :][..., ~diagonal])
 
-    (low, high), (recall_low, recall_high) = both.bounds(), recall.bounds()
+    (low, high), (recall_low, recall_high) = both.bounds(within=CHANGE), recall.bounds(within=RATE)
     value = both.value
     p_values = _p_values(both.per_speaker, diagonal, seed=seed)
     return Ablation(
@@ -254,7 +256,7 @@ def _result(
         emotions=trials.emotions,
         sets=trials.sets,
         neurons=tuple(len(esns[emotion]) for emotion in trials.sets),
-        baseline_uar=recall.interval(nan_mean),
+        baseline_uar=recall.interval(nan_mean, within=RATE),
         baseline_recall=recall.value,
         baseline_low=recall_low,
         baseline_high=recall_high,
@@ -265,11 +267,11 @@ def _result(
         random_low=low[_RANDOM],
         random_high=high[_RANDOM],
         random_draws=np.array([draw.value for draw in draws]).reshape(len(draws), *diagonal.shape),
-        self_change=both.interval(lambda cells: self_of(_OWN, cells)),
-        cross_change=both.interval(lambda cells: cross_of(_OWN, cells)),
+        self_change=both.interval(lambda cells: self_of(_OWN, cells), within=CHANGE),
+        cross_change=both.interval(lambda cells: cross_of(_OWN, cells), within=CHANGE),
         specificity=both.interval(lambda cells: self_of(_OWN, cells) - cross_of(_OWN, cells)),
-        random_self=both.interval(lambda cells: self_of(_RANDOM, cells)),
-        random_cross=both.interval(lambda cells: cross_of(_RANDOM, cells)),
+        random_self=both.interval(lambda cells: self_of(_RANDOM, cells), within=CHANGE),
+        random_cross=both.interval(lambda cells: cross_of(_RANDOM, cells), within=CHANGE),
         self_minus_random=both.interval(lambda cells: self_of(_OWN, cells) - self_of(_RANDOM, cells)),
         p_values=p_values,
         p_holm=holm(p_values),

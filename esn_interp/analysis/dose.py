@@ -10,7 +10,7 @@ from jaxtyping import Float, Float64, Int64
 from scipy import stats
 
 from esn_interp.analysis.result import Origins, Result
-from esn_interp.analysis.significance import MIN_SPEAKERS, Interval, SpeakerMeans, nan_mean
+from esn_interp.analysis.significance import MIN_SPEAKERS, RATE, Interval, Range, SpeakerMeans, nan_mean
 from esn_interp.analysis.trials import Treatment, Trials, run_trials
 from esn_interp.errors import EditError
 from esn_interp.interventions.edits import steer
@@ -38,10 +38,12 @@ class Curves:
     mean_high: Float64[np.ndarray, " alpha"]
 
     @classmethod
-    def of(cls, means: SpeakerMeans) -> "Curves":
-        """From means by speaker, set and alpha."""
-        low, high = means.bounds()
-        mean, mean_low, mean_high = means.reduced(lambda cells: nan_mean(np.swapaxes(cells, -1, -2)))
+    def of(cls, means: SpeakerMeans, within: Range = RATE) -> "Curves":
+        """From means by speaker, set and alpha, of something that lies ``within`` these limits."""
+        low, high = means.bounds(within=within)
+        mean, mean_low, mean_high = means.reduced(
+            lambda cells: nan_mean(np.swapaxes(cells, -1, -2)), within=within
+        )
         return cls(means.value, low, high, mean, mean_low, mean_high)
 
 
@@ -262,7 +264,7 @@ def _result(
         alphas=doses,
         flip=curves,
         recall=Curves.of(trials.means(predicted == target, of_target)),
-        log_prob=Curves.of(trials.means(target_log_prob, ~of_target)),
+        log_prob=Curves.of(trials.means(target_log_prob, ~of_target), (-np.inf, 0.0)),
         random_flip=Curves.of(control),
         random_draws=np.array(per_draw).reshape(len(per_draw), len(doses)),
         spearman=_spearman(doses, curves.mean),

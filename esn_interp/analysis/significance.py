@@ -18,6 +18,12 @@ from esn_interp.errors import StatisticsError
 MIN_SPEAKERS = 6
 """With fewer speakers no p-value is given: a two-sided sign-flip test of five can't go below 0.06."""
 
+Range = tuple[float, float]
+ANYWHERE: Range = (-np.inf, np.inf)
+RATE: Range = (0.0, 1.0)
+CHANGE: Range = (-1.0, 1.0)
+"""What a share can be, and what a difference of two shares can be."""
+
 ALTERNATIVES = ("two-sided", "less", "greater")
 _EXACT_SPEAKERS = 16
 
@@ -111,12 +117,14 @@ class SpeakerMeans:
         """The mean with each speaker left out in turn."""
         return _quotient(self.total.sum(axis=0) - self.total, self.count.sum(axis=0) - self.count)
 
-    def bounds(self, *, level: float = 0.95) -> tuple[Float[np.ndarray, "*cell"], Float[np.ndarray, "*cell"]]:
+    def bounds(
+        self, *, within: Range = ANYWHERE, level: float = 0.95
+    ) -> tuple[Float[np.ndarray, "*cell"], Float[np.ndarray, "*cell"]]:
         """Lower and upper bounds of every cell's mean; see `cluster_t_bounds`."""
-        return cluster_t_bounds(self.value, self.replicates, self.speakers, level=level)
+        return cluster_t_bounds(self.value, self.replicates, self.speakers, within=within, level=level)
 
     def reduced(
-        self, reduce: Callable[[np.ndarray], np.ndarray], *, level: float = 0.95
+        self, reduce: Callable[[np.ndarray], np.ndarray], *, within: Range = ANYWHERE, level: float = 0.95
     ) -> tuple[Float[np.ndarray, "*rest"], Float[np.ndarray, "*rest"], Float[np.ndarray, "*rest"]]:
         """Value, lower and upper bounds of what is computed from the cells, such as the mean of a diagonal.
 
@@ -127,13 +135,17 @@ class SpeakerMeans:
         value = np.asarray(reduce(self.value))
         replicates = np.asarray(reduce(self.replicates))[present]
         speakers = np.full(value.shape, present.sum())
-        return value, *cluster_t_bounds(value, replicates, speakers, level=level)
+        return value, *cluster_t_bounds(value, replicates, speakers, within=within, level=level)
 
     def interval(
-        self, reduce: Callable[[np.ndarray], np.ndarray] = lambda cells: cells, *, level: float = 0.95
+        self,
+        reduce: Callable[[np.ndarray], np.ndarray] = lambda cells: cells,
+        *,
+        within: Range = ANYWHERE,
+        level: float = 0.95,
     ) -> Interval:
         """Interval of one number computed from the cells; see `reduced`."""
-        value, low, high = self.reduced(reduce, level=level)
+        value, low, high = self.reduced(reduce, within=within, level=level)
         speakers = int(self.count.reshape(len(self.count), -1).any(axis=1).sum())
         return Interval(float(value), float(low), float(high), speakers)
 
@@ -143,6 +155,7 @@ def cluster_t_bounds(
     replicates: Float[np.ndarray, " speaker *cell"],
     speakers: Int[np.ndarray, "*cell"],
     *,
+    within: Range = ANYWHERE,
     level: float = 0.95,
 ) -> tuple[Float[np.ndarray, "*cell"], Float[np.ndarray, "*cell"]]:
     """Cluster-t bounds: jackknife error over speakers, Student's t with S - 1 degrees of freedom.
@@ -151,7 +164,8 @@ def cluster_t_bounds(
     clips and the value is a mean, this is the one-sample t interval over the speakers' means, exactly; with
     unequal numbers it keeps its coverage where the plain sandwich does not (CV3 of MacKinnon, Nielsen and
     Webb, "Cluster-robust inference: a guide to empirical practice", J. Econometrics 232, 2023). A speaker
-    without clips in a cell leaves it unchanged and is not counted in ``speakers``.
+    without clips in a cell leaves it unchanged and is not counted in ``speakers``. ``within`` is what the
+    estimate can be at all: bounds are cut there, which costs no coverage.
 
     Returns
     -------
@@ -162,7 +176,7 @@ def cluster_t_bounds(
     squares = ((replicates - value) ** 2).sum(axis=0)
     error = np.sqrt(freedom / (freedom + 1) * squares)
     half = np.where(enough, stats.t.ppf(0.5 + level / 2, freedom) * error, np.nan)
-    return np.asarray(value - half), np.asarray(value + half)
+    return np.asarray(np.maximum(value - half, within[0])), np.asarray(np.minimum(value + half, within[1]))
 
 
 def cluster_t_interval(values: Float[np.ndarray, " speaker"], *, level: float = 0.95) -> Interval:

@@ -1,0 +1,103 @@
+"""One look for all figures: template, colours that colour-blind readers can tell apart, and shared wording.
+
+Hues are those of Okabe and Ito (2008), "Color universal design"; effects use the red-blue scale of
+ColorBrewer, centred on zero, counts a single-hue scale that starts at white.
+"""
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
+INK, SOFT, GRID, PANEL = "#1f2933", "#52606d", "#e4e7eb", "#f5f7fa"
+CONTROL = "#8a94a0"
+"""Random controls, in every figure."""
+
+_EMOTIONS = {
+    "neutral": "#009e73",
+    "happy": "#e69f00",
+    "angry": "#d55e00",
+    "sad": "#0072b2",
+    "fearful": "#cc79a7",
+}
+_FURTHER = ("#56b4e9", "#8c564b", "#6b5b95", "#7a7a00", "#000000")
+
+COUNTS = ((0.0, "#ffffff"), (0.15, "#dbe9f6"), (0.4, "#9ecae1"), (0.7, "#4292c6"), (1.0, "#08519c"))
+EFFECTS = (
+    (0.0, "#b2182b"),
+    (0.2, "#d6604d"),
+    (0.35, "#f4a582"),
+    (0.45, "#fddbc7"),
+    (0.5, "#ffffff"),
+    (0.55, "#d1e5f0"),
+    (0.65, "#92c5de"),
+    (0.8, "#4393c3"),
+    (1.0, "#2166ac"),
+)
+
+_AXIS = {
+    **{"gridcolor": GRID, "linecolor": SOFT, "ticks": "", "zeroline": False, "automargin": True},
+    "title": {"standoff": 8, "font": {"size": 13, "color": SOFT}},
+}
+TEMPLATE = go.layout.Template(
+    layout={
+        "font": {
+            **{"family": "system-ui, -apple-system, Segoe UI, Roboto, sans-serif", "size": 13, "color": INK},
+        },
+        "title": {
+            **{"x": 0, "xref": "container", "xanchor": "left", "y": 1, "yref": "container", "yanchor": "top"},
+            **{"pad": {"l": 12, "t": 14}, "font": {"size": 16}},
+        },
+        "paper_bgcolor": "white",
+        "plot_bgcolor": "white",
+        "margin": {"l": 64, "r": 16, "t": 80, "b": 56},
+        "hoverlabel": {
+            **{"bgcolor": "white", "bordercolor": SOFT, "align": "left"},
+            "font": {"size": 13, "color": INK},
+        },
+        "legend": {
+            **{"orientation": "h", "x": 0, "xref": "container", "xanchor": "left"},
+            **{"y": 0, "yref": "container", "yanchor": "bottom", "itemsizing": "constant"},
+            "font": {"size": 12},
+        },
+        # What stays are the download and the way back: figures are for reading and for hovering over.
+        "modebar": {
+            "remove": ["zoom", "pan", "select", "lasso", "zoomin", "zoomout", "autoscale", "sendchartdata"]
+        },
+        "xaxis": _AXIS,
+        "yaxis": _AXIS,
+        "colorway": [*_EMOTIONS.values(), *_FURTHER],
+    }
+)
+"""Legends lie below the axes, so that a figure stays readable on a phone."""
+
+
+def emotion_colors(emotions: Sequence[str]) -> dict[str, str]:
+    """A colour for each emotion: its own where it has one, else the next free one."""
+    further = (color for color in _FURTHER * len(emotions))
+    return {emotion: _EMOTIONS.get(emotion) or next(further) for emotion in emotions}
+
+
+def translucent(color: str, opacity: float) -> str:
+    """A ``#rrggbb`` colour as ``rgba(...)``."""
+    red, green, blue = (int(color[at : at + 2], 16) for at in (1, 3, 5))
+    return f"rgba({red}, {green}, {blue}, {opacity:g})"
+
+
+def dress(figure: go.Figure, title: str, subtitle: str, *, height: int, below: int = 56) -> go.Figure:
+    """Give a figure our template, a title with a line or more below it (split by ``<br>``), and its heights.
+
+    ``height`` is that of the plotting area and ``below`` that of what lies under it, in pixels; both hold on
+    a phone as well, where only the width shrinks. Titles are not wrapped by plotly: lines of up to about 48
+    characters fit there.
+    """
+    panels = list(figure.select_annotations())
+    above = 58 + 17 * (1 + subtitle.count("<br>")) + (14 if panels else 0)
+    figure.update_layout(
+        template=TEMPLATE,
+        title_text=f'{title}<br><span style="font-size:13px;color:{SOFT}">{subtitle}</span>',
+        height=above + height + below,
+        margin={"t": above, "b": below},
+    )
+    # make_subplots centres the titles of its panels, and sets them larger than the rest of our text.
+    figure.update_annotations(font={"size": 13, "color": INK}, x=0, xanchor="left")
+    return figure
