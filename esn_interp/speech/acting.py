@@ -76,7 +76,7 @@ class EmotionRule:
 
 def _read_rules() -> dict[str, EmotionRule]:
     rows: dict[str, list[tuple[str, Acting]]] = {}
-    with (resources.files(__package__) / "acting.csv").open(encoding="utf-8") as file:
+    with (resources.files("esn_interp.speech") / "acting.csv").open(encoding="utf-8") as file:
         for row in csv.DictReader(file):
             acting = Acting(**{field.name: float(row[field.name]) for field in fields(Acting)})
             rows.setdefault(row["emotion"], []).append((row["style"], acting))
@@ -153,12 +153,12 @@ def votes(
     sharpened = {emotion: weight**1.5 for emotion, weight in weights.items()}
     total = sum(sharpened.values())
     heard = 1.0 / (1.0 + np.exp(-10.0 * (intensity - 0.37)))
-    clear = dict.fromkeys(EMOTIONS, 0.0)
+    clear: dict[str, float] = dict.fromkeys(EMOTIONS, 0.0)
     for emotion, weight in sharpened.items():
         share = weight / total
         clear[emotion] += share * heard
         clear["neutral"] += share * (1.0 - heard)
-    panel = dict.fromkeys(EMOTIONS, disagreement / 2 / len(EMOTIONS))
+    panel: dict[str, float] = dict.fromkeys(EMOTIONS, disagreement / 2 / len(EMOTIONS))
     for emotion, share in clear.items():
         panel[emotion] += (1.0 - disagreement) * share
         for other in CONFUSED_WITH[emotion]:

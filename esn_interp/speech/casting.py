@@ -53,7 +53,7 @@ PHONE_SENTENCES = SENTENCES[2:32:4]
 def _read_voices() -> dict[str, tuple[tuple[Voice, str], ...]]:
     """The rows of voices.csv by cast: every voice with its split, which is empty outside the corpora."""
     casts: dict[str, list[tuple[Voice, str]]] = {}
-    with (resources.files(__package__) / "voices.csv").open(encoding="utf-8") as file:
+    with (resources.files("esn_interp.speech") / "voices.csv").open(encoding="utf-8") as file:
         for row in csv.DictReader(file):
             voice = Voice(
                 name=row["name"],

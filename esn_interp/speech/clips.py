@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self, overload
+from typing import Any, overload
 
 import numpy as np
 import pandas as pd
@@ -51,7 +51,7 @@ class Clips:
     name: str
 
     @classmethod
-    def from_frame(cls, frame: pd.DataFrame, *, name: str) -> Self:
+    def from_frame(cls, frame: pd.DataFrame, *, name: str) -> "Clips":
         """Clips from a table with an `audio` column (path, bytes or {"bytes", "path"}) and an `emotion`
         column.
 
@@ -59,17 +59,17 @@ class Clips:
         brought to the project's spelling ("anger" -> "angry"). Raises `CorpusError` for a missing column or
         label, an unknown sex or split, or an id given twice.
         """
-        return cls(dataset_from_frame(frame, name=name), name)
+        return Clips(dataset_from_frame(frame, name=name), name)
 
     @classmethod
-    def from_dataset(cls, dataset: Dataset, *, name: str) -> Self:
+    def from_dataset(cls, dataset: Dataset, *, name: str) -> "Clips":
         """Clips from any `datasets.Dataset` with the columns that `from_frame` asks for."""
         from datasets import Audio
 
         if isinstance(dataset.features.get("audio"), Audio):
             dataset = dataset.cast_column("audio", Audio(decode=False))
         frame = pd.DataFrame({column: list(dataset[column]) for column in dataset.column_names})
-        return cls.from_frame(frame, name=name)
+        return Clips.from_frame(frame, name=name)
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -81,8 +81,8 @@ class Clips:
     @overload
     def __getitem__(self, index: int) -> Clip: ...
     @overload
-    def __getitem__(self, index: slice) -> Self: ...
-    def __getitem__(self, index: int | slice) -> "Clip | Self":
+    def __getitem__(self, index: slice) -> "Clips": ...
+    def __getitem__(self, index: int | slice) -> "Clip | Clips":
         if isinstance(index, slice):
             return self.take(range(*index.indices(len(self))))
         if not -len(self) <= index < len(self):
@@ -125,12 +125,12 @@ class Clips:
         """Everything but the audio, one row a clip."""
         return pd.DataFrame({name: self.column(name) for name in COLUMNS if name != "audio"})
 
-    def take(self, indices: Sequence[int] | np.ndarray) -> Self:
+    def take(self, indices: Sequence[int] | np.ndarray) -> "Clips":
         """The clips at `indices`, in that order."""
         chosen = [int(index) for index in indices]
-        return type(self)(self.dataset.select(chosen, keep_in_memory=True), self.name)
+        return Clips(self.dataset.select(chosen, keep_in_memory=True), self.name)
 
-    def where(self, **criteria: str | Sequence[str]) -> Self:
+    def where(self, **criteria: str | Sequence[str]) -> "Clips":
         """The clips that match every criterion: `clips.where(emotion="angry", speaker=["a", "b"])`.
 
         Raises `CorpusError` for a column that is none, or a value that no clip has (misspelled, as a rule).
@@ -148,7 +148,7 @@ class Clips:
             keep &= np.array([value in allowed for value in values], dtype=bool)
         return self.take(np.flatnonzero(keep))
 
-    def limit(self, count: int, *, seed: int = 0) -> Self:
+    def limit(self, count: int, *, seed: int = 0) -> "Clips":
         """`count` clips at most, evenly over the emotions: drawn by `seed`, in corpus order."""
         if count < 1:
             raise CorpusError(f"corpus {self.name}: a limit of {count} clips leaves nothing; give 1 or more")
@@ -166,7 +166,7 @@ class Clips:
         """What `split` goes by: the "corpus" (its own column), the "speaker", or the "sentence"."""
         return how_to_split(self.column("split"), self.column("speaker"))
 
-    def split(self, *, seed: int = 0) -> tuple[Self, Self, Self]:
+    def split(self, *, seed: int = 0) -> "tuple[Clips, Clips, Clips]":
         """The clips to choose settings on, to find neurons on and to evaluate on, together all clips.
 
         The corpus's own `split` column decides where every clip has one and all three occur. Else speakers

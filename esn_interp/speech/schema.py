@@ -51,7 +51,12 @@ def dataset_from_frame(frame: pd.DataFrame, *, name: str) -> Dataset:
     records = [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
     rows = [_row(record, number, name) for number, record in enumerate(records, start=1)]
     _name_clips(rows, name)
-    return dataset_from_table(pa.Table.from_pylist(rows, schema=_ARROW))
+    return dataset_from_table(table_from_rows(rows))
+
+
+def table_from_rows(rows: list[dict[str, Any]]) -> Any:
+    """A `pyarrow.Table` in the columns of the schema, for rows that are known to be right."""
+    return pa.Table.from_pylist(rows, schema=_ARROW)
 
 
 def dataset_from_table(table: Any) -> Dataset:

@@ -23,5 +23,5 @@ def load_toy_phone() -> Clips:
 
 
 def _load(name: str) -> Clips:
-    with (resources.files(__package__) / "data" / f"{name}.parquet").open("rb") as file:
+    with (resources.files("esn_interp.speech.corpora") / "data" / f"{name}.parquet").open("rb") as file:
         return Clips(dataset_from_table(parquet.read_table(file)), name)

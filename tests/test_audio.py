@@ -1,0 +1,126 @@
+"""Reading audio: every form a clip may come in, and one clear line for everything that is not one."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from esn_interp.errors import AudioError
+from esn_interp.speech.audio import SAMPLE_RATE, read_audio
+
+
+def tone(seconds: float = 0.5, rate: int = SAMPLE_RATE, hertz: float = 440.0) -> np.ndarray:
+    return (0.5 * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate)).astype(np.float32)
+
+
+def encoded(wave: np.ndarray, rate: int = SAMPLE_RATE, **options: str) -> bytes:
+    file = io.BytesIO()
+    soundfile.write(file, wave, rate, **{"format": "WAV", "subtype": "FLOAT", **options})
+    return file.getvalue()
+
+
+def loudest_frequency(wave: np.ndarray) -> float:
+    return float(np.argmax(np.abs(np.fft.rfft(wave))) * SAMPLE_RATE / len(wave))
+
+
+def test_a_file_its_bytes_and_a_mapping_of_either_are_the_same_clip(tmp_path: Path) -> None:
+    wave = tone()
+    path = tmp_path / "tone.wav"
+    path.write_bytes(encoded(wave))
+    for source in (
+        path,
+        str(path),
+        path.read_bytes(),
+        {"bytes": path.read_bytes(), "path": None},
+        {"bytes": None, "path": str(path)},
+        {"array": wave, "sampling_rate": SAMPLE_RATE},
+        wave,
+    ):
+        np.testing.assert_array_equal(read_audio(source), wave)
+
+
+@pytest.mark.parametrize("rate", [8_000, 22_050, 44_100, 48_000])
+def test_other_rates_are_resampled_to_16_khz(rate: int) -> None:
+    wave = read_audio(encoded(tone(1.0, rate), rate))
+    assert len(wave) == SAMPLE_RATE
+    assert abs(loudest_frequency(wave) - 440.0) <= 1.0
+    assert np.abs(wave).max() == pytest.approx(0.5, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("container", "subtype"),
+    [("FLAC", "PCM_16"), ("OGG", "VORBIS"), ("OGG", "OPUS"), ("MP3", "MPEG_LAYER_III"), ("WAV", "PCM_16")],
+)
+def test_compressed_files_are_decoded(container: str, subtype: str) -> None:
+    wave = read_audio(encoded(tone(1.0), format=container, subtype=subtype))
+    assert len(wave) == pytest.approx(SAMPLE_RATE, abs=2400)  # mp3 pads to whole frames
+    assert abs(loudest_frequency(wave) - 440.0) <= 2.0
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    samples=st.integers(1_600, 4_000),
+    channels=st.integers(1, 3),
+    first=st.booleans(),
+    kind=st.sampled_from([np.int16, np.int32, np.float32, np.float64]),
+    seed=st.integers(0, 100),
+)
+def test_arrays_of_any_layout_become_mono_floats(
+    samples: int, channels: int, first: bool, kind: type, seed: int
+) -> None:
+    wave = np.random.default_rng(seed).uniform(-0.9, 0.9, size=(samples, channels))
+    whole = np.iinfo(kind).max if np.issubdtype(kind, np.integer) else 1.0
+    given_wave = (wave * whole).astype(kind)
+    heard = read_audio(given_wave.T if first else given_wave)
+    assert heard.dtype == np.float32
+    np.testing.assert_allclose(heard, wave.mean(axis=1), atol=1e-4)
+
+
+def test_what_is_no_clip_is_refused_by_name(tmp_path: Path) -> None:
+    empty, text = tmp_path / "empty.wav", tmp_path / "text.wav"
+    empty.touch()
+    text.write_text("this is a letter, not a recording\n" * 50)
+    broken = tone()
+    broken[100] = np.nan
+    cases = {
+        tmp_path / "nowhere.wav": "no such file",
+        tmp_path: "folder",
+        empty: "empty file",
+        text: "not audio",
+    }
+    for path, reason in cases.items():
+        with pytest.raises(AudioError, match=reason) as refused:
+            read_audio(path)
+        assert str(path) in str(refused.value)
+        assert "\n" not in str(refused.value)
+    for number, (source, reason) in enumerate(
+        [
+            (encoded(np.zeros(8000, dtype=np.float32)), "silent"),
+            (encoded(broken), "not finite"),
+            (encoded(tone(0.05)), "shorter than the 0.1 s"),
+            (encoded(np.zeros(0, dtype=np.float32)), "no samples"),
+            (np.zeros(0, dtype=np.float32), "no samples"),
+            (np.zeros((2, 3, 4), dtype=np.float32), "shape"),
+            (np.array(["a"] * 5000), "floats or signed integers"),
+            ({"sampling_rate": 8000}, "'bytes', 'path' or 'array'"),
+            ({"array": tone(), "sampling_rate": -1}, "not positive"),
+            (b"", "empty file"),
+        ]
+    ):
+        with pytest.raises(AudioError, match=reason) as refused:
+            read_audio(source, name=f"clip {number}")
+        assert str(refused.value).startswith(f"clip {number}: ")
+
+
+def test_what_is_too_long_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
+    path = tmp_path / "long.wav"
+    path.write_bytes(encoded(tone(3.0)))
+    with pytest.raises(AudioError, match=r"long.wav: lasts 3.0 s, longer than the 2 s allowed"):
+        read_audio(path, longest=2)
+    assert len(read_audio(path, longest=3)) == 3 * SAMPLE_RATE
+    with pytest.raises(AudioError, match="longer than the 60 s allowed"):
+        read_audio(np.ones(61 * SAMPLE_RATE, dtype=np.float32))
