@@ -1,13 +1,14 @@
-"""A listener whose neurons are planted: what each one does is known, so every effect can be worked out by hand.
+"""A listener whose neurons are planted: what each does is known, so every effect can be worked out by hand.
 
-A clip is a sum of sines. The amplitude at `emotion_frequency(e)` is the evidence for emotion e, and one more sine
-tells the speaker's sex. The listener measures the amplitudes, passes the evidence for each emotion through that
-emotion's own gates, spread evenly over two layers, and adds the gates up again, plus a small bias:
+A clip is a sum of sines. The amplitude at `emotion_frequency(e)` is the evidence for emotion e, and one more
+sine tells the speaker's sex. The listener measures the amplitudes, passes the evidence for each emotion
+through that emotion's own gates, spread evenly over two layers, and adds the gates up again, plus a small
+bias:
 
     score of emotion e = bias of e + sum over the gates of e of gate,   gate = evidence for e / number of them
 
-All other gates are always on and lead nowhere, but for two: without `SEX_GATE` it takes everybody for male, and
-without `WORD_GATE` it drops the last word of a transcript.
+All other gates are always on and lead nowhere, but for two: without `SEX_GATE` it takes everybody for male,
+and without `WORD_GATE` it drops the last word of a transcript.
 """
 
 import io
@@ -51,7 +52,9 @@ def planted_set(emotions: Sequence[str] = EMOTIONS) -> NeuronSet:
     return NeuronSet.from_indices(
         origin,
         {
-            emotion: np.concatenate([start + planted_gates(emotion, layer) for layer, start in enumerate(origin.offsets)])
+            emotion: np.concatenate(
+                [start + planted_gates(emotion, layer) for layer, start in enumerate(origin.offsets)]
+            )
             for emotion in emotions
         },
         selector="planted",
@@ -88,8 +91,9 @@ def planted_clips(
 ) -> Clips:
     """A corpus of ``takes`` clips per speaker and emotion, of different lengths, in a fixed order.
 
-    ``leaks`` is each speaker's evidence for emotions that are not meant. ``mistaken`` (speaker, emotion, heard)
-    makes the first take of a cell sound like another emotion; ``without`` (speaker, emotion) leaves cells out.
+    ``leaks`` is each speaker's evidence for emotions that are not meant. ``mistaken`` (speaker, emotion,
+    heard) makes the first take of a cell sound like another emotion; ``without`` (speaker, emotion) leaves
+    cells out.
     """
     leaks = [0.0] * speakers if leaks is None else leaks
     wrong = {(speaker, meant): heard for speaker, meant, heard in mistaken}
@@ -97,7 +101,9 @@ def planted_clips(
         {
             "id": f"s{speaker:02d}-{emotion}-{take}",
             "audio": clip_bytes(
-                evidence_for(wrong.get((speaker, emotion), emotion) if take == 0 else emotion, leaks[speaker]),
+                evidence_for(
+                    wrong.get((speaker, emotion), emotion) if take == 0 else emotion, leaks[speaker]
+                ),
                 female=bool(speaker % 2),
                 # Neither sorted nor constant: results must come back in corpus order all the same.
                 seconds=0.15 + 0.01 * ((7 * speaker + 3 * at + 5 * take) % 11),
@@ -144,7 +150,9 @@ class PlantedListener:
         scopes = np.full((len(waveforms), max(tokens) + 4), -1, dtype=np.int8)
         for row, count in enumerate(tokens):
             scopes[row, -count - 4 : -4], scopes[row, -4:-1], scopes[row, -1] = 0, 1, 2
-        evidence = np.array([[_amplitude(w, emotion_frequency(e)) for e in range(len(EMOTIONS))] for w in waveforms])
+        evidence = np.array(
+            [[_amplitude(w, emotion_frequency(e)) for e in range(len(EMOTIONS))] for w in waveforms]
+        )
         female = np.array([_amplitude(w, SEX_FREQUENCY) > 0.5 for w in waveforms])
         return Heard(prompt, evidence, female, scopes)
 
@@ -155,13 +163,21 @@ class PlantedListener:
             logits = totals[:, [EMOTIONS.index(label) for label in labels]]
         elif "male" in labels:
             heard = encoded.female & (gates[SEX_GATE[0]][:, SEX_GATE[1]] > 0)
-            logits = np.stack([~heard if label == "male" else heard for label in labels], axis=1).astype(float)
+            logits = np.stack([~heard if label == "male" else heard for label in labels], axis=1).astype(
+                float
+            )
         else:
-            classes = {"positive": (1,), "neutral": (0,), "negative": (2, 3, 4), "high": (1, 2, 4), "low": (0, 3)}
+            classes = {
+                "positive": (1,),
+                "neutral": (0,),
+                "negative": (2, 3, 4),
+                "high": (1, 2, 4),
+                "low": (0, 3),
+            }
             logits = np.stack([totals[:, classes[label]].max(axis=1) for label in labels], axis=1)
         return (logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)).astype(np.float32)
 
-    def generate(self, waveforms, prompt, *, edits=(), max_new_tokens=32) -> list[str]:  # noqa: ANN001
+    def generate(self, waveforms, prompt, *, edits=(), max_new_tokens=32) -> list[str]:
         encoded = self.encode(waveforms, prompt)
         totals, gates = self._run(encoded, edits)
         if prompt == "Transcribe the speech.":
@@ -170,7 +186,8 @@ class PlantedListener:
             return [" ".join(text.split()[:max_new_tokens]) for text in words]
         # Driven far beyond anything it hears by itself, it no longer makes sense.
         return [
-            "wah wah wah" if total.max() > 5 else f"They sound {EMOTIONS[int(total.argmax())]}." for total in totals
+            "wah wah wah" if total.max() > 5 else f"They sound {EMOTIONS[int(total.argmax())]}."
+            for total in totals
         ]
 
     def _run(self, encoded: Heard, edits: Sequence[Edit]) -> tuple[np.ndarray, list[np.ndarray]]:
@@ -184,7 +201,8 @@ class PlantedListener:
                 gate = gates[edit.layer]
                 gate[:, edit.neurons] = np.asarray(edit.gain) * gate[:, edit.neurons] + np.asarray(edit.shift)
         totals = np.stack(
-            [sum(g[:, planted_gates(e, k)].sum(axis=1) for k, g in enumerate(gates)) for e in EMOTIONS], axis=1
+            [sum(g[:, planted_gates(e, k)].sum(axis=1) for k, g in enumerate(gates)) for e in EMOTIONS],
+            axis=1,
         )
         return totals + BIAS, gates
 

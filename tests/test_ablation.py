@@ -54,7 +54,9 @@ def gates_hit(neurons: NeuronSet) -> dict[str, int]:
 
 
 def recalls(answers: list[int], truth: list[int]) -> np.ndarray:
-    return np.array([np.mean([a == t for a, t in zip(answers, truth, strict=True) if t == j]) for j in range(5)])
+    return np.array(
+        [np.mean([a == t for a, t in zip(answers, truth, strict=True) if t == j]) for j in range(5)]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +70,9 @@ def result(clips) -> Ablation:
 
 
 def test_clean_speech_gives_the_matrix_that_was_planted():
-    found = ablation(PlantedListener(), planted_clips(mistaken=MISTAKEN), planted_set(), draws=0, progress=False)
+    found = ablation(
+        PlantedListener(), planted_clips(mistaken=MISTAKEN), planted_set(), draws=0, progress=False
+    )
     expected = -np.eye(5)
     expected[0, 0] = 0  # without any evidence the bias says neutral
     # The neutral clip that sounded fearful is right once fear can't be heard; the sad one that sounded angry
@@ -113,7 +117,9 @@ def test_random_controls_equal_plain_loops_over_the_draws(result, clips):
     diagonal = np.eye(5, dtype=bool)
     assert result.random_self.value == pytest.approx(expected.mean(axis=0)[diagonal].mean())
     assert result.random_cross.value == pytest.approx(expected.mean(axis=0)[~diagonal].mean())
-    assert result.self_minus_random.value == pytest.approx(result.self_change.value - result.random_self.value)
+    assert result.self_minus_random.value == pytest.approx(
+        result.self_change.value - result.random_self.value
+    )
 
 
 def by_speaker(result: Ablation, clips: Clips, right: np.ndarray) -> np.ndarray:
@@ -130,7 +136,9 @@ def test_intervals_and_tests_equal_scipy_on_speaker_means(result, clips):
     own = np.stack([by_speaker(result, clips, row == truth) - before for row in result.predicted[1:]], axis=1)
     random = np.stack(
         [
-            np.mean([by_speaker(result, clips, d[i] == truth) - before for d in result.random_predicted], axis=0)
+            np.mean(
+                [by_speaker(result, clips, d[i] == truth) - before for d in result.random_predicted], axis=0
+            )
             for i in range(5)
         ],
         axis=1,
@@ -166,7 +174,14 @@ def test_intervals_and_tests_equal_scipy_on_speaker_means(result, clips):
 
 def test_dealt_draws_see_the_same_controls_on_fewer_clips(result, clips):
     dealt = ablation(
-        PlantedListener(), clips, planted_set(), draws=6, draws_per_clip=2, seed=4, batch_size=5, progress=False
+        PlantedListener(),
+        clips,
+        planted_set(),
+        draws=6,
+        draws_per_clip=2,
+        seed=4,
+        batch_size=5,
+        progress=False,
     )
     met = dealt.random_predicted != UNMET
     assert (met.sum(axis=0) == 2).all()

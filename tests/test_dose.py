@@ -9,8 +9,8 @@ from esn_interp.analysis.dose import DoseResponse, dose_response
 from esn_interp.errors import EditError
 from esn_interp.speech.clips import Clips
 
-# A clip of a speaker with leak q carries evidence q for every other emotion; amplified by 1 + alpha it wins once
-# (1 + alpha) q + bias of the target > 1 + bias of the truth, so about at alpha = 1 / q - 1.
+# A clip of a speaker with leak q carries evidence q for every other emotion; amplified by 1 + alpha it wins
+# once (1 + alpha) q + bias of the target > 1 + bias of the truth, so about at alpha = 1 / q - 1.
 LEAKS = [0.6, 0.4, 0.3, 0.22, 0.15, 0.12, 0.08, 0.03]
 ALPHAS = [0, 0.5, 1, 2, 4, 8, 16]
 
@@ -22,7 +22,9 @@ def clips() -> Clips:
 
 @pytest.fixture(scope="module")
 def result(clips) -> DoseResponse:
-    return dose_response(PlantedListener(), clips, planted_set(), alphas=ALPHAS, draws=4, seed=2, progress=False)
+    return dose_response(
+        PlantedListener(), clips, planted_set(), alphas=ALPHAS, draws=4, seed=2, progress=False
+    )
 
 
 def logits(clip_id: str, target: str, alpha: float) -> np.ndarray:
@@ -53,7 +55,12 @@ def test_intervals_are_t_intervals_over_speakers(result, clips):
     speakers, truth = np.array(clips.column("speaker")), np.array(clips.column("emotion"))
     rates = np.array(
         [
-            np.mean([(result.predicted[t, 4] == t)[(speakers == s) & (truth != e)].mean() for t, e in enumerate(EMOTIONS)])
+            np.mean(
+                [
+                    (result.predicted[t, 4] == t)[(speakers == s) & (truth != e)].mean()
+                    for t, e in enumerate(EMOTIONS)
+                ]
+            )
             for s in clips.speakers
         ]
     )
@@ -72,7 +79,12 @@ def test_trends_equal_scipy(result, clips):
     speakers, truth = np.array(clips.column("speaker")), np.array(clips.column("emotion"))
     table = [
         [
-            np.mean([(result.predicted[t, a] == t)[(speakers == s) & (truth != e)].mean() for t, e in enumerate(EMOTIONS)])
+            np.mean(
+                [
+                    (result.predicted[t, a] == t)[(speakers == s) & (truth != e)].mean()
+                    for t, e in enumerate(EMOTIONS)
+                ]
+            )
             for a in range(len(ALPHAS))
         ]
         for s in clips.speakers
@@ -110,7 +122,9 @@ def test_control_on_all_clips_equals_steering_the_random_sets(clips):
 
 
 def test_damping_takes_the_target_away(clips):
-    found = dose_response(PlantedListener(), clips, planted_set(), alphas=[0, -1, -0.5], draws=0, progress=False)
+    found = dose_response(
+        PlantedListener(), clips, planted_set(), alphas=[0, -1, -0.5], draws=0, progress=False
+    )
     assert found.alphas.tolist() == [-1, -0.5, 0]
     assert (np.diff(found.recall.mean) >= 0).all()
     assert found.recall.mean[0] < 0.3

@@ -1,4 +1,4 @@
-"""The multiple-choice question over a corpus: order, economy, bad clips, and what is computed from answers."""
+"""The multiple-choice question over a corpus: order, economy, bad clips, and what follows from answers."""
 
 import io
 
@@ -129,7 +129,7 @@ def test_scores_that_overflow_are_an_error_and_not_an_answer():
     flood = Edit(0, np.array([0, 1]), gain=1.0, shift=float(np.finfo(np.float32).max))
     with (
         np.errstate(over="ignore", invalid="ignore"),
-        pytest.raises(EditError, match="condition 'flood': the model's scores for clip .* are not finite"),
+        pytest.raises(EditError, match=r"condition 'flood': the model's scores for clip .* are not finite"),
     ):
         recognise(PlantedListener(), planted_clips(speakers=1), conditions={"flood": [flood]})
 

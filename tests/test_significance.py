@@ -126,7 +126,7 @@ def test_intervals_cover_with_between_speaker_variance(speakers, even):
     # The repetitions are cells, so that the simulation runs through the very code that results use.
     counts = np.broadcast_to(clips, hits.shape)
     low, high = SpeakerMeans(hits.T.astype(float), counts.T.astype(np.int64)).bounds()
-    assert ((low <= 0.7) & (0.7 <= high)).mean() >= 0.92
+    assert ((low <= 0.7) & (high >= 0.7)).mean() >= 0.92
 
 
 def test_bootstrap_covers_a_skewed_mean_better_than_a_percentile_bootstrap():
@@ -198,7 +198,9 @@ def test_holm_is_the_closure_of_bonferroni(p_values):
     adjusted = holm(p_values)
     for i in range(len(p_values)):
         families = [
-            family for size in range(1, len(p_values) + 1) for family in combinations(range(len(p_values)), size)
+            family
+            for size in range(1, len(p_values) + 1)
+            for family in combinations(range(len(p_values)), size)
         ]
         closed = max(min(1.0, len(f) * min(p_values[list(f)])) for f in families if i in f)
         assert adjusted[i] == pytest.approx(closed)
