@@ -49,7 +49,7 @@ def models(
 def _access_points(name: str, console: Console) -> None:
     from esn_interp.models.gate_view import find_decoders
 
-    lm = load_model(name)
+    lm = load_model(name, progress=console.progress)
     decoder = lm.family.decoder(lm.model)
     path = next(path for path, module in find_decoders(lm.model).items() if module is decoder)
     points = [

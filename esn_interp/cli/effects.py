@@ -138,7 +138,7 @@ def _prepare(
 
     chosen = NeuronSet.load(neurons)
     clips = clips_of(corpus, root, split=split, limit=limit, seed=seed)
-    lm = load_model(model)
+    lm = load_model(model, progress=console.progress)
     chosen.check(lm)
     console.remark(
         f"{len(chosen):,} neurons of {len(chosen.emotions)} emotions, {len(clips):,} clips of {clips.name}"

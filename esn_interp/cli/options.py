@@ -127,8 +127,10 @@ def positions_of(text: str) -> frozenset[str]:
     return chosen
 
 
-def load_model(name: str) -> "AudioLM":
+def load_model(name: str, *, progress: bool) -> "AudioLM":
     """The model of that name; a misspelled one is refused before anything heavy is imported.
+
+    ``progress`` shows a bar while the weights are read, which takes minutes where a model is large.
 
     Raises
     ------
@@ -147,8 +149,14 @@ def load_model(name: str) -> "AudioLM":
     # The hub's client tells of every retry; what matters comes back as one error.
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
 
+    from transformers.utils import logging as transformers_logging
+
     from esn_interp.models.loading import load
 
+    if progress and name not in bundled:
+        transformers_logging.enable_progress_bar()
+    else:
+        transformers_logging.disable_progress_bar()
     return load(name)
 
 

@@ -33,12 +33,12 @@ def demo(
     from esn_interp.speech.corpora import corpus
     from esn_interp.study import run_study
 
-    study = run_study(
-        load_model(MODEL), corpus(CORPUS), out, seed=seed, progress=console.progress, say=console.remark
-    )
-    console.remark(f"Done in {time.monotonic() - started:.0f} s. Open {study.report}")
+    lm, clips = load_model(MODEL, progress=False), corpus(CORPUS)
+    with console.warnings():
+        study = run_study(lm, clips, out, seed=seed, progress=console.progress, say=console.remark)
+    console.remark(f"Done in {time.monotonic() - started:.0f} s.")
     content = {"out": out, "report": study.report, "results": study.results, "summary": study.summary}
-    console.result(content, text=study.describe())
+    console.result(content, text=f"{study.describe()}\n{study.report}")
 
 
 def report(

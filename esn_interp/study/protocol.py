@@ -12,13 +12,13 @@ from esn_interp.analysis.ablation import ablation
 from esn_interp.analysis.dose import ALPHAS, dose_response
 from esn_interp.files import write_atomic, write_json
 from esn_interp.interventions.edits import deactivate, steer
-from esn_interp.models.audio_lm import AudioLM
 from esn_interp.report.builder import build_report
 from esn_interp.report.tables import describe
 from esn_interp.speech.clips import Clips
 from esn_interp.study.choice import Setting, choose_alpha, choose_neurons, settings_grid
 from esn_interp.study.examples import examples
 from esn_interp.study.record import Findings, record
+from esn_interp.study.subject import Subject
 from esn_interp.tasks.collection import collect
 from esn_interp.tasks.free_text import parse_rate
 from esn_interp.tasks.recognition import BASELINE
@@ -57,7 +57,7 @@ class StudyResult:
 
 
 def run_study(
-    lm: AudioLM,
+    lm: Subject,
     clips: Clips,
     out: str | Path,
     *,

@@ -15,12 +15,12 @@ from esn_interp.analysis.ablation import Ablation
 from esn_interp.analysis.dose import DoseResponse
 from esn_interp.analysis.significance import Interval
 from esn_interp.files import package_version
-from esn_interp.models.audio_lm import AudioLM
 from esn_interp.neurons.statistics import GateStatistics
 from esn_interp.report.builder import KIND, VERSION
 from esn_interp.speech.clips import Clips
 from esn_interp.speech.corpora import CORPORA
 from esn_interp.study.choice import GainChoice, NeuronChoice
+from esn_interp.study.subject import Subject
 from esn_interp.tasks.recognition import BASELINE, FREE_QUESTION, Recognition
 from esn_interp.tasks.side_tasks import OffTarget
 
@@ -60,7 +60,7 @@ class Findings:
     examples: dict[str, Any]
 
 
-def record(lm: AudioLM, findings: Findings, *, seed: int, seconds: float) -> dict[str, Any]:
+def record(lm: Subject, findings: Findings, *, seed: int, seconds: float) -> dict[str, Any]:
     """The content of ``results.json``; numbers that are not finite become null."""
     chosen, ablation, dose = findings.choice.chosen.setting, findings.ablation, findings.dose
     emotions = list(ablation.emotions)
@@ -89,8 +89,8 @@ def record(lm: AudioLM, findings: Findings, *, seed: int, seconds: float) -> dic
             "family": lm.family.title,
             "fingerprint": lm.fingerprint,
             "component": lm.component,
-            "layers": lm.n_layers,
-            "gates": lm.n_gates,
+            "layers": len(lm.widths),
+            "gates": sum(lm.widths),
             "widths": list(lm.widths),
         },
         "corpus": _corpus(findings),
