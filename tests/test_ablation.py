@@ -1,7 +1,11 @@
 """Ablation of planted neurons: every figure is known beforehand, or worked out again in plain loops."""
 
+import io
+
 import numpy as np
+import pandas as pd
 import pytest
+import soundfile
 from planted import (
     BIAS,
     EMOTIONS,
@@ -14,13 +18,19 @@ from planted import (
     planted_set,
 )
 from scipy import stats
+from studied import StudiedListener
+from tiny import noise
 
 from esn_interp.analysis.ablation import Ablation, ablation
 from esn_interp.analysis.significance import holm, sign_flip_test
 from esn_interp.analysis.trials import UNMET, deal
 from esn_interp.errors import CorpusError, EsnError, StatisticsError
+from esn_interp.interventions.edits import deactivate
 from esn_interp.neurons.neuron_set import NeuronSet
+from esn_interp.neurons.origin import Origin
 from esn_interp.speech.clips import Clips
+from esn_interp.tasks.collection import collect
+from esn_interp.tasks.recognition import Recognition
 
 # Speakers differ in how much evidence for other emotions their clips carry: at 0.8 a single lost gate of four
 # (a quarter of the evidence) costs the answer, at 0 it does not.
@@ -339,3 +349,60 @@ def test_same_seed_same_result(clips, result):
     assert again.to_dict() == result.to_dict()
     other = ablation(PlantedListener(), clips, planted_set(), draws=6, seed=5, progress=False)
     assert not np.array_equal(other.random_predicted, result.random_predicted)
+
+
+def test_mean_ablation_writes_the_mean_over_emotions():
+    """The mean comes from clean speech, a fifth of whose clips carry each emotion: 0.2 stays."""
+    statistics = collect(StudiedListener(), planted_clips(speakers=4, takes=3), progress=False)
+    leaks = [0.0, 0.15, 0.19, 0.3, 0.5, 0.9]
+    clips = planted_clips(speakers=6, leaks=leaks)
+    found = ablation(
+        StudiedListener(), clips, planted_set(), how="mean", stats=statistics, draws=0, progress=False
+    )
+    for i in range(5):
+        expected = []
+        for clip in clips:
+            evidence = np.array(evidence_for(clip.emotion, leaks[int(clip.speaker[1:])]))
+            evidence[i] = 0.2
+            expected.append(int(np.argmax(evidence + BIAS)))
+        np.testing.assert_array_equal(found.predicted[1 + i], expected)
+    # Weak rivals do not win against what is left, strong ones do; at zero all would be lost but neutral.
+    assert -1 < found.self_change.value < 0
+
+
+def test_a_real_model_is_studied_as_if_every_clip_were_asked_by_itself(tiny_lm):
+    rng = np.random.default_rng(0)
+    rows = []
+    for number, wave in enumerate(noise(0.4, 0.9, 0.6, 1.1, 0.5, 0.7)):
+        file = io.BytesIO()
+        soundfile.write(file, wave, 16_000, format="WAV", subtype="FLOAT")
+        rows.append(
+            {
+                "audio": file.getvalue(),
+                "emotion": EMOTIONS[number % 5],
+                "speaker": f"s{number % 2}",
+                "id": f"c{number}",
+            }
+        )
+    clips = Clips.from_frame(pd.DataFrame(rows), name="noise")
+    origin = Origin("tiny", tiny_lm.fingerprint, tiny_lm.component, tiny_lm.widths, "noise", "x")
+    sets = NeuronSet.from_indices(
+        origin, {e: np.sort(rng.choice(origin.n_gates, 12, replace=False)) for e in EMOTIONS}
+    )
+    found = ablation(tiny_lm, clips, sets, draws=1, seed=3, batch_size=4, progress=False)
+    random = sets.random_like(int(np.random.SeedSequence(3).generate_state(1)[0]))
+    question = Recognition(EMOTIONS)
+    conditions = [(), *(deactivate(sets[e]) for e in EMOTIONS), *(deactivate(random[e]) for e in EMOTIONS)]
+    alone = np.array(
+        [
+            [
+                tiny_lm.scores(tiny_lm.encode([clip.waveform()], question.prompt), EMOTIONS, edits=edits)[0]
+                for clip in clips
+            ]
+            for edits in conditions
+        ]
+    )
+    np.testing.assert_array_equal(
+        np.vstack([found.predicted, found.random_predicted[0]]), alone.argmax(axis=2)
+    )
+    assert len(np.unique(alone.argmax(axis=2))) > 1
