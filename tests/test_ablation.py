@@ -309,6 +309,8 @@ def test_files_hold_everything(result, tmp_path):
     np.testing.assert_array_equal(loaded.random_predicted, result.random_predicted)
     assert loaded.random_predicted.dtype == np.int8
     assert loaded.specificity == result.specificity
+    assert loaded.origins == result.origins
+    assert (loaded.origins.selector, loaded.origins.corpus) == ("planted", "planted")
     without = ablation(PlantedListener(), planted_clips(speakers=2), planted_set(), draws=0, progress=False)
     without.save(tmp_path / "small.json")
     assert Ablation.load(tmp_path / "small.json").random_draws.shape == (0, 5, 5)

@@ -56,13 +56,14 @@ class Result:
 
 @dataclass(frozen=True)
 class Origins:
-    """What an effect was measured on: which model, which clips, and whose neurons."""
+    """What an effect was measured on: which model, which clips, and whose neurons, selected how."""
 
     model: str
     fingerprint: str
     corpus: str
     corpus_fingerprint: str
     selector: str
+    selection: dict[str, Any]
     identified_on: str
 
     @classmethod
@@ -74,6 +75,7 @@ class Origins:
             corpus=clips.name,
             corpus_fingerprint=clips.fingerprint,
             selector=neurons.selector,
+            selection=dict(neurons.parameters),
             identified_on=neurons.origin.corpus,
         )
 

@@ -40,8 +40,10 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
 }
 """Words that name an emotion; our choice, after the answers that such models give."""
 
-_NEGATIONS = {"not", "never", "no", "neither", "nor", "without", "hardly"}
-_NEGATIONS |= {"isn't", "aren't", "wasn't", "doesn't", "don't"}
+_NEGATIONS = {
+    *("not", "never", "no", "neither", "nor", "without", "hardly"),
+    *("isn't", "aren't", "wasn't", "doesn't", "don't"),
+}
 
 
 def parse_emotion(text: str, emotions: Sequence[str]) -> str | None:
