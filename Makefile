@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # Twice quiet: errors are still shown, advice about indexes and versions is not.
 PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test lint docs notebooks clean
+.PHONY: demo test lint docs notebooks package clean
 
 demo: $(VENV)/.ready-core  ## the whole study on the bundled model and corpora: demo-out/report.html
 	$(BIN)/esn demo --out demo-out
@@ -25,6 +25,14 @@ docs: $(VENV)/.ready-dev  ## docs/_build/html/index.html; a warning is an error
 notebooks: $(VENV)/.ready-test  ## write each notebook anew from its .py twin, and run it
 	$(BIN)/jupytext --to ipynb --update notebooks/*.py
 	$(BIN)/python -m pytest tests/test_notebooks.py
+
+package: $(VENV)/.ready-dev  ## dist/*.whl, which must hold every file of the package: weights, recordings, templates
+	rm -rf dist && mkdir dist
+	@$(BIN)/python -m build --wheel > dist/log 2>&1 || { cat dist/log; exit 1; }
+	@$(BIN)/python -m zipfile -l dist/*.whl | awk '/^esn_interp\// {print $$1}' | sort > dist/packed
+	@git ls-files esn_interp | sort | comm -23 - dist/packed > dist/missing
+	@test ! -s dist/missing || { echo "not in the wheel:"; cat dist/missing; exit 1; }
+	@ls dist/*.whl
 
 clean:
 	rm -rf demo-out docs/_build build dist .pytest_cache .ruff_cache .hypothesis
