@@ -183,6 +183,7 @@ def test_every_figure_fits_a_phone(ablated, dosed):
         assert figure.layout.template.layout.legend.orientation == "h"
         lines = figure.layout.title.text.replace("</span>", "").split("<br>")
         texts = [line.rsplit(">", 1)[-1] for line in lines]
+        assert len(texts[0]) <= 42
         assert max(map(len, texts)) <= 56
         assert figure.to_json()  # nothing in it that JSON can't hold
 

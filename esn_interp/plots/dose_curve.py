@@ -58,7 +58,7 @@ def dose_curve(result: DoseResponse) -> go.Figure:
     control = f", random at most {100 * result.random_flip_rate().value:.0f} %" if result.draws else ""
     return dress(
         figure,
-        "Answers as an emotion’s neurons are amplified",
+        "Answers when neurons are amplified",
         f"at alpha {best:g}: {100 * result.flip_rate(best).value:.0f} % of other clips{control}",
         height=480,
         below=140,

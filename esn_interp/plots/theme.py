@@ -87,8 +87,8 @@ def dress(figure: go.Figure, title: str, subtitle: str, *, height: int, below: i
     """Give a figure our template, a title with a line or more below it (split by ``<br>``), and its heights.
 
     ``height`` is that of the plotting area and ``below`` that of what lies under it, in pixels; both hold on
-    a phone as well, where only the width shrinks. Titles are not wrapped by plotly: lines of up to about 48
-    characters fit there.
+    a phone as well, where only the width shrinks. Titles are not wrapped by plotly: up to 42 characters fit
+    there, and 56 in the lines below.
     """
     panels = list(figure.select_annotations())
     above = 58 + 17 * (1 + subtitle.count("<br>")) + (14 if panels else 0)
