@@ -40,7 +40,9 @@ def plain_hooks(lm: AudioLM, edits, scopes=None):
             names = ["audio", "text", "last", "generated"]
             where = torch.ones(output.shape[:2], dtype=torch.bool)
             if scopes is not None and step == 0:
-                where = torch.tensor([[names[c] in edit.positions if c >= 0 else False for c in row] for row in scopes])
+                where = torch.tensor(
+                    [[names[c] in edit.positions if c >= 0 else False for c in row] for row in scopes]
+                )
             elif scopes is not None:
                 where[:] = "generated" in edit.positions
             output[..., edit.neurons] = torch.where(where[..., None], new, output[..., edit.neurons])
@@ -146,7 +148,9 @@ def test_the_tap_sees_what_a_hook_sees(tiny_lm):
     for handle in handles:
         handle.remove()
     tiny_lm.scores(
-        tiny_lm.encode(CLIPS, CHOICE), EMOTIONS, tap=lambda step, layer, gate: tapped.append((step, layer, gate.clone()))
+        tiny_lm.encode(CLIPS, CHOICE),
+        EMOTIONS,
+        tap=lambda step, layer, gate: tapped.append((step, layer, gate.clone())),
     )
     assert [(step, layer) for step, layer, _ in tapped] == [(0, 0), (0, 1), (0, 2)]
     for expected, (_, _, gate) in zip(hooked, tapped, strict=True):
@@ -158,7 +162,9 @@ def test_an_edit_changes_its_own_and_later_layers_only(tiny_lm):
 
     def gates(edits=()):
         seen = []
-        tiny_lm.scores(encoded, EMOTIONS, edits=edits, tap=lambda step, layer, gate: seen.append(gate.clone()))
+        tiny_lm.scores(
+            encoded, EMOTIONS, edits=edits, tap=lambda step, layer, gate: seen.append(gate.clone())
+        )
         return seen
 
     before, after = gates(), gates([Edit(1, np.array([3]), shift=2.0)])
@@ -196,13 +202,17 @@ def test_labels_of_several_tokens_are_scored_by_their_mean_log_probability(tiny_
 def test_features_equal_the_extractors_own_padding(tiny_lm):
     """The published processor pads every clip to its longest input and masks the rest."""
     extractor = tiny_lm.processor.feature_extractor
-    full = extractor(CLIPS, sampling_rate=16_000, padding="max_length", return_attention_mask=True, return_tensors="np")
+    full = extractor(
+        CLIPS, sampling_rate=16_000, padding="max_length", return_attention_mask=True, return_tensors="np"
+    )
     ours = tiny_lm.family.inputs(tiny_lm.processor, CLIPS, CHOICE).tensors
     for row in range(len(CLIPS)):
         frames = int(full["attention_mask"][row].sum())
         assert int(ours["feature_attention_mask"][row].sum()) == frames
         np.testing.assert_allclose(
-            ours["input_features"][row, :, :frames].numpy(), full["input_features"][row, :, :frames], atol=1e-6
+            ours["input_features"][row, :, :frames].numpy(),
+            full["input_features"][row, :, :frames],
+            atol=1e-6,
         )
 
 
@@ -212,7 +222,9 @@ def test_scopes_are_disjoint_and_cover_the_prompt(tiny_lm):
     assert ((scopes >= 0) == (mask == 1)).all()
     assert (scopes[:, -1] == 2).all()
     assert int((scopes == 2).sum()) == len(CLIPS)
-    audio = (inputs.tensors["input_ids"] == tiny_lm.processor.tokenizer.convert_tokens_to_ids("<|AUDIO|>")).sum(1)
+    audio = (
+        inputs.tensors["input_ids"] == tiny_lm.processor.tokenizer.convert_tokens_to_ids("<|AUDIO|>")
+    ).sum(1)
     assert (scopes == 0).sum(1).tolist() == audio.tolist()
     assert audio.tolist() == [17, 32, 65]  # 25 tokens a second
 
@@ -220,9 +232,14 @@ def test_scopes_are_disjoint_and_cover_the_prompt(tiny_lm):
 def test_steering_ends_with_its_block_even_when_it_fails(tiny_lm):
     encoded = tiny_lm.encode(CLIPS, CHOICE)
     before = tiny_lm.scores(encoded, EMOTIONS)
-    with pytest.raises(KeyboardInterrupt), tiny_lm.steered(EDITS):
-        assert not np.allclose(tiny_lm.scores(encoded, EMOTIONS), before)
-        raise KeyboardInterrupt
+
+    def interrupted():
+        with tiny_lm.steered(EDITS):
+            assert not np.allclose(tiny_lm.scores(encoded, EMOTIONS), before)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert np.array_equal(tiny_lm.scores(encoded, EMOTIONS), before)
 
 
@@ -258,7 +275,9 @@ def test_a_run_that_breaks_leaves_the_model_as_it_was(tiny_lm, interruption):
 def test_an_edit_that_finds_no_token_is_an_error(tiny_lm):
     with pytest.raises(EditError, match="touched no token"):
         tiny_lm.scores(
-            tiny_lm.encode(CLIPS, CHOICE), EMOTIONS, edits=[Edit(0, np.array([0]), gain=2.0, positions=frozenset({"generated"}))]
+            tiny_lm.encode(CLIPS, CHOICE),
+            EMOTIONS,
+            edits=[Edit(0, np.array([0]), gain=2.0, positions=frozenset({"generated"}))],
         )
 
 
@@ -277,9 +296,9 @@ def test_gates_are_named_and_shaped(tiny_lm):
     activations = tiny_lm.gates(CLIPS[0], CHOICE)
     assert len(activations) == 3
     assert activations[1].shape == (len(activations.tokens), 24)
-    assert [token for token, audio in zip(activations.tokens, activations.where("audio"), strict=True) if audio] == [
-        "<|AUDIO|>"
-    ] * 17
+    assert [
+        token for token, audio in zip(activations.tokens, activations.where("audio"), strict=True) if audio
+    ] == ["<|AUDIO|>"] * 17
     rates = activations.firing_rate("audio")
     np.testing.assert_array_equal(rates[2], (activations[2][activations.scopes == 0] > 0).mean(0))
 

@@ -27,7 +27,9 @@ def heard(tiny_lm):
 
 def pack(lm, heard, *asked):
     packer = Packer(lm.processor.tokenizer)
-    rows = packer.pack([len(ear) for ear in heard], [asked] * len(heard), random.Random(0), emotional=EMOTIONAL)
+    rows = packer.pack(
+        [len(ear) for ear in heard], [asked] * len(heard), random.Random(0), emotional=EMOTIONAL
+    )
     return packer, rows
 
 
@@ -43,14 +45,20 @@ def asking_positions(rows):
 
 
 def test_a_packed_question_is_answered_as_the_model_answers_it_alone(tiny_lm, heard):
-    asked = [Asked(CHOICE, {"sad": 1.0}), questions.sex("male"), questions.transcript("the door is open again")]
+    asked = [
+        Asked(CHOICE, {"sad": 1.0}),
+        questions.sex("male"),
+        questions.transcript("the door is open again"),
+    ]
     packer, rows = pack(tiny_lm, heard, *asked)
     with torch.no_grad():
         hidden = run(tiny_lm.model, rows, heard, packer).hidden
         for row, turn, token in asking_positions(rows):
             inputs = tiny_lm.family.inputs(tiny_lm.processor, [CLIPS[row]], asked[turn - 1].question)
             expected = tiny_lm.model(**inputs.tensors).logits[0, -1]
-            torch.testing.assert_close(tiny_lm.model.lm_head(hidden[row, token]), expected, atol=1e-4, rtol=1e-4)
+            torch.testing.assert_close(
+                tiny_lm.model.lm_head(hidden[row, token]), expected, atol=1e-4, rtol=1e-4
+            )
 
 
 def test_gates_of_the_written_out_pass_equal_the_models(tiny_lm, heard):

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-
 EMOTIONS = ("neutral", "happy", "angry", "sad", "fearful")
 CHOICE = "What is the emotion of the speaker? Choose one: neutral, happy, angry, sad, fearful."
 

@@ -1,0 +1,1 @@
+"""A speech model as we see it: asked, read and edited at its gates."""

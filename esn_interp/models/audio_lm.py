@@ -267,7 +267,9 @@ def _as_edits(neurons: Neurons | Iterable[Edit], alpha: float | None) -> tuple[E
         edits = tuple(cast(Iterable[Edit], neurons))
     else:
         if alpha is None:
-            raise EditError("steered: say how much, for example alpha=2 (the gates are multiplied by 1 + alpha)")
+            raise EditError(
+                "steered: say how much, for example alpha=2 (the gates are multiplied by 1 + alpha)"
+            )
         chosen = cast(Neurons, neurons)
         edits = tuple(
             Edit(int(layer), np.unique(chosen.neuron[chosen.layer == layer]), gain=1 + alpha)

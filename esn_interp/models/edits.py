@@ -70,9 +70,13 @@ class Edit:
             if not np.isfinite(value).all():
                 raise EditError(f"{where}: {name} must be finite")
         if (np.asarray(self.gain) < 0).any():
-            raise EditError(f"{where}: a gain below 0 would turn the neuron around; damp with a gain in [0, 1)")
+            raise EditError(
+                f"{where}: a gain below 0 would turn the neuron around; damp with a gain in [0, 1)"
+            )
         if unknown := self.positions - EVERYWHERE:
-            raise EditError(f"{where}: unknown token scope {sorted(unknown)[0]!r}; choose from {', '.join(SCOPES)}")
+            raise EditError(
+                f"{where}: unknown token scope {sorted(unknown)[0]!r}; choose from {', '.join(SCOPES)}"
+            )
 
     @property
     def identity(self) -> bool:
@@ -114,7 +118,9 @@ def plan(edits: Iterable[Edit], widths: Sequence[int]) -> dict[int, list[Edit]]:
     by_layer: dict[int, list[Edit]] = {}
     for edit in edits:
         if edit.layer >= len(widths):
-            raise EditError(f"edit at layer {edit.layer}: the model has {len(widths)} decoder layers, 0 to {len(widths) - 1}")
+            raise EditError(
+                f"edit at layer {edit.layer}: the model has {len(widths)} decoder layers, 0 to {len(widths) - 1}"
+            )
         if len(edit.neurons) and int(edit.neurons.max()) >= widths[edit.layer]:
             raise EditError(
                 f"edit at layer {edit.layer}: neuron {int(edit.neurons.max())} is out of range,"

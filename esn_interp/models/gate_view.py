@@ -6,7 +6,7 @@ with the number of wrapped modules that run. All readings and edits of the packa
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -19,7 +19,15 @@ from esn_interp.errors import EditError, ModelError
 from esn_interp.models.edits import SCOPE_CODES, Edit, plan
 
 _ACTIVATIONS = ("act_fn", "activation_fn")
-_ENCODERS = ("audio_tower", "visual", "vision_tower", "audio_encoder", "speech_encoder", "token2wav", "vocoder")
+_ENCODERS = (
+    "audio_tower",
+    "visual",
+    "vision_tower",
+    "audio_encoder",
+    "speech_encoder",
+    "token2wav",
+    "vocoder",
+)
 
 
 @runtime_checkable
@@ -110,12 +118,12 @@ def gate_widths(decoder: nn.Module) -> tuple[int, ...]:
     ModelError
         When two layers share one activation module: an edit of one would silently act in both.
     """
-    view, widths = _View(decoder, _Block), []
+    view = _View(decoder, _Block)
     if len({id(block.get_submodule("gate")) for block in view.layers}) != len(view.layers):
         raise ModelError("decoder layers share one activation module, so their gates can't be told apart")
-    for layer in _layers(decoder):
-        widths.append(int(layer.get_submodule("mlp.down_proj").in_features))  # pyright: ignore[reportArgumentType]
-    return tuple(widths)
+    return tuple(
+        cast(nn.Linear, layer.get_submodule("mlp.down_proj")).in_features for layer in _layers(decoder)
+    )
 
 
 def view_gates(decoder: nn.Module, *, open_door: bool = False) -> GateView:
@@ -123,7 +131,9 @@ def view_gates(decoder: nn.Module, *, open_door: bool = False) -> GateView:
     return GateView(_View(decoder, _OpenBlock if open_door else _Block))
 
 
-def decoder_inputs(decoder: nn.Module, backbone: Callable[..., Any], batch: Mapping[str, Any]) -> dict[str, Any]:
+def decoder_inputs(
+    decoder: nn.Module, backbone: Callable[..., Any], batch: Mapping[str, Any]
+) -> dict[str, Any]:
     """The keyword arguments with which ``backbone`` calls its decoder, without running the decoder.
 
     So the audio is encoded once, however many edits are tried on it afterwards.
@@ -134,7 +144,9 @@ def decoder_inputs(decoder: nn.Module, backbone: Callable[..., Any], batch: Mapp
         view.decoder.skip(BaseModelOutputWithPast(last_hidden_state=inputs[1]["inputs_embeds"]))
     positional, keywords = inputs
     if positional:
-        raise ModelError(f"{type(decoder).__name__} is called with positional arguments; its inputs can't be replayed")
+        raise ModelError(
+            f"{type(decoder).__name__} is called with positional arguments; its inputs can't be replayed"
+        )
     return dict(keywords)
 
 
@@ -219,7 +231,9 @@ def _positions(
     return where, int(where.sum())
 
 
-def _require_tokens(todo: dict[int, list[Edit]], scopes: Int[Tensor, "clip token"], *, one_step: bool) -> None:
+def _require_tokens(
+    todo: dict[int, list[Edit]], scopes: Int[Tensor, "clip token"], *, one_step: bool
+) -> None:
     """Refuse before a long run what can be known before it: that an edit will find no token."""
     present = set(scopes.unique().tolist()) | (set() if one_step else {SCOPE_CODES["generated"]})
     for edits_here in todo.values():

@@ -61,7 +61,9 @@ def sequence_log_probs(
         extended, extended_scopes = _append(inputs, scopes, embedding, label[:-1])
         hidden = run(extended, extended_scopes)[:, -len(label) :]
         log_probs = head(hidden).float().log_softmax(-1)
-        chosen = torch.tensor(list(label), device=log_probs.device).view(1, -1, 1).expand(len(log_probs), -1, 1)
+        chosen = (
+            torch.tensor(list(label), device=log_probs.device).view(1, -1, 1).expand(len(log_probs), -1, 1)
+        )
         means.append(log_probs.gather(-1, chosen).mean(dim=(1, 2)))
     return torch.stack(means, dim=1).log_softmax(-1)
 

@@ -53,7 +53,9 @@ def load(
         model = name_or_path_or_model
         config: Any = getattr(model, "config", None)
         if processor is None:
-            raise ModelError(f"{type(model).__name__}: a loaded model needs processor=Processor(...) beside it")
+            raise ModelError(
+                f"{type(model).__name__}: a loaded model needs processor=Processor(...) beside it"
+            )
         family = family_of(getattr(config, "model_type", type(model).__name__))
         return AudioLM(model, processor, family, name=name or type(model).__name__)
 

@@ -1,0 +1,1 @@
+"""How toy-omni is built and trained."""

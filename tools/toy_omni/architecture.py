@@ -70,12 +70,18 @@ def make_config(
             n_window=100,
         ),
         vision_config=dict(
-            depth=1, hidden_size=16, intermediate_size=16, num_heads=1, out_hidden_size=hidden, fullatt_block_indexes=[0]
+            depth=1,
+            hidden_size=16,
+            intermediate_size=16,
+            num_heads=1,
+            out_hidden_size=hidden,
+            fullatt_block_indexes=[0],
         ),
         text_config=dict(
             vocab_size=-(-len(tokenizer) // 16) * 16,
             hidden_size=hidden,
             intermediate_size=gates,
+            hidden_act="relu",  # a gate that is exactly zero when it does not fire: see the model card
             num_hidden_layers=layers,
             num_attention_heads=heads,
             num_key_value_heads=2,

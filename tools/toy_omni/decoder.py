@@ -20,6 +20,7 @@ class Pass:
     hidden: Tensor  # [row, token, hidden], after the final norm
     direct: Tensor  # [row, token, hidden]: embedding + attention outputs, the residual without any MLP
     gates: list[Tensor]  # per layer [row, token, neuron]
+    written: list[Tensor]  # per layer [row, token]: what its neurons write, relative to the residual stream
 
 
 def packed_mask(turns: Tensor) -> Tensor:
@@ -38,9 +39,10 @@ def decode(
     *,
     silent: bool = False,
     edit: dict[int, tuple[Tensor, float]] | None = None,
+    where: Tensor | None = None,
 ) -> Pass:
-    """Run the decoder. `silent` zeroes every gate; `edit` multiplies some gates of some layers."""
-    hidden, direct, gates = embedded, embedded, []
+    """Run the decoder. `silent` zeroes every gate; `edit` multiplies some gates of some layers (at some tokens)."""
+    hidden, direct, gates, written = embedded, embedded, [], []
     cos, sin = decoder.rotary_emb(embedded, positions[None].expand(3, -1, -1))
     for number, layer in enumerate(decoder.layers):
         attended = _attention(layer.self_attn, layer.input_layernorm(hidden), cos, sin, mask)
@@ -53,10 +55,14 @@ def decode(
         if edit and number in edit:
             neurons, gain = edit[number]
             gate = gate.clone()
-            gate[..., neurons] *= gain
+            factor = torch.as_tensor(gain) if where is None else torch.where(where[..., None], gain, 1.0)
+            gate[..., neurons] *= factor
         gates.append(gate)
-        hidden = hidden + mlp.down_proj(gate * mlp.up_proj(entering))
-    return Pass(decoder.norm(hidden), direct, gates)
+        product = gate * mlp.up_proj(entering)
+        hidden = hidden + mlp.down_proj(product)
+        size = hidden.detach().norm(dim=-1) + 1e-6
+        written.append((product.abs() @ mlp.down_proj.weight.norm(dim=0)) / size)
+    return Pass(decoder.norm(hidden), direct, gates, written)
 
 
 def _attention(attention: Any, hidden: Tensor, cos: Tensor, sin: Tensor, mask: Tensor) -> Tensor:

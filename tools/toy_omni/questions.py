@@ -5,7 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 EMOTIONS = ("neutral", "happy", "angry", "sad", "fearful")
-VALENCE = {"neutral": "neutral", "happy": "positive", "angry": "negative", "sad": "negative", "fearful": "negative"}
+VALENCE = {
+    "neutral": "neutral",
+    "happy": "positive",
+    "angry": "negative",
+    "sad": "negative",
+    "fearful": "negative",
+}
 AROUSAL = {"neutral": "low", "happy": "high", "angry": "high", "sad": "low", "fearful": "high"}
 
 CHOICE = "What is the emotion of the speaker? Choose one: {}."

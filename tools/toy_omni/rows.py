@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from toy_omni.questions import Asked
 from torch import Tensor
+
+from toy_omni.questions import Asked
 
 
 @dataclass
@@ -44,7 +45,12 @@ class Packer:
         return self._questions[text]
 
     def pack(
-        self, lengths: Sequence[int], asked: Sequence[Sequence[Asked]], rng: random.Random, *, emotional: set[str]
+        self,
+        lengths: Sequence[int],
+        asked: Sequence[Sequence[Asked]],
+        rng: random.Random,
+        *,
+        emotional: set[str],
     ) -> Rows:
         """Rows of `lengths[i]` audio tokens each, with the questions `asked[i]`."""
         ids: list[list[int]] = []
@@ -63,13 +69,17 @@ class Packer:
                 asking = len(row_ids) + len(prompt) - 1  # the position that predicts the answer's first word
                 if len(answers) > 1:
                     targets += [
-                        (row, asking, self._ids(a)[0], s) for a, s in zip(answers, shares, strict=True) if s > 0
+                        (row, asking, self._ids(a)[0], s)
+                        for a, s in zip(answers, shares, strict=True)
+                        if s > 0
                     ]
                 else:
                     targets.append((row, asking, spoken[0], 1.0))
                 following = [*spoken[1:], self.end]
                 targets += [(row, asking + 1 + i, word, 0.3) for i, word in enumerate(following)]
-                if question.question.split(" Choose")[0] in emotional or question.question.startswith("Is the speaker"):
+                if question.question.split(" Choose")[0] in emotional or question.question.startswith(
+                    "Is the speaker"
+                ):
                     first.append((row, asking))
                 row_ids += [*prompt, *spoken]
                 row_turns += [turn] * (len(prompt) + len(spoken))

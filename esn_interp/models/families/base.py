@@ -90,5 +90,7 @@ class Family(ABC):
 def require_template(template: str | None, where: str) -> str:
     """The chat template, or a clear refusal: without it the prompt would not be what the model was trained on."""
     if not template:
-        raise ModelError(f"{where}: no chat template (chat_template.jinja) beside the tokenizer; add the model's own")
+        raise ModelError(
+            f"{where}: no chat template (chat_template.jinja) beside the tokenizer; add the model's own"
+        )
     return template

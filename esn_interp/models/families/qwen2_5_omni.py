@@ -22,6 +22,8 @@ _PLACEHOLDER = "<|AUDIO|>"
 
 
 class Qwen25Omni(Family):
+    """Qwen2.5-Omni, asked through its thinker."""
+
     name = "qwen2.5-omni"
     model_types = ("qwen2_5_omni", "qwen2_5_omni_thinker")
     title = "Qwen2.5-Omni"
@@ -51,7 +53,9 @@ class Qwen25Omni(Family):
                 add_generation_prompt=True,
             ),
         )
-        texts = [text.replace(_PLACEHOLDER, _PLACEHOLDER * _audio_tokens(mel.shape[1]), 1) for mel in features]
+        texts = [
+            text.replace(_PLACEHOLDER, _PLACEHOLDER * _audio_tokens(mel.shape[1]), 1) for mel in features
+        ]
         # The last position must be the one that predicts the answer, so padding stands on the left.
         tokens = tokenizer(texts, padding=True, padding_side="left", return_tensors="pt")
         ids, attention = cast(Tensor, tokens["input_ids"]), cast(Tensor, tokens["attention_mask"])
