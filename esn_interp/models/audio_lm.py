@@ -203,7 +203,8 @@ class AudioLM:
         asked for in the order in which they run.
         """
         inputs = self._inputs([_waveform(audio)], question or QUESTION)
-        return self._open_view.trace(fn=self.family.generator(self.model), **inputs.tensors)
+        view: Any = self._open_view
+        return view.trace(fn=self.family.generator(self.model), **inputs.tensors)
 
     @property
     def layers(self) -> Any:
@@ -257,7 +258,7 @@ class AudioLM:
 
 
 def _waveform(audio: Any) -> Float[np.ndarray, " sample"]:
-    return cast(Any, audio).waveform() if hasattr(audio, "waveform") else read_audio(audio)
+    return audio.waveform() if hasattr(audio, "waveform") else read_audio(audio)
 
 
 def _as_edits(neurons: Neurons | Iterable[Edit], alpha: float | None) -> tuple[Edit, ...]:

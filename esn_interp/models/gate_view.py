@@ -70,7 +70,7 @@ class _Whole(nn.Module):
 class GateView(NNsight):
     """nnsight over a view; ``device`` is left alone so that accelerate's offloading keeps working."""
 
-    device = None
+    device = None  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
 
 
 def _layers(decoder: nn.Module) -> nn.ModuleList:
@@ -138,7 +138,8 @@ def decoder_inputs(
 
     So the audio is encoded once, however many edits are tried on it afterwards.
     """
-    view = GateView(_Whole(decoder))
+    view: Any = GateView(_Whole(decoder))
+    inputs: Any = None
     with view.trace(fn=backbone, use_cache=False, **batch):
         inputs = view.decoder.inputs.save()
         view.decoder.skip(BaseModelOutputWithPast(last_hidden_state=inputs[1]["inputs_embeds"]))
@@ -199,7 +200,8 @@ def traced_run(
         if tap is not None:
             tap(step, layer, gate)
 
-    with view.trace(fn=call, **batch) as tracer:
+    traceable: Any = view
+    with traceable.trace(fn=call, **batch) as tracer:
         step, first = -1, True  # a trace body may not begin with `try`
         try:
             for step in tracer.iter[:]:

@@ -1,7 +1,7 @@
 """Label scoring: how likely is each of a few words as the model's answer?"""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float, Int
@@ -39,8 +39,9 @@ def token_log_probs(
 ) -> Float[Tensor, "clip label"]:
     """Log-probabilities of single-token labels, normalised over them: only their rows of the head are used."""
     logits = hidden @ head.weight[list(tokens)].T
-    if head.bias is not None:
-        logits = logits + head.bias[list(tokens)]
+    bias = cast(Tensor | None, head.bias)
+    if bias is not None:
+        logits = logits + bias[list(tokens)]
     return logits.float().log_softmax(-1)
 
 

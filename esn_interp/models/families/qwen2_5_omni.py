@@ -43,7 +43,7 @@ class Qwen25Omni(Family):
     ) -> Inputs:
         tokenizer = processor.tokenizer
         features = [_mel(processor.feature_extractor, waveform) for waveform in waveforms]
-        content = [{"type": "audio", "audio": ""}, {"type": "text", "text": prompt}]
+        content: Any = [{"type": "audio", "audio": ""}, {"type": "text", "text": prompt}]
         text = cast(
             str,
             tokenizer.apply_chat_template(
@@ -71,7 +71,7 @@ class Qwen25Omni(Family):
             "input_features": padded,
             "feature_attention_mask": mask,
         }
-        return Inputs(tensors, ids == tokenizer.convert_tokens_to_ids(_PLACEHOLDER))
+        return Inputs(tensors, ids.eq(cast(int, tokenizer.convert_tokens_to_ids(_PLACEHOLDER))))
 
     def generator(self, model: nn.Module) -> nn.Module:
         return model.get_submodule("thinker") if hasattr(model, "thinker") else model
