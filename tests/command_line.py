@@ -42,11 +42,11 @@ def esn(*words: str | Path, environment: Mapping[str, str] | None = None) -> Out
 
 
 def write_clips(folder: Path, *, speakers: Sequence[str], takes: int = 1, emotions: Sequence[str] = EMOTIONS) -> Path:
-    """A corpus by folders: emotion/speaker/take.wav, noise of different lengths; which noise depends on the speaker."""
+    """A corpus by folders: emotion/speaker/emotion-speaker-take.wav, all of them different noise."""
     for at, emotion in enumerate(emotions):
         for speaker in speakers:
             for take in range(takes):
-                path = folder / emotion / speaker / f"{take}.wav"
+                path = folder / emotion / speaker / f"{emotion}-{speaker}-{take}.wav"
                 path.parent.mkdir(parents=True, exist_ok=True)
                 seconds = 0.3 + 0.05 * ((3 * at + len(speaker) + 2 * take) % 5)
                 seed = sum(map(ord, f"{emotion}{speaker}{take}"))

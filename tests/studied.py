@@ -36,12 +36,12 @@ class StudiedListener(PlantedListener):
 
 
 def studied_clips() -> Clips:
-    """Twelve speakers who speak all emotions; the clips say themselves which set they belong to."""
-    clips = planted_clips(speakers=12, takes=2, leaks=[0.25 + 0.02 * number for number in range(12)])
+    """Thirteen speakers who speak all emotions; the clips say themselves which set they belong to."""
+    clips = planted_clips(speakers=13, takes=2, leaks=[0.25 + 0.02 * number for number in range(13)])
     frame = clips.to_frame()
     frame["audio"] = clips.column("audio")
     number = frame["speaker"].str[1:].astype(int)
-    frame["split"] = np.select([number < 2, number < 6], ["validation", "identification"], "evaluation")
+    frame["split"] = np.select([number < 2, number < 7], ["validation", "identification"], "evaluation")
     return Clips.from_frame(frame, name="planted")
 
 

@@ -177,8 +177,9 @@ def test_analyses_write_the_result_and_a_figure_beside_it(
     command: str, options: tuple[str, ...], model: Path, clips: Path, neurons: Path, tmp_path: Path
 ):
     out = tmp_path / "result.json"
-    words = (command, "--model", model, "--neurons", neurons, "--corpus", clips, "--split", "all", *options)
-    answer = esn(*words, "--draws", "2", "--out", out, "--json")
+    words = [command, "--model", model, "--neurons", neurons, "--corpus", clips, "--out", out, *options]
+    words += ["--split", "all", "--limit", "10", "--draws", "1"]
+    answer = esn(*words, "--json")
     assert answer.code == 0, answer.err
     content = answer.content
     assert content["out"] == str(out)
@@ -187,7 +188,7 @@ def test_analyses_write_the_result_and_a_figure_beside_it(
     figure = (tmp_path / "result.html").read_text(encoding="utf-8")
     assert "Plotly.newPlot" in figure
     assert content["result"]["kind"] in out.read_text(encoding="utf-8")
-    plain = esn(*words, "--draws", "2", "--out", out, "--quiet")
+    plain = esn(*words, "--quiet")
     assert plain.err == ""
     assert content["summary"] in plain.out  # the same seed, the same numbers
 

@@ -1,6 +1,7 @@
 """What a command says, and where: the result on stdout, everything else on stderr."""
 
 import json
+import sys
 import warnings
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,8 +28,8 @@ class Console:
 
     @property
     def progress(self) -> bool:
-        """Whether progress bars may be drawn (always on stderr)."""
-        return not self.quiet
+        """Whether progress bars may be drawn: on stderr, and only where somebody can see them move."""
+        return not self.quiet and sys.stderr.isatty()
 
     def remark(self, text: str) -> None:
         """A line about what is going on; silenced by --quiet."""

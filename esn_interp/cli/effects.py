@@ -140,9 +140,6 @@ def _prepare(
     clips = clips_of(corpus, root, split=split, limit=limit, seed=seed)
     lm = load_model(model, progress=console.progress)
     chosen.check(lm)
-    console.remark(
-        f"{len(chosen):,} neurons of {len(chosen.emotions)} emotions, {len(clips):,} clips of {clips.name}"
-    )
     return _Experiment(lm, clips, chosen)
 
 

@@ -60,7 +60,6 @@ def collect(
     from esn_interp.tasks.collection import collect as collect_statistics
 
     lm = load_model(model, progress=console.progress)
-    console.remark(f"{len(clips):,} clips of {clips.name} ({split}), {lm.n_gates:,} gates of {lm.name}")
     checkpoint = out.with_suffix(".partial.safetensors")
     with console.warnings():
         statistics = collect_statistics(
