@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from safetensors.numpy import save_file
@@ -102,6 +102,7 @@ def test_missing_files_and_folders_are_named(tmp_path: Path, read):
 
 
 @given(st.data())
+@settings(deadline=None, max_examples=50)
 def test_tensors_round_trip_to_the_bit(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject):
     shapes = array_shapes(min_dims=1, max_dims=3, min_side=0, max_side=4)
     one = st.sampled_from(DTYPES).flatmap(lambda dtype: arrays(dtype, shapes))
