@@ -15,7 +15,7 @@ from urllib.request import urlopen
 import websocket
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds to wait for the browser; it answers at once, unless the machine is very busy."""
 
 
@@ -60,12 +60,16 @@ class Page:
             deviceScaleFactor=1,
             mobile=width < 600,
         )
+        # The page before may still answer for a moment, and it is complete.
+        self.evaluate("window.before = true")
         self.send("Page.navigate", url=path.resolve().as_uri())
-        self.until("document.readyState === 'complete'")
+        self.until("!window.before && document.readyState === 'complete'")
 
     def evaluate(self, script: str) -> Any:
-        """The value of an expression; promises are awaited."""
-        answer = self.send("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+        """The value of an expression, as if a click had run it; promises are awaited."""
+        answer = self.send(
+            "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True, userGesture=True
+        )
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
