@@ -270,7 +270,7 @@ def _limit(wave: Float[np.ndarray, " sample"]) -> Float[np.ndarray, " sample"]:
     return np.where(np.abs(wave) > knee, np.sign(wave) * bent, wave)
 
 
-def pad(wave: Float[np.ndarray, " sample"], *, rng: np.random.Generator) -> Float[np.ndarray, " sample"]:
+def pad(wave: Float[np.ndarray, " sample"], *, rng: np.random.Generator) -> Float[np.ndarray, " padded"]:
     """Silence of 50 to 120 ms at both ends, as a recording has it."""
     before, after = (rng.uniform(0.05, 0.12, size=2) * SAMPLE_RATE).astype(int)
     return np.pad(wave, (before, after))
