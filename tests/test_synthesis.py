@@ -222,3 +222,34 @@ def test_every_voice_of_a_corpus_speaks(said: dict[str, object]) -> None:
 
 def test_acting_has_one_column_per_field() -> None:
     assert len(Acting().vector) == len(fields(Acting))
+
+
+def test_training_is_planned_graded_torn_and_evenly_voiced() -> None:
+    import training_audio
+
+    plans = list(training_audio.plan_training(1440, seed=0))
+    assert plans == list(training_audio.plan_training(1440, seed=0))
+    assert len(plans) == 1440
+    voices = [plan.voice for plan in plans]
+    assert {voices.count(voice.name) for voice in TRAINING_VOICES} == {20}
+    assert {plan.sentence for plan in plans} == set(range(len(SENTENCES)))
+    assert 0.55 < np.mean([plan.channel == "studio" for plan in plans]) < 0.65
+    assert 0.2 < np.mean([len(plan.weights) == 2 for plan in plans]) < 0.3
+    certainty = [max(plan.votes.values()) for plan in plans]
+    assert min(certainty) < 0.45
+    assert max(certainty) > 0.85
+    development = list(training_audio.plan_development(seed=0))
+    assert {plan.voice for plan in development} == {voice.name for voice in DEVELOPMENT_VOICES}
+    assert all(max(plan.votes, key=plan.votes.__getitem__) in plan.weights for plan in development)
+
+
+def test_a_planned_clip_is_performed_the_same_with_or_without_its_neighbours(said: dict[str, object]) -> None:
+    import training_audio
+
+    voice = DEVELOPMENT_VOICES[0]
+    mine = [plan for plan in training_audio.plan_development(seed=0) if plan.voice == voice.name]
+    plans = [plan for plan in mine if plan.sentence == mine[0].sentence][:3]
+    together = training_audio.perform_sentence((voice, plans))
+    alone = training_audio.perform_sentence((voice, plans[2:]))
+    np.testing.assert_array_equal(together[2], alone[0])
+    assert together[0].dtype == np.int16
