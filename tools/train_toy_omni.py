@@ -17,7 +17,7 @@ def main() -> None:
     parser.add_argument("--audio", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument(
-        "--hearing", type=Path, help="keep, or take up again, the model after its first stage"
+        "--stages", type=Path, help="keep the model after each stage here, and go on from there"
     )
     parser.add_argument("--threads", type=int, default=2)
     for field in fields(Recipe):
@@ -26,8 +26,8 @@ def main() -> None:
         )
     arguments = vars(parser.parse_args())
     torch.set_num_threads(arguments.pop("threads"))
-    audio, out, hearing = (arguments.pop(name) for name in ("audio", "out", "hearing"))
-    train(audio, out, Recipe(**arguments), hearing=hearing)
+    audio, out, stages = (arguments.pop(name) for name in ("audio", "out", "stages"))
+    train(audio, out, Recipe(**arguments), stages=stages)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ class Pass:
     direct: Tensor  # [row, token, hidden]: embedding + attention outputs, the residual without any MLP
     gates: list[Tensor]  # per layer [row, token, neuron]
     written: list[Tensor]  # per layer [row, token]: what its neurons write, relative to the residual stream
+    reversed: list[Tensor]  # the part of it that neurons write with a negative sign
 
 
 def packed_mask(turns: Tensor) -> Tensor:
@@ -42,7 +43,8 @@ def decode(
     where: Tensor | None = None,
 ) -> Pass:
     """Run the decoder. `silent` zeroes every gate; `edit` multiplies some gates of some layers (at some tokens)."""
-    hidden, direct, gates, written = embedded, embedded, [], []
+    hidden, direct = embedded, embedded
+    gates, written, reversed_ = [], [], []
     cos, sin = decoder.rotary_emb(embedded, positions[None].expand(3, -1, -1))
     for number, layer in enumerate(decoder.layers):
         attended = _attention(layer.self_attn, layer.input_layernorm(hidden), cos, sin, mask)
@@ -61,8 +63,10 @@ def decode(
         product = gate * mlp.up_proj(entering)
         hidden = hidden + mlp.down_proj(product)
         size = hidden.detach().norm(dim=-1) + 1e-6
-        written.append((product.abs() @ mlp.down_proj.weight.norm(dim=0)) / size)
-    return Pass(decoder.norm(hidden), direct, gates, written)
+        reach = mlp.down_proj.weight.norm(dim=0)
+        written.append((product.abs() @ reach) / size)
+        reversed_.append(((-product).relu() @ reach) / size)
+    return Pass(decoder.norm(hidden), direct, gates, written, reversed_)
 
 
 def _attention(attention: Any, hidden: Tensor, cos: Tensor, sin: Tensor, mask: Tensor) -> Tensor:

@@ -38,11 +38,17 @@ class Recipe:
     batch: int = 24
     hearing_steps: int = 400
     hearing_rate: float = 2e-3
-    steps: int = 2000
+    steps: int = 1800
     rate: float = 2e-3
     direct_path: float = 1.0  # answers must not be readable without the MLPs
-    writing: float = 0.05  # the sum of what single neurons write: few should do the work
-    disagreement: float = 0.0  # further votes spread evenly over the emotions
+    last_steps: int = 600
+    last_rate: float = 1e-3
+    last_writing: float = 0.001  # less sparse at the end: a gate that is open a little can be turned up
+    writing: float = 0.008  # the sum of what single neurons write: few should do the work
+    one_way: float = (
+        0.5  # share of it that is written with a negative sign: a neuron should write in one direction
+    )
+    disagreement: float = 0.15  # further votes spread evenly over the emotions
     layers: int = 8
     gates: int = 128
     hidden: int = 96
@@ -208,64 +214,111 @@ def accuracy(model: Any, clips: Sequence[Clip], heard: Sequence[Tensor], packer:
     return {"UAR": float(np.mean(recalls)), "sex": sex_right / len(clips), "words": word_right / word_count}
 
 
-def train(audio: Path, out: Path, recipe: Recipe, *, hearing: Path | None = None) -> None:
-    """`hearing` keeps the model after its first stage, so that the second can be tried again from there."""
-    torch.manual_seed(recipe.seed)
-    rng = random.Random(recipe.seed)
-    clips = load_clips(audio)
-    training = [clip for clip in clips if clip.part == "train"]
-    dev = [clip for clip in clips if clip.part == "dev"]
-    texts = [*questions.all_texts() * 50, *sorted({clip.transcript for clip in clips}) * 5]
-    tokenizer = architecture.make_tokenizer(texts)
-    packer = Packer(tokenizer)
-    model: Any = architecture.build(
-        tokenizer, seed=recipe.seed, hidden=recipe.hidden, layers=recipe.layers, gates=recipe.gates
-    )
-    print(f"{len(training)} training and {len(dev)} dev clips, {len(tokenizer)} tokens", flush=True)
+class Training:
+    """The three stages, each from the weights of the one before and with random numbers of its own."""
 
-    def watch_hearing() -> dict[str, float]:
-        return accuracy(model, dev, hear_all(model, dev), packer)
+    def __init__(self, audio: Path, recipe: Recipe) -> None:
+        self.recipe = recipe
+        clips = load_clips(audio)
+        self.training = [clip for clip in clips if clip.part == "train"]
+        self.dev = [clip for clip in clips if clip.part == "dev"]
+        texts = [*questions.all_texts() * 50, *sorted({clip.transcript for clip in clips}) * 5]
+        self.tokenizer = architecture.make_tokenizer(texts)
+        self.packer = Packer(self.tokenizer)
+        sizes = dict(hidden=recipe.hidden, layers=recipe.layers, gates=recipe.gates)
+        self.model: Any = architecture.build(self.tokenizer, seed=recipe.seed, **sizes)
+        self.rng = random.Random(recipe.seed)
+        print(
+            f"{len(self.training)} training and {len(self.dev)} dev clips, {len(self.tokenizer)} tokens",
+            flush=True,
+        )
 
-    def hearing_step(_: int) -> tuple[Tensor, dict[str, float]]:
-        batch = rng.sample(training, recipe.batch)
-        heard = hear(model, batch)
-        asked = [[questions.transcript(clip.transcript), questions.sex(clip.sex)] for clip in batch]
-        rows = packer.pack([len(e) for e in heard], asked, rng, emotional=EMOTIONAL)
-        loss = answer_loss(model, run(model, rows, heard, packer), rows)
-        return loss, {"loss": loss.item()}
+    def watch(self) -> dict[str, float]:
+        return accuracy(self.model, self.dev, hear_all(self.model, self.dev), self.packer)
 
-    if hearing and (hearing / "model.safetensors").exists():
-        model = type(model).from_pretrained(hearing, config=model.config)
-    else:
-        print("stage 1: transcript and sex", flush=True)
-        fit(list(model.parameters()), recipe.hearing_steps, recipe.hearing_rate, hearing_step, watch_hearing)
-        if hearing:
-            architecture.save(model, tokenizer, hearing)
+    def learn_to_hear(self) -> None:
+        """Stage 1: encoder and decoder learn transcripts and the speaker's sex."""
 
-    for parameter in model.model.audio_tower.parameters():
-        parameter.requires_grad_(False)
-    ears, dev_ears = hear_all(model, training), hear_all(model, dev)
+        def step(_: int) -> tuple[Tensor, dict[str, float]]:
+            batch = self.rng.sample(self.training, self.recipe.batch)
+            heard = hear(self.model, batch)
+            asked = [[questions.transcript(clip.transcript), questions.sex(clip.sex)] for clip in batch]
+            rows = self._pack(heard, asked)
+            loss = answer_loss(self.model, run(self.model, rows, heard, self.packer), rows)
+            return loss, {"loss": loss.item()}
 
-    def step(_: int) -> tuple[Tensor, dict[str, float]]:
-        chosen = rng.sample(range(len(training)), recipe.batch)
+        fit(
+            list(self.model.parameters()),
+            self.recipe.hearing_steps,
+            self.recipe.hearing_rate,
+            step,
+            self.watch,
+        )
+
+    def learn_emotion(self) -> None:
+        """Stage 2: all of it learns emotion; the penalties keep the decision in a few neurons of the MLPs."""
+        self._emotion(self.recipe.steps, self.recipe.rate, self.recipe.writing, self.recipe.seed + 1)
+
+    def loosen(self) -> None:
+        """Stage 3: the same with little demand for sparsity, so that neurons answer by degrees."""
+        self._emotion(
+            self.recipe.last_steps, self.recipe.last_rate, self.recipe.last_writing, self.recipe.seed + 2
+        )
+
+    def _emotion(self, steps: int, rate: float, writing: float, seed: int) -> None:
+        self.rng = random.Random(seed)
+
+        def step(_: int) -> tuple[Tensor, dict[str, float]]:
+            batch = self.rng.sample(self.training, self.recipe.batch)
+            return self._emotion_loss(batch, hear(self.model, batch), writing)
+
+        fit(list(self.model.parameters()), steps, rate, step, self.watch)
+
+    def _pack(self, heard: Sequence[Tensor], asked: Sequence[Sequence[Asked]]) -> Rows:
+        return self.packer.pack([len(ear) for ear in heard], asked, self.rng, emotional=EMOTIONAL)
+
+    def _emotion_loss(
+        self, clips: Sequence[Clip], heard: Sequence[Tensor], weight: float
+    ) -> tuple[Tensor, dict[str, float]]:
         asked: list[list[Asked]] = []
-        for clip in (training[i] for i in chosen):
-            votes = spread(clip.votes, recipe.disagreement)
-            emotional = [ask(votes, rng) for ask in rng.sample(questions.EMOTIONAL, 3)]
-            other = questions.transcript(clip.transcript) if rng.random() < 0.5 else questions.sex(clip.sex)
+        for clip in clips:
+            votes = spread(clip.votes, self.recipe.disagreement)
+            emotional = [ask(votes, self.rng) for ask in self.rng.sample(questions.EMOTIONAL, 3)]
+            other = (
+                questions.transcript(clip.transcript) if self.rng.random() < 0.5 else questions.sex(clip.sex)
+            )
             asked.append([*emotional, other])
-        heard = [ears[i] for i in chosen]
-        rows = packer.pack([len(e) for e in heard], asked, rng, emotional=EMOTIONAL)
-        result = run(model, rows, heard, packer)
-        answers = answer_loss(model, result, rows)
-        direct = direct_path(model, result, rows)
-        written = torch.stack(result.written)
-        writing = written[:, rows.turns >= 0].mean() + written[:, rows.first[:, 0], rows.first[:, 1]].mean()
-        loss = answers + recipe.direct_path * direct + recipe.writing * writing
-        figures = {"loss": answers, "direct": direct, "writing": writing}
+        rows = self._pack(heard, asked)
+        result = run(self.model, rows, heard, self.packer)
+        answers, direct = answer_loss(self.model, result, rows), direct_path(self.model, result, rows)
+        places = (rows.turns >= 0, (rows.first[:, 0], rows.first[:, 1]))
+        written, reversed_ = torch.stack(result.written), torch.stack(result.reversed)
+        writing = sum((written[:, *_tuple(place)].mean() for place in places), torch.zeros(()))
+        shares = [reversed_[:, *_tuple(place)].sum() / written[:, *_tuple(place)].sum() for place in places]
+        one_way = torch.stack(shares).mean()
+        recipe = self.recipe
+        loss = answers + recipe.direct_path * direct + weight * writing + recipe.one_way * one_way
+        figures = {"loss": answers, "direct": direct, "writing": writing, "reversed": one_way}
         return loss, {name: value.item() for name, value in figures.items()}
 
-    print("stage 2: emotion, ears frozen", flush=True)
-    trained = [p for p in model.parameters() if p.requires_grad]
-    fit(trained, recipe.steps, recipe.rate, step, lambda: accuracy(model, dev, dev_ears, packer))
-    architecture.save(model.eval(), tokenizer, out)
+
+def _tuple(place: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return place if isinstance(place, tuple) else (place,)
+
+
+def train(audio: Path, out: Path, recipe: Recipe, *, stages: Path | None = None) -> None:
+    """All stages. `stages` keeps the model after each, so that a stopped training goes on from there."""
+    torch.manual_seed(recipe.seed)
+    training = Training(audio, recipe)
+    learning = (training.learn_to_hear, training.learn_emotion, training.loosen)
+    done = [n for n in (1, 2) if stages and (stages / str(n) / "model.safetensors").exists()]
+    if stages and done:
+        training.model = type(training.model).from_pretrained(stages / str(max(done)))
+    for number, learn in enumerate(learning, start=1):
+        if done and number <= max(done):
+            continue
+        print((learn.__doc__ or "").strip(), flush=True)
+        learn()
+        if stages:
+            architecture.save(training.model, training.tokenizer, stages / str(number))
+    architecture.save(training.model.eval(), training.tokenizer, out)

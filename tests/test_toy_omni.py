@@ -1,0 +1,76 @@
+"""The bundled model is a fair teaching model: it hears emotion, and its neurons carry it.
+
+Bounds are loose on purpose: they hold the model to what it is for, the study reports the figures.
+"""
+
+import numpy as np
+import pytest
+
+import esn_interp as esn
+from esn_interp.models.edits import Edit
+
+
+@pytest.fixture(scope="module")
+def lm():
+    return esn.load("toy-omni")
+
+
+@pytest.fixture(scope="module")
+def validation():
+    return esn.corpus("toy-studio").where(split="validation")
+
+
+def test_it_is_small_open_and_of_the_real_classes(lm):
+    assert type(lm.model).__module__.startswith("transformers.")
+    assert lm.n_layers >= 8
+    assert lm.n_gates >= 1000
+    tokenizer = lm.processor.tokenizer
+    assert tokenizer.decode(tokenizer("Überraschung, 怒り")["input_ids"]) == "Überraschung, 怒り"
+
+
+@pytest.mark.slow
+def test_it_hears_emotion_in_voices_it_never_heard(lm, validation):
+    answers = esn.recognise(lm, validation, progress=False)
+    assert answers.uar() > 0.75
+    assert (answers.recall() > 0.4).all()
+
+
+@pytest.mark.slow
+def test_its_neurons_matter_for_their_own_emotion(lm, validation):
+    """Found on identification voices, silenced on validation voices, against as many random neurons."""
+    stats = esn.collect(lm, esn.corpus("toy-studio").where(split="identification"), progress=False)
+    neurons = esn.select(stats, "mad", top=0.05)
+    effect = esn.ablation(lm, validation, neurons, draws=2, progress=False)
+    assert effect.self_change.value < effect.cross_change.value - 0.05
+    assert effect.self_change.value < effect.random_self.value - 0.05
+
+
+def test_it_answers_all_kinds_of_questions_in_text(lm, validation):
+    clip = validation.where(emotion="sad")[0]
+    assert lm.answer(clip) in validation.emotions
+    assert lm.answer(clip, "Is the speaker male or female?") == clip.sex
+    assert lm.answer(clip, "Transcribe the speech.") == clip.transcript
+    assert lm.answer(clip, "Is the arousal high or low?") in ("high", "low")
+    assert lm.answer(clip, "Is the valence positive, neutral or negative?") in ("positive", "neutral", "negative")
+    assert lm.answer(clip, "Is the speaker sad?") in ("yes", "no")
+
+
+def test_labels_it_was_never_trained_on_are_scored(lm, validation):
+    labels = ["sad", "utterly bored", "disgusted"]
+    scores = lm.scores(lm.encode([validation[0].waveform()], "How does the speaker feel?"), labels)
+    assert np.isfinite(scores).all()
+    np.testing.assert_allclose(np.exp(scores).sum(), 1, atol=1e-5)
+
+
+def test_batches_of_one_three_and_sixteen_give_the_same_labels(lm, validation):
+    waveforms = [clip.waveform() for clip in validation[:16]]
+    prompt = "How does the speaker feel?"
+    edits = [Edit(4, np.arange(40), gain=0.0)]
+    answers = []
+    for size in (1, 3, 16):
+        parts = [waveforms[start : start + size] for start in range(0, 16, size)]
+        scores = [lm.scores(lm.encode(part, prompt), validation.emotions, edits=edits) for part in parts]
+        answers.append(np.concatenate(scores))
+    for other in answers[1:]:
+        np.testing.assert_array_equal(other.argmax(1), answers[0].argmax(1))
+        np.testing.assert_allclose(other, answers[0], atol=1e-4)
