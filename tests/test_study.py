@@ -111,7 +111,9 @@ def test_the_grid_is_written_down_with_the_chosen_setting_in_it(content: dict[st
         (setting.selector, setting.top, setting.scope) for setting in SETTINGS
     ]
     assert all(row["specificity"] == row["self_ablation"] - row["cross_ablation"] for row in grid)
-    best = min(grid, key=lambda row: row["specificity"])
+    causal = [row for row in grid if row["self_ablation"] <= -0.15 and row["cross_ablation"] >= -0.05]
+    assert [row for row in grid if row["flip_rate"] is not None] == causal
+    best = max(causal, key=lambda row: (row["flip_rate"], -row["top"]))
     assert (best["top"], best["scope"]) == (content["settings"]["top"], content["settings"]["scope"])
     assert [row["alpha"] for row in content["choice"]["alpha"]] == list(ALPHAS)
 

@@ -96,6 +96,7 @@ def _grid(study: Mapping[str, Any]) -> list[dict[str, Any]]:
             "own": points(row["self_ablation"], unit=False),
             "cross": points(row["cross_ablation"], unit=False),
             "specificity": points(row["specificity"], unit=False),
+            "flip_rate": "–" if row["flip_rate"] is None else percent(row["flip_rate"]),
         }
         for row in sorted(study["choice"]["grid"], key=lambda row: row["specificity"])
     ]

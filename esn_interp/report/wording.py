@@ -257,12 +257,19 @@ def choice_sentence(study: Mapping[str, Any]) -> str:
         if choice["unusable"]
         else ""
     )
+    tested = [row for row in choice["grid"] if row["flip_rate"] is not None]
+    rule = (
+        f"{len(tested)} are causal and clean: silenced, their neurons cost their own emotion at least 15 points "
+        "of recall and the others at most 5. Of these the one that steers best at the largest gain was kept"
+        if tested
+        else "the one was kept whose neurons, silenced, cost their own emotion most and the others least"
+    )
     return (
         f"Selector, size and token scope were chosen on the validation {unit_of_split(study)}: of "
-        f"{len(choice['grid'])} settings, the one whose neurons, silenced, cost their own emotion most and "
-        f"the others least. It is `{settings['selector']}`, {percent(settings['top'])} of the gates per "
-        f"emotion, scope `{settings['scope']}`.{unusable} The gain α = {settings['alpha']:g} was chosen "
-        "there as well, for the most flips. The evaluation clips were then run once."
+        f"{count(len(choice['grid']), 'setting')}, {rule}. It is `{settings['selector']}`, "
+        f"{percent(settings['top'])} of the gates per emotion, scope `{settings['scope']}`.{unusable} "
+        f"The gain α = {settings['alpha']:g} was chosen there as well, for the most flips. "
+        "The evaluation clips were then run once."
     )
 
 

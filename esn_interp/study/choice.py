@@ -5,7 +5,7 @@ the voices that the report is about.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -29,6 +29,10 @@ MOST_COLLATERAL = -0.05
 """Settings that cost the other emotions more recall than this are passed over where there is a choice."""
 
 
+CAUSAL = -0.15
+"""Silencing that costs an emotion this much recall counts as causal."""
+
+
 @dataclass(frozen=True)
 class Setting:
     """How to select neurons: `top` is a fraction of all gates per emotion, `scope` the tokens that count."""
@@ -40,11 +44,16 @@ class Setting:
 
 @dataclass(frozen=True)
 class Trial:
-    """What a setting does to the validation voices: mean changes of recall when its neurons are silenced."""
+    """What a setting does to the validation voices.
+
+    Mean changes of recall when its neurons are silenced; and for causal, clean settings the mean flip rate when
+    they are turned up by the largest gain.
+    """
 
     setting: Setting
     self_ablation: float
     cross_ablation: float
+    flip_rate: float | None = None
 
     @property
     def specificity(self) -> float:
@@ -54,7 +63,12 @@ class Trial:
     def row(self) -> dict[str, Any]:
         """The trial as one flat row of the results file."""
         changes = {"self_ablation": self.self_ablation, "cross_ablation": self.cross_ablation}
-        return {**asdict(self.setting), **changes, "specificity": self.specificity}
+        return {
+            **asdict(self.setting),
+            **changes,
+            "specificity": self.specificity,
+            "flip_rate": self.flip_rate,
+        }
 
 
 @dataclass(frozen=True)
@@ -87,13 +101,16 @@ def choose_neurons(
     statistics: GateStatistics,
     *,
     settings: Sequence[Setting],
+    alphas: Sequence[float] = ALPHAS,
     seed: int = 0,
     progress: bool = True,
 ) -> NeuronChoice:
-    """Try every setting on the validation voices and keep the most specific one.
+    """Try every setting on the validation voices and keep the one that is causal both ways.
 
-    The most specific setting has the lowest self minus cross change of recall, among those whose cross change
-    is no worse than `MOST_COLLATERAL` (among all, when none is that clean); ties go to fewer neurons.
+    Clean settings have a cross change of recall no worse than `MOST_COLLATERAL`, causal ones a self change of
+    `CAUSAL` or below. Of the settings that are both, the one that steers best at the largest of `alphas` is kept
+    (ties go to fewer neurons). When there is none, the most specific: the lowest self minus cross change, among
+    the clean ones if any.
 
     Raises
     ------
@@ -127,8 +144,39 @@ def choose_neurons(
         own, others = self_and_cross(answers, [f"{number} {emotion}" for emotion in neurons.emotions])
         trials.append(Trial(setting, own, others))
     clean = [trial for trial in trials if trial.cross_ablation >= MOST_COLLATERAL] or trials
-    chosen = min(clean, key=lambda trial: (trial.specificity, trial.setting.top))
+    causal = [t for t in clean if t.self_ablation <= CAUSAL and t.cross_ablation >= MOST_COLLATERAL]
+    if causal:
+        rates = _flip_rates(
+            lm, validation, [candidates[trial.setting] for trial in causal], max(alphas), progress=progress
+        )
+        steered = {t.setting: replace(t, flip_rate=rate) for t, rate in zip(causal, rates, strict=True)}
+        trials = [steered.get(trial.setting, trial) for trial in trials]
+        chosen = min(steered.values(), key=lambda t: (-(t.flip_rate or 0.0), t.setting.top))
+    else:
+        chosen = min(clean, key=lambda trial: (trial.specificity, trial.setting.top))
     return NeuronChoice(tuple(trials), chosen, candidates[chosen.setting], tuple(unusable))
+
+
+def _flip_rates(
+    lm: Listener, validation: Clips, sets: Sequence[NeuronSet], alpha: float, *, progress: bool
+) -> list[float]:
+    """Mean flip rate over the target emotions, for each set of neurons turned up by `alpha`."""
+    steering = {
+        f"{number} {emotion}": steer(neurons[emotion], alpha)
+        for number, neurons in enumerate(sets)
+        for emotion in neurons.emotions
+    }
+    answers = recognise(
+        lm,
+        validation,
+        conditions={BASELINE: (), **steering},
+        progress=progress,
+        description="Turning up the neurons of the causal settings",
+    )
+    return [
+        float(np.mean([flip_rate(answers, f"{number} {emotion}", emotion) for emotion in neurons.emotions]))
+        for number, neurons in enumerate(sets)
+    ]
 
 
 def choose_alpha(

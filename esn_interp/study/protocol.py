@@ -104,7 +104,9 @@ def run_study(
 
     tried = settings_grid() if settings is None else settings
     announce(f"Trying {len(tried)} ways of selecting neurons on {len(validation.speakers)} validation voices")
-    choice = choose_neurons(lm, validation, statistics, settings=tried, seed=seed, progress=progress)
+    choice = choose_neurons(
+        lm, validation, statistics, settings=tried, alphas=alphas, seed=seed, progress=progress
+    )
     neurons = choice.neurons
 
     announce(f"Trying {len(alphas)} gains on the validation voices")
