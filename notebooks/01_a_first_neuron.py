@@ -130,28 +130,46 @@ print(f"largest change of a logit: {float(change.abs().max()):.3f}")
 # were not used to find them.
 
 # %%
-result = esn.ablation(lm, evaluation.limit(50), esns, draws=2, progress=False)
+some = evaluation.limit(50)
+result = esn.ablation(lm, some, esns, draws=2, progress=False)
 result.plot()
 
 # %% [markdown]
 # ## Can they be turned up?
 #
-# *Prediction:* if these neurons are what the model hears anger with, amplifying them makes it hear anger in
-# a neutral voice. `lm.steered` multiplies their gates by 1 + alpha in every run inside its block, and
-# leaves no trace behind.
+# *Prediction:* if these neurons are what the model hears anger with, multiplying their gates by 1 + alpha
+# makes it hear anger in clips of other emotions, the more the larger alpha is; and likewise for the other
+# emotions.
 
 # %%
-emotions = list(evaluation.emotions)
-for alpha in (0.0, 1.0, 4.0, 16.0):
+alphas = [0, 1, 4, 16]
+doses = esn.dose_response(lm, some, esns, alphas=alphas, draws=1, progress=False)
+doses.plot()
+
+# %% [markdown]
+# Not every clip can be turned. A gain multiplies what is there, and where a neuron is silent, any multiple
+# of it is silence as well.
+#
+# Here is one of the clips that did turn, picked for that. `lm.steered` acts on every run inside its block,
+# and leaves no trace behind.
+
+# %%
+target = doses.emotions.index("angry")
+loudest = doses.predicted[doses.sets.index("angry"), -1]
+turned = [row for row in range(len(some)) if loudest[row] == target != doses.truth[row]]
+clip = some[turned[0]]
+for alpha in alphas:
     with lm.steered(esns["angry"], alpha=alpha):
-        chosen, free = lm.answer(neutral, options=emotions), lm.answer(neutral)
-    print(f"alpha {alpha:>4}: {chosen:>8}   in its own words: {free!r}")
+        chosen, free = lm.answer(clip, options=doses.emotions), lm.answer(clip)
+    print(f"alpha {alpha:>2}: {chosen:>8}, in its own words: {free!r}")
+print(f"It is {clip.emotion}:")
+Audio(clip.waveform(), rate=16_000)
 
 # %% [markdown]
 # ## What we may say now, and what not
 #
 # The neurons were found by *correlation* on some voices, and their role was tested by *intervention* on
-# others. Two dozen clips and two random draws make a demonstration, not evidence: `esn demo` runs the same
+# others. Fifty clips and two random draws make a demonstration, not evidence: `esn demo` runs the same
 # study with all evaluation voices, 20 draws, intervals over speakers, and the selector, size and strength
 # chosen on the validation voices alone.
 #
