@@ -80,9 +80,12 @@ class AccessPoints(_Markdown):
     required_arguments = 1
 
     def markdown(self) -> str:
+        from transformers.utils.logging import disable_progress_bar
+
         import esn_interp as esn
         from esn_interp.models.gate_view import find_decoders
 
+        disable_progress_bar()
         lm = esn.load(self.arguments[0])
         decoder = lm.family.decoder(lm.model)
         path = next(path for path, module in find_decoders(lm.model).items() if module is decoder)
