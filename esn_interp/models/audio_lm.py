@@ -75,6 +75,7 @@ class AudioLM:
         self.widths: tuple[int, ...] = gate_widths(decoder)
         self._view: GateView = view_gates(decoder)
         self._standing: list[tuple[Edit, ...]] = []
+        self._fingerprint: str | None = None
         # nnsight's interleaver is one per model: two threads in it at once corrupt each other's runs.
         self._lock = threading.RLock()
 
@@ -97,10 +98,12 @@ class AudioLM:
     def dtype(self) -> torch.dtype:
         return next(self.model.parameters()).dtype
 
-    @cached_property
+    @property
     def fingerprint(self) -> str:
         """A short digest of architecture and weights, by which files are matched to models."""
-        return weights_fingerprint(self.model)
+        if self._fingerprint is None:
+            self._fingerprint = weights_fingerprint(self.model)
+        return self._fingerprint
 
     # ---------------------------------------------------------------- asking
 
