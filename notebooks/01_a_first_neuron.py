@@ -130,7 +130,7 @@ print(f"largest change of a logit: {float(change.abs().max()):.3f}")
 # were not used to find them.
 
 # %%
-some = evaluation.limit(50)
+some = evaluation.limit(30)
 result = esn.ablation(lm, some, esns, draws=2, progress=False)
 result.plot()
 
@@ -169,7 +169,7 @@ Audio(clip.waveform(), rate=16_000)
 # ## What we may say now, and what not
 #
 # The neurons were found by *correlation* on some voices, and their role was tested by *intervention* on
-# others. Fifty clips and two random draws make a demonstration, not evidence: `esn demo` runs the same
+# others. Thirty clips and two random draws make a demonstration, not evidence: `esn demo` runs the same
 # study with all evaluation voices, 20 draws, intervals over speakers, and the selector, size and strength
 # chosen on the validation voices alone.
 #
