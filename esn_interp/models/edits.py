@@ -33,8 +33,9 @@ class Edit:
     neurons
         The neurons of that layer, each at most once.
     gain, shift, floor
-        One number for all neurons, or one per neuron. A gain of 0 writes ``shift`` (a gate that is infinite
-        or not a number does not survive it); a negative gain is refused. ``floor=None`` means no floor.
+        One number for all neurons, or one per neuron; the gain also one per clip of the batch and neuron. A
+        gain of 0 writes ``shift`` (a gate that is infinite or not a number does not survive it); a negative
+        gain is refused. ``floor=None`` means no floor.
     positions
         The token scopes where the edit acts: any of ``audio``, ``text``, ``last``, ``generated``.
 
@@ -46,7 +47,7 @@ class Edit:
 
     layer: int
     neurons: Int[np.ndarray, " neuron"]
-    gain: float | Float[np.ndarray, " neuron"] = 1.0
+    gain: float | Float[np.ndarray, " neuron"] | Float[np.ndarray, "clip neuron"] = 1.0
     shift: float | Float[np.ndarray, " neuron"] = 0.0
     floor: float | Float[np.ndarray, " neuron"] | None = None
     positions: frozenset[str] = field(default=EVERYWHERE)
@@ -65,7 +66,8 @@ class Edit:
             if value is None:
                 continue
             value = np.asarray(value, dtype=np.float32)
-            if value.ndim and value.shape != neurons.shape:
+            per_clip = name == "gain" and value.ndim == 2
+            if value.ndim and value.shape[per_clip:] != neurons.shape:
                 raise EditError(f"{where}: {name} has {value.size} values for {neurons.size} neurons")
             if not np.isfinite(value).all():
                 raise EditError(f"{where}: {name} must be finite")
@@ -90,12 +92,19 @@ class Edit:
         """The edited gates. ``where=None`` acts at every position (and then works in place)."""
         index = torch.as_tensor(self.neurons, device=gate.device)
 
-        def constant(value: float | Float[np.ndarray, " neuron"]) -> Float[Tensor, " neuron"]:
-            values = np.broadcast_to(np.asarray(value, dtype=np.float32), self.neurons.shape)
+        def constant(value: float | Float[np.ndarray, "*clip neuron"]) -> Float[Tensor, "*clip neuron"]:
+            values = np.asarray(value, dtype=np.float32)
+            values = np.broadcast_to(values, (*values.shape[:-1], len(self.neurons)))
             return torch.as_tensor(values.copy(), device=gate.device).to(gate.dtype)
 
         old = gate[..., index]
         gain, shift = constant(self.gain), constant(self.shift)
+        if gain.ndim == 2:
+            if len(gain) != len(gate):
+                raise EditError(
+                    f"edit at layer {self.layer}: gains of {len(gain)} clips for a batch of {len(gate)}"
+                )
+            gain = gain[:, None]
         new = torch.where(gain == 0, shift, gain * old + shift)
         if self.floor is not None:
             new = torch.maximum(new, constant(self.floor))
