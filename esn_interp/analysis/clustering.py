@@ -1,6 +1,7 @@
 """Which profiles are alike: trees by average linkage, as scipy builds them."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float64
@@ -51,11 +52,11 @@ def profile_tree(share: Float64[np.ndarray, "row layer"]) -> Tree:
 def layer_tree(fold: Float64[np.ndarray, "row layer"]) -> Tree:
     """Layers by the root mean square difference of their fold enrichments over the rows."""
     known = fold[~np.isnan(fold).any(axis=1)]
-    return Tree.of(
-        tuple(range(fold.shape[1])), _pairs(known.T, "euclidean") / np.sqrt(max(1, len(known)))
-    )
+    return Tree.of(tuple(range(fold.shape[1])), _pairs(known.T, "euclidean") / np.sqrt(max(1, len(known))))
 
 
-def _pairs(profiles: Float64[np.ndarray, "thing value"], metric: str) -> Float64[np.ndarray, " pair"]:
+def _pairs(
+    profiles: Float64[np.ndarray, "thing value"], metric: Literal["jensenshannon", "euclidean"]
+) -> Float64[np.ndarray, " pair"]:
     things, values = profiles.shape
     return pdist(profiles, metric) if things > 1 and values else np.zeros(things * (things - 1) // 2)

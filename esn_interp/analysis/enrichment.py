@@ -6,7 +6,7 @@ matters: two sets that prefer the same layers share more than chance over the wh
 although neither knows of the other.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -73,14 +73,18 @@ class SharedCount:
         support, log_p, at = self._around(shared)
         beyond = (1 - level) / 2
 
+        def tilted(tilt: float) -> np.ndarray:
+            weight = log_p + tilt * support
+            p = np.exp(weight - weight.max())
+            return p / p.sum()
+
         def tail(tilt: float, above: bool) -> float:
-            tilted = log_p + tilt * support
-            side = support >= shared if above else support <= shared
-            return float(logsumexp(tilted[side]) - logsumexp(tilted)) - float(np.log(beyond))
+            p = tilted(tilt)[support >= shared if above else support <= shared].sum()
+            # Far out the tail underflows; the solver needs to know which way to go all the same.
+            return float(np.log(max(p, np.finfo(np.float64).tiny) / beyond))
 
         def fold_at(tilt: float) -> float:
-            tilted = log_p + tilt * support
-            return float(np.exp(tilted - logsumexp(tilted)) @ support) / self.expected
+            return float(tilted(tilt) @ support) / self.expected
 
         low = high = self.fold(shared)
         if shared > self.least:
@@ -90,15 +94,17 @@ class SharedCount:
         return low, high
 
     @cached_property
-    def _strata(
-        self,
-    ) -> Sequence[tuple[Int64[np.ndarray, " support"], Float64[np.ndarray, " support"]]]:
-        """Support and log-probabilities of each stratum."""
-        strata: list[tuple[np.ndarray, np.ndarray]] = []
-        for size, one, two in zip(self.population, self.first, self.second, strict=True):
-            support = np.arange(max(0, one + two - size), min(one, two) + 1, dtype=np.int64)
-            strata.append((support, np.asarray(hypergeom.logpmf(support, size, one, two), dtype=np.float64)))
-        return strata
+    def _strata(self) -> tuple[Float64[np.ndarray, "stratum value"], Float64[np.ndarray, "stratum value"]]:
+        """Numbers that each stratum can share and their log-probabilities, padded with impossible ones.
+
+        Strata in which a set has no member share nothing and are left out.
+        """
+        met = (self.first > 0) & (self.second > 0)
+        size, one, two = (column[met, None] for column in (self.population, self.first, self.second))
+        least, most = np.maximum(0, one + two - size), np.minimum(one, two)
+        value = least + np.arange(int((most - least).max(initial=0)) + 1)
+        log_p = np.where(value <= most, hypergeom.logpmf(np.minimum(value, most), size, one, two), -np.inf)
+        return value.astype(np.float64), log_p
 
     def _around(
         self, shared: float
@@ -112,25 +118,23 @@ class SharedCount:
             return np.array([self.least]), np.zeros(1), 0.0
         middle = float(np.clip(shared, self.least + 0.5, self.most - 0.5))
         tilt = _root(lambda value: self._mean(value) - middle, 0.0, rising=True)
-        start, total, log_weight = 0, np.ones(1), 0.0
-        for support, log_p in self._strata:
-            tilted = log_p + tilt * support
-            weight = float(logsumexp(tilted))
-            p = np.exp(tilted - weight)
+        value, log_p = self._strata
+        tilted = log_p + tilt * value
+        weight = logsumexp(tilted, axis=1)
+        start, total = 0, np.ones(1)
+        for at, p in enumerate(np.exp(tilted - weight[:, None])):
             kept = np.flatnonzero(p > _NEGLIGIBLE)
-            start += int(support[kept[0]])
+            start += int(value[at, kept[0]])
             total = np.convolve(total, p[kept[0] : kept[-1] + 1])
-            log_weight += weight
         support = start + np.arange(len(total))
         with np.errstate(divide="ignore"):
-            return support, np.log(total) - tilt * support + log_weight, tilt
+            return support, np.log(total) - tilt * support + float(weight.sum()), tilt
 
     def _mean(self, tilt: float) -> float:
-        mean = 0.0
-        for support, log_p in self._strata:
-            tilted = log_p + tilt * support
-            mean += float(np.exp(tilted - logsumexp(tilted)) @ support)
-        return mean
+        value, log_p = self._strata
+        tilted = log_p + tilt * value
+        p = np.exp(tilted - tilted.max(axis=1, keepdims=True))
+        return float(((p * value).sum(axis=1) / p.sum(axis=1)).sum())
 
 
 def _root(function: Callable[[float], float], near: float, *, rising: bool) -> float:

@@ -16,20 +16,11 @@ from esn_interp.analysis.scan import scan
 from esn_interp.analysis.significance import holm
 from esn_interp.errors import StatisticsError
 from esn_interp.neurons.neuron_set import NeuronSet
-from esn_interp.neurons.resampling import (
-    bootstrap_clips,
-    by_speaker,
-    require_single_clips,
-    select_alike,
-    subset,
-)
+from esn_interp.neurons.resampling import by_speaker, require_single_clips, resampled_sets
 from esn_interp.neurons.statistics import GateStatistics
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
-
-_ATTEMPTS = 20
-"""Resamples that are drawn anew, at most this many times each, where an emotion was left without clips."""
 
 
 @dataclass(frozen=True)
@@ -216,7 +207,12 @@ def layer_profile(
     with np.errstate(invalid="ignore"):
         null_low, null_high = (np.where(totals > 0, edge, np.nan) / totals for edge in edges)
     p_values = np.where(totals > 0, hypergeom.sf(counts - 1, gates, totals, widths), np.nan)
-    resampled, notes = _resample(given, stats, resamples=resamples, seed=seed) if stats else (None, [])
+    resampled, notes = None, list[str]()
+    if stats is not None and resamples:
+        rng = np.random.default_rng(seed)
+        drawn, told = resampled_sets(stats, list(given.values()), resamples=resamples, rng=rng)
+        resampled = np.array([_shares(np.concatenate([one.counts() for one in sets])) for sets in drawn])
+        notes.extend(told)
     scans = [scan(row, first.widths, permutations=permutations, seed=seed) for row in counts]
     scan_p = np.array([p for p, _ in scans])
     labels = [(name, emotion) for name, one in given.items() for emotion in one.emotions]
@@ -292,32 +288,3 @@ def _band(
     if resampled is not None:
         low, high = np.quantile(resampled[:, row, inside].sum(axis=1) / part, [0.025, 0.975]).tolist()
     return Band(row, first, last, count, expected, count / expected, low, high, p)
-
-
-def _resample(
-    given: Mapping[str, NeuronSet], stats: GateStatistics, *, resamples: int, seed: int
-) -> tuple[Float64[np.ndarray, "resample row layer"], list[str]]:
-    """The shares of the sets that are selected from bootstrap samples of the clips."""
-    single = require_single_clips(stats)
-    for one in given.values():
-        one.check(stats.origin)
-    rng, drawn, refusals = np.random.default_rng(seed), list[np.ndarray](), 0
-    while len(drawn) < resamples:
-        part = subset(stats, bootstrap_clips(single, rng), per_clip=False)
-        try:
-            again = [select_alike(part, one) for one in given.values()]
-        except StatisticsError:
-            refusals += 1
-            if refusals > _ATTEMPTS * resamples:
-                raise
-            continue
-        drawn.append(np.concatenate([_shares(one.counts()) for one in again]))
-    speakers = len(set(single.speakers))
-    notes = []
-    if refusals:
-        notes.append(f"{refusals} resamples were drawn anew: an emotion had no clip that passed the filter")
-    if not by_speaker(single):
-        notes.append("speakers are not known, or only one: clips were resampled, which makes ranges too narrow")
-    elif speakers < 6:
-        notes.append(f"resampled over {speakers} speakers only: the ranges are rough")
-    return np.array(drawn), notes

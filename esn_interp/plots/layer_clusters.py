@@ -48,7 +48,12 @@ def layer_clusters(result: LayerProfile) -> go.Figure:
             texttemplate="%{text}" if len(layers) <= 12 else None,
             customdata=[
                 [
-                    [result.labels[row], layer, int(result.counts[row, layer]), 100 * result.share[row, layer]]
+                    [
+                        result.labels[row],
+                        layer,
+                        int(result.counts[row, layer]),
+                        100 * result.share[row, layer],
+                    ]
                     for layer in layers
                 ]
                 for row in rows

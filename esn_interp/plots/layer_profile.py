@@ -25,9 +25,7 @@ def layer_profile(result: LayerProfile) -> go.Figure:
         subplot_titles=[_title(result, row) for row in range(rows)],
     )
     resampled = result.resamples > 0
-    low, high = (
-        (result.resampled_low, result.resampled_high) if resampled else (result.low, result.high)
-    )
+    low, high = (result.resampled_low, result.resampled_high) if resampled else (result.low, result.high)
     for row, emotion in enumerate(result.emotions):
         figure.add_trace(
             go.Scatter(
@@ -107,8 +105,7 @@ def layer_profile(result: LayerProfile) -> go.Figure:
     return dress(
         figure,
         "In which layers the neurons are",
-        f"share of each row’s neurons per layer; whiskers: {spread}"
-        "<br>shaded: a band that a scan finds (p 0.05 or less)",
+        f"share of its neurons; whiskers: {spread}<br>shaded: a band that a scan finds (p 0.05 or less)",
         height=rows * _PANEL,
         below=96,
     )
