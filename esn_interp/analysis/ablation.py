@@ -83,7 +83,7 @@ def ablation(
         lm,
         clips,
         esns,
-        _treatments(how, stats, given, positions),
+        treatments(how, stats, given, positions),
         draws=draws if drawn else 0,
         draws_per_clip=draws_per_clip if drawn else None,
         matched_on=stats if drawn == DECILE else None,
@@ -106,9 +106,10 @@ def ablation(
     )
 
 
-def _treatments(
+def treatments(
     how: str, stats: GateStatistics | None, donors: Sequence[str], positions: frozenset[str]
 ) -> dict[str, Treatment]:
+    """The kinds of ablation as edits; one for each donor under ``resample``."""
     if how not in HOW:
         raise StatisticsError(f"unknown ablation {how!r}; choose {', '.join(HOW[:-1])} or {HOW[-1]}")
     if how == "zero":

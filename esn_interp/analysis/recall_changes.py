@@ -31,10 +31,6 @@ class Estimates:
         """One of them."""
         return Interval(float(self.value[cell]), float(self.low[cell]), float(self.high[cell]), speakers)
 
-    def reshaped(self, *shape: int) -> "Estimates":
-        """The same in another shape."""
-        return Estimates(self.value.reshape(shape), self.low.reshape(shape), self.high.reshape(shape))
-
 
 @dataclass(frozen=True, eq=False)
 class RecallChanges:

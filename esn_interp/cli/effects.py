@@ -27,20 +27,14 @@ from esn_interp.cli.options import (
     statistics_of,
     words,
 )
+from esn_interp.cli.results import ResultOut, write_result
 from esn_interp.errors import EsnError
 
 if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
-    from esn_interp.analysis.ablation import Ablation
-    from esn_interp.analysis.dose import DoseResponse
     from esn_interp.models.audio_lm import AudioLM
     from esn_interp.neurons.neuron_set import NeuronSet
     from esn_interp.speech.clips import Clips
 
-ResultOut = Annotated[
-    Path, typer.Option("--out", metavar="R", help="The .json file to write; the figure goes beside it.")
-]
 OnSplit = Annotated[Split, typer.Option("--split", help="Which speakers to measure on.")]
 
 
@@ -106,7 +100,7 @@ def ablate(
         batch_size=batch_size,
         progress=console.progress,
     )
-    _write(result, out, console, confusion=result.plot_confusion())
+    write_result(result, out, console, confusion=result.plot_confusion())
 
 
 def dose(
@@ -198,7 +192,7 @@ def dose(
         batch_size=batch_size,
         progress=console.progress,
     )
-    _write(result, out, console)
+    write_result(result, out, console)
 
 
 def _prepare(
@@ -220,22 +214,3 @@ def _prepare(
     lm = load_model(model, progress=console.progress)
     chosen.check(lm)
     return _Experiment(lm, clips, chosen)
-
-
-def _write(result: "Ablation | DoseResponse", out: Path, console: Console, **further: "go.Figure") -> None:
-    """The result as JSON, its figures beside it (the first under its name), and its summary for the reader."""
-    from esn_interp.files import write_atomic
-
-    result.save(out)
-    figures = {out.with_suffix(".html"): result.plot()}
-    figures |= {out.with_suffix(f".{name}.html"): figure for name, figure in further.items()}
-    for page, figure in figures.items():
-        write_atomic(
-            page, lambda path, figure=figure: figure.write_html(path, include_plotlyjs=True, full_html=True)
-        )
-    first, *others = figures
-    content = {"out": out, "figure": first, "further_figures": others, "summary": result.summary()}
-    console.result(
-        {**content, "notes": list(result.notes), "result": result.to_dict()},
-        text="\n".join((result.summary(), *result.notes, str(out), *map(str, figures))),
-    )
