@@ -115,7 +115,7 @@ def test_means_are_taken_over_the_tokens_of_a_scope():
 def test_patches_that_do_not_fit_are_refused(tiny_lm):
     esns, encoded = neurons(tiny_lm), tiny_lm.encode(CLIPS, CHOICE)
     recording = record(tiny_lm, encoded, esns["sad"])
-    with pytest.raises(EditError, match="layer 0: the recording lacks neurons of the set"):
+    with pytest.raises(EditError, match="layer 0: the recording lacks some of these neurons"):
         patch(esns["angry"], recording)
     with pytest.raises(EditError, match="no neuron to patch: the set of angry is empty"):
         patch(esns["angry"] - esns["angry"], recording)

@@ -33,11 +33,8 @@ def patch(neurons: NeuronSet, donor: Recording, *, positions: Iterable[str] = EV
     if not len(neurons):
         raise EditError(f"no neuron to patch: the set of {', '.join(neurons.emotions)} is empty")
     where = frozenset(positions) & frozenset(PROMPT_SCOPES)
-    edits: list[Edit] = []
-    for layer, chosen in recorded_neurons(neurons).items():
-        kept = donor.neurons.get(layer, np.zeros(0, np.int64))
-        if not np.isin(chosen, kept).all():
-            raise EditError(f"layer {layer}: the recording lacks neurons of the set; record them as well")
-        columns = np.searchsorted(kept, chosen)
-        edits.append(Edit(layer, chosen, gain=0.0, shift=donor.gates[layer][..., columns], positions=where))
-    return edits
+    chosen = donor.of(recorded_neurons(neurons))
+    return [
+        Edit(layer, index, gain=0.0, shift=chosen.gates[layer], positions=where)
+        for layer, index in chosen.neurons.items()
+    ]

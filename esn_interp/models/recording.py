@@ -33,6 +33,24 @@ class Recording:
         """Tokens of each clip in the scopes audio, text and last."""
         return (self.scopes[..., None] == _CODES).sum(axis=1)
 
+    def of(self, neurons: Mapping[int, Int64[np.ndarray, " _neuron"]]) -> "Recording":
+        """The same for some of the neurons only.
+
+        Raises
+        ------
+        EditError
+            When some of them were not recorded.
+        """
+        gates: dict[int, Float32[np.ndarray, "clip token _neuron"]] = {}
+        for layer, chosen in neurons.items():
+            kept = self.neurons.get(layer, np.zeros(0, np.int64))
+            if not np.isin(chosen, kept).all():
+                raise EditError(
+                    f"layer {layer}: the recording lacks some of these neurons; record them as well"
+                )
+            gates[layer] = self.gates[layer][..., np.searchsorted(kept, chosen)]
+        return Recording(neurons, gates, self.scopes)
+
     def means(self, layer: int) -> Float[np.ndarray, "clip scope neuron"]:
         """Mean of each neuron of a layer over the tokens of each scope; NaN where there is none."""
         where = (self.scopes[..., None] == _CODES).astype(np.float64)
