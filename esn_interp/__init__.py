@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from esn_interp.analysis.ablation import Ablation, ablation
     from esn_interp.analysis.dose import DoseResponse, dose_response
+    from esn_interp.analysis.injection import Injection, injection
     from esn_interp.analysis.selector_comparison import SelectorComparison, compare_selectors
     from esn_interp.errors import AudioError, CorpusError, EditError, EsnError, ModelError, StatisticsError
     from esn_interp.interventions.edits import deactivate, floor, mean_ablate, resample_ablate, shift, steer
+    from esn_interp.interventions.injection import mix, two_pass, union
     from esn_interp.models.audio_lm import AudioLM
     from esn_interp.models.edits import Edit
     from esn_interp.models.families import FAMILIES, Processor
@@ -40,9 +42,11 @@ __version__ = version("esn-interp")
 _HOMES = {
     "analysis.ablation": ("Ablation", "ablation"),
     "analysis.dose": ("DoseResponse", "dose_response"),
+    "analysis.injection": ("Injection", "injection"),
     "analysis.selector_comparison": ("SelectorComparison", "compare_selectors"),
     "errors": ("AudioError", "CorpusError", "EditError", "EsnError", "ModelError", "StatisticsError"),
     "interventions.edits": ("deactivate", "floor", "mean_ablate", "resample_ablate", "shift", "steer"),
+    "interventions.injection": ("mix", "two_pass", "union"),
     "models.audio_lm": ("AudioLM",),
     "models.edits": ("Edit",),
     "models.families": ("FAMILIES", "Processor"),
@@ -76,6 +80,7 @@ __all__ = [
     "EsnError",
     "GateActivations",
     "GateStatistics",
+    "Injection",
     "ModelError",
     "NeuronSet",
     "OffTarget",
@@ -91,9 +96,11 @@ __all__ = [
     "deactivate",
     "dose_response",
     "floor",
+    "injection",
     "load",
     "mean_ablate",
     "merge",
+    "mix",
     "off_target",
     "read_audio",
     "recognise",
@@ -101,6 +108,8 @@ __all__ = [
     "select",
     "shift",
     "steer",
+    "two_pass",
+    "union",
 ]
 
 
