@@ -15,8 +15,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from esn_interp.analysis.ablation import Ablation, ablation
     from esn_interp.analysis.dose import DoseResponse, dose_response
+    from esn_interp.analysis.efficiency import Efficiency, efficiency
     from esn_interp.analysis.injection import Injection, injection
+    from esn_interp.analysis.layers import LayerProfile, layer_profile
+    from esn_interp.analysis.overlap import Overlap, overlap
     from esn_interp.analysis.selector_comparison import SelectorComparison, compare_selectors
+    from esn_interp.analysis.side_effects import SideEffects, side_effects
     from esn_interp.errors import AudioError, CorpusError, EditError, EsnError, ModelError, StatisticsError
     from esn_interp.interventions.edits import deactivate, floor, mean_ablate, resample_ablate, shift, steer
     from esn_interp.interventions.injection import mix, two_pass, union
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
     from esn_interp.models.gate_activations import GateActivations
     from esn_interp.models.loading import load
     from esn_interp.neurons.neuron_set import NeuronSet
+    from esn_interp.neurons.resampling import subset
     from esn_interp.neurons.selectors import SELECTORS, select
     from esn_interp.neurons.statistics import GateStatistics, merge
     from esn_interp.speech.audio import read_audio
@@ -42,8 +47,12 @@ __version__ = version("esn-interp")
 _HOMES = {
     "analysis.ablation": ("Ablation", "ablation"),
     "analysis.dose": ("DoseResponse", "dose_response"),
+    "analysis.efficiency": ("Efficiency", "efficiency"),
     "analysis.injection": ("Injection", "injection"),
+    "analysis.layers": ("LayerProfile", "layer_profile"),
+    "analysis.overlap": ("Overlap", "overlap"),
     "analysis.selector_comparison": ("SelectorComparison", "compare_selectors"),
+    "analysis.side_effects": ("SideEffects", "side_effects"),
     "errors": ("AudioError", "CorpusError", "EditError", "EsnError", "ModelError", "StatisticsError"),
     "interventions.edits": ("deactivate", "floor", "mean_ablate", "resample_ablate", "shift", "steer"),
     "interventions.injection": ("mix", "two_pass", "union"),
@@ -53,6 +62,7 @@ _HOMES = {
     "models.gate_activations": ("GateActivations",),
     "models.loading": ("load",),
     "neurons.neuron_set": ("NeuronSet",),
+    "neurons.resampling": ("subset",),
     "neurons.selectors": ("SELECTORS", "select"),
     "neurons.statistics": ("GateStatistics", "merge"),
     "speech.audio": ("read_audio",),
@@ -77,17 +87,21 @@ __all__ = [
     "DoseResponse",
     "Edit",
     "EditError",
+    "Efficiency",
     "EsnError",
     "GateActivations",
     "GateStatistics",
     "Injection",
+    "LayerProfile",
     "ModelError",
     "NeuronSet",
     "OffTarget",
+    "Overlap",
     "Predictions",
     "Processor",
     "Recognition",
     "SelectorComparison",
+    "SideEffects",
     "StatisticsError",
     "ablation",
     "collect",
@@ -95,19 +109,23 @@ __all__ = [
     "corpus",
     "deactivate",
     "dose_response",
+    "efficiency",
     "floor",
     "injection",
+    "layer_profile",
     "load",
     "mean_ablate",
     "merge",
     "mix",
     "off_target",
+    "overlap",
     "read_audio",
     "recognise",
     "resample_ablate",
     "select",
     "shift",
     "steer",
+    "subset",
     "two_pass",
     "union",
 ]

@@ -5,7 +5,7 @@ Heavy libraries are imported inside the commands, so that help and usage errors 
 
 import typer
 
-from esn_interp.cli import catalogue, checks, effects, neurons, steering, whole
+from esn_interp.cli import catalogue, checks, effects, neurons, steering, structure, whole
 from esn_interp.cli.guard import Guard
 
 app = typer.Typer(
@@ -25,6 +25,10 @@ app.command("ablate")(effects.ablate)
 app.command("dose")(effects.dose)
 app.command("inject")(steering.inject)
 app.command("compare")(checks.compare)
+app.command("side-effects")(checks.side_effects)
+app.command("layers")(structure.layers)
+app.command("overlap")(structure.overlap)
+app.command("efficiency")(structure.efficiency)
 app.command("report")(whole.report)
 app.command("models")(catalogue.models)
 app.command("corpora")(catalogue.corpora)

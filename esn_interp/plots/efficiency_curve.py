@@ -13,7 +13,7 @@ def efficiency_curve(result: Efficiency) -> go.Figure:
     """Overlap with the set from all clips, of two sets without a common clip, and of chance; below, effects."""
     panels = ["overlap of the sets (Jaccard), range over resamples"]
     if result.effects is not None:
-        panels.append("recall lost by ablation, 95 % over speakers")
+        panels.append("change of recall under ablation, 95 % over speakers")
     figure = make_subplots(rows=len(panels), shared_xaxes=True, vertical_spacing=0.12, subplot_titles=panels)
     sizes, colors = result.sizes, emotion_colors(result.emotions)
     each = nan_mean(np.moveaxis(result.jaccard, 1, 2))
@@ -114,7 +114,7 @@ def _band(
     row: int = 1,
 ) -> None:
     """A thick curve with its range as a band, where that is known."""
-    if not np.isnan(low).any():
+    if len(low) and not np.isnan(low).any():
         figure.add_trace(
             go.Scatter(
                 x=np.concatenate([x, x[::-1]]),
@@ -137,6 +137,7 @@ def _band(
             mode="lines",
             name=name,
             legendgroup=name,
+            showlegend=row == 1,
             line={"color": color, "width": 3, "dash": dash},
             customdata=np.stack([low, high], axis=1),
             hovertemplate=(
