@@ -124,6 +124,7 @@ __all__ = [
     "resample_ablate",
     "select",
     "shift",
+    "side_effects",
     "steer",
     "subset",
     "two_pass",
