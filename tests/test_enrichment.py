@@ -139,9 +139,7 @@ def test_bounds_cover_a_true_enrichment():
     odds, layers = 6.0, [(200, 20, 20), (300, 10, 25), (100, 15, 10)]
     null = shared_count(*layers)
     truth = sum(nchypergeom_fisher.mean(*margins, odds) for margins in layers) / null.expected
-    drawn = sum(
-        nchypergeom_fisher.rvs(*margins, odds, size=500, random_state=rng) for margins in layers
-    )
+    drawn = sum(nchypergeom_fisher.rvs(*margins, odds, size=500, random_state=rng) for margins in layers)
     bounds = {count: null.fold_bounds(count) for count in set(drawn.tolist())}
     covered = [bounds[count][0] <= truth <= bounds[count][1] for count in drawn.tolist()]
     assert np.mean(covered) >= 0.95 - 2 * np.sqrt(0.95 * 0.05 / 500)
