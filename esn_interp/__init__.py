@@ -14,13 +14,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from esn_interp.analysis.ablation import Ablation, ablation
+    from esn_interp.analysis.attribution import Attribution, attribute
+    from esn_interp.analysis.attribution_check import AttributionCheck
     from esn_interp.analysis.dose import DoseResponse, dose_response
     from esn_interp.analysis.efficiency import Efficiency, efficiency
+    from esn_interp.analysis.grounding import grounding
+    from esn_interp.analysis.grounding_result import Grounding
     from esn_interp.analysis.injection import Injection, injection
     from esn_interp.analysis.layers import LayerProfile, layer_profile
     from esn_interp.analysis.overlap import Overlap, overlap
+    from esn_interp.analysis.redundancy import redundancy
+    from esn_interp.analysis.redundancy_result import Redundancy
     from esn_interp.analysis.selector_comparison import SelectorComparison, compare_selectors
     from esn_interp.analysis.side_effects import SideEffects, side_effects
+    from esn_interp.analysis.transfer import Transfer, transfer
     from esn_interp.errors import AudioError, CorpusError, EditError, EsnError, ModelError, StatisticsError
     from esn_interp.interventions.edits import deactivate, floor, mean_ablate, resample_ablate, shift, steer
     from esn_interp.interventions.injection import mix, two_pass, union
@@ -46,13 +53,20 @@ __version__ = version("esn-interp")
 # import, and `esn --help` or a mistyped path should not wait for them.
 _HOMES = {
     "analysis.ablation": ("Ablation", "ablation"),
+    "analysis.attribution": ("Attribution", "attribute"),
+    "analysis.attribution_check": ("AttributionCheck",),
     "analysis.dose": ("DoseResponse", "dose_response"),
     "analysis.efficiency": ("Efficiency", "efficiency"),
+    "analysis.grounding": ("grounding",),
+    "analysis.grounding_result": ("Grounding",),
     "analysis.injection": ("Injection", "injection"),
     "analysis.layers": ("LayerProfile", "layer_profile"),
     "analysis.overlap": ("Overlap", "overlap"),
+    "analysis.redundancy": ("redundancy",),
+    "analysis.redundancy_result": ("Redundancy",),
     "analysis.selector_comparison": ("SelectorComparison", "compare_selectors"),
     "analysis.side_effects": ("SideEffects", "side_effects"),
+    "analysis.transfer": ("Transfer", "transfer"),
     "errors": ("AudioError", "CorpusError", "EditError", "EsnError", "ModelError", "StatisticsError"),
     "interventions.edits": ("deactivate", "floor", "mean_ablate", "resample_ablate", "shift", "steer"),
     "interventions.injection": ("mix", "two_pass", "union"),
@@ -79,6 +93,8 @@ __all__ = [
     "FAMILIES",
     "SELECTORS",
     "Ablation",
+    "Attribution",
+    "AttributionCheck",
     "AudioError",
     "AudioLM",
     "Clip",
@@ -91,6 +107,7 @@ __all__ = [
     "EsnError",
     "GateActivations",
     "GateStatistics",
+    "Grounding",
     "Injection",
     "LayerProfile",
     "ModelError",
@@ -100,10 +117,13 @@ __all__ = [
     "Predictions",
     "Processor",
     "Recognition",
+    "Redundancy",
     "SelectorComparison",
     "SideEffects",
     "StatisticsError",
+    "Transfer",
     "ablation",
+    "attribute",
     "collect",
     "compare_selectors",
     "corpus",
@@ -111,6 +131,7 @@ __all__ = [
     "dose_response",
     "efficiency",
     "floor",
+    "grounding",
     "injection",
     "layer_profile",
     "load",
@@ -121,12 +142,14 @@ __all__ = [
     "overlap",
     "read_audio",
     "recognise",
+    "redundancy",
     "resample_ablate",
     "select",
     "shift",
     "side_effects",
     "steer",
     "subset",
+    "transfer",
     "two_pass",
     "union",
 ]

@@ -207,8 +207,9 @@ def _ranked(one: NeuronSet) -> Int64[np.ndarray, " neuron"]:
 
 def _sizes(counts: Sequence[int], steps: int) -> Int64[np.ndarray, " size"]:
     """Powers of two, the sizes of the sets, and every size that the greedy choice reaches."""
-    powers = 2 ** np.arange(int(np.log2(max(counts))) + 1)
-    return np.unique([*powers, *(count for count in counts if count), *range(1, steps + 1)]).astype(np.int64)
+    powers = [2**power for power in range(max(counts).bit_length())]
+    wanted = {*powers, *(count for count in counts if count), *range(1, steps + 1)}
+    return np.array(sorted(wanted), dtype=np.int64)
 
 
 def _draw(esns: NeuronSet, draws: int, seed: int) -> tuple[list[NeuronSet], str]:

@@ -5,7 +5,7 @@ Heavy libraries are imported inside the commands, so that help and usage errors 
 
 import typer
 
-from esn_interp.cli import catalogue, checks, effects, neurons, steering, structure, whole
+from esn_interp.cli import catalogue, checks, effects, mechanism, neurons, steering, structure, whole
 from esn_interp.cli.guard import Guard
 
 app = typer.Typer(
@@ -24,11 +24,15 @@ app.command("select")(neurons.select)
 app.command("ablate")(effects.ablate)
 app.command("dose")(effects.dose)
 app.command("inject")(steering.inject)
+app.command("transfer")(steering.transfer)
 app.command("compare")(checks.compare)
 app.command("side-effects")(checks.side_effects)
 app.command("layers")(structure.layers)
 app.command("overlap")(structure.overlap)
 app.command("efficiency")(structure.efficiency)
+app.command("ground")(mechanism.ground)
+app.command("attribute")(mechanism.attribute)
+app.command("redundancy")(mechanism.redundancy)
 app.command("report")(whole.report)
 app.command("models")(catalogue.models)
 app.command("corpora")(catalogue.corpora)

@@ -46,9 +46,7 @@ def redundancy_figure(result: Redundancy) -> go.Figure:
     if result.draws:
         _curve(figure, result, result.random, "random neurons", CONTROL, "dash")
     figure.update_xaxes(
-        **{"type": "log", "tickvals": result.sizes, "title_text": "neurons silenced (log scale)"},
-        row=1,
-        col=1,
+        type="log", tickvals=result.sizes, title_text="neurons silenced (log scale)", row=1, col=1
     )
     _halves(figure, result, result.halves, colors, 0.0)
     if result.draws:
@@ -140,7 +138,9 @@ def _halves(
             col=1,
         )
     figure.update_yaxes(
-        **{"tickvals": list(range(len(names))), "ticktext": names, "showgrid": False},
+        tickvals=list(range(len(names))),
+        ticktext=names,
+        showgrid=False,
         range=[len(names) - 0.4, -0.6],
         row=2,
         col=1,
@@ -162,7 +162,7 @@ def _pairs(figure: go.Figure, result: Redundancy) -> None:
             showscale=False,
             xgap=2,
             ygap=2,
-            text=[["" if np.isnan(v) else f"{v:+.2f}".replace("-", "−") for v in row] for row in values],
+            text=[[_signed(value) for value in row] for row in values],
             texttemplate="%{text}",
             customdata=np.stack(
                 [result.pairs_low, result.pairs_high, result.shared, result.random_pairs], axis=-1
@@ -178,3 +178,10 @@ def _pairs(figure: go.Figure, result: Redundancy) -> None:
     )
     figure.update_yaxes(autorange="reversed", title_text="clips of", showgrid=False, row=3, col=1)
     figure.update_xaxes(title_text="and the neurons of", showgrid=False, row=3, col=1)
+
+
+def _signed(value: float) -> str:
+    """Two decimals with sign and true minus, no sign for zero, nothing for what is unknown."""
+    if np.isnan(value):
+        return ""
+    return "0" if abs(value) < 0.005 else f"{value:+.2f}".replace("-", "−")
