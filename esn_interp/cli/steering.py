@@ -1,5 +1,6 @@
 """`esn inject` and `esn transfer`: steering without labels, and with the neurons of another corpus."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,12 +17,15 @@ from esn_interp.cli.options import (
     Root,
     Split,
     TokenScope,
+    clips_of,
+    load_model,
     numbers,
     out_file,
     positions_of,
     words,
 )
 from esn_interp.cli.results import ResultOut, write_result
+from esn_interp.errors import EsnError
 
 
 def inject(
@@ -63,6 +67,73 @@ def inject(
         experiment.neurons,
         methods=words(methods),
         alphas=gains,
+        positions=where,
+        draws=draws,
+        seed=seed,
+        batch_size=batch_size,
+        progress=console.progress,
+    )
+    write_result(result, out, console)
+
+
+def transfer(
+    model: Model,
+    corpora: Annotated[
+        list[str],
+        typer.Option("--corpus", metavar="C", help="A corpus, as for other commands; give two or more."),
+    ],
+    neurons: Annotated[
+        list[Path],
+        typer.Option("--neurons", metavar="F", help="The neurons found on each corpus, in the same order."),
+    ],
+    out: ResultOut,
+    roots: Annotated[
+        list[str] | None,
+        typer.Option("--root", metavar="PATH", help="Where each corpus lies, in the same order; - for none."),
+    ] = None,
+    alpha: Annotated[
+        float, typer.Option("--alpha", min=-1, help="Steering: each neuron is multiplied by 1 + alpha.")
+    ] = 4.0,
+    positions: TokenScope = "all",
+    split: OnSplit = Split.evaluation,
+    limit: Limit = None,
+    draws: Draws = 20,
+    batch_size: BatchSize = 32,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Use the neurons of each corpus on the clips of every other.
+
+    Writes what they do there, silenced and turned up, as a share of what the corpus's own neurons do, with
+    paired intervals over speakers.
+    """
+    console = Console(json=as_json, quiet=quiet)
+    out_file(out, ".json")
+    where = positions_of(positions)
+    if len(neurons) != len(corpora) or len(set(corpora)) != len(corpora):
+        raise EsnError(
+            f"each corpus once, with its neurons: got {len(corpora)} --corpus and {len(neurons)} --neurons"
+        )
+    if roots is not None and len(roots) != len(corpora):
+        raise EsnError(f"{len(corpora)} --corpus need {len(corpora)} --root, not {len(roots)}; - stands for none")
+
+    from esn_interp.neurons.neuron_set import NeuronSet
+
+    sets = [NeuronSet.load(file) for file in neurons]
+    paths = [None if root == "-" else Path(root) for root in roots or ["-"] * len(corpora)]
+    clips = [
+        clips_of(corpus, path, split=split, limit=limit, seed=seed)
+        for corpus, path in zip(corpora, paths, strict=True)
+    ]
+    lm = load_model(model, progress=console.progress)
+
+    from esn_interp.analysis.transfer import transfer as transfer_between
+
+    result = transfer_between(
+        lm,
+        {name: (some, esns) for name, some, esns in zip(corpora, clips, sets, strict=True)},
+        alpha=alpha,
         positions=where,
         draws=draws,
         seed=seed,
