@@ -6,6 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 from made_up_gates import heard_clips, statistics_of
+from on_a_phone import fits_a_phone
 from scipy.stats import hypergeom
 
 from esn_interp.analysis.layers import LayerProfile, layer_profile
@@ -15,7 +16,6 @@ from esn_interp.neurons.origin import Origin
 from esn_interp.neurons.resampling import select_alike, subset
 from esn_interp.neurons.selectors import select
 from esn_interp.neurons.statistics import GateStatistics
-from esn_interp.plots import theme
 
 WIDTHS = (60, 60, 90, 90, 60, 60)
 
@@ -213,11 +213,3 @@ def test_the_clusters_figure_shows_fold_enrichment_in_the_order_of_the_trees(res
     brackets = [trace for trace in figure.data if isinstance(trace, go.Scatter)]
     assert len(brackets) == len(result.rows.merges) + len(result.layers.merges)
     fits_a_phone(figure)
-
-
-def fits_a_phone(figure: go.Figure) -> None:
-    assert figure.layout.template == theme.TEMPLATE
-    lines = figure.layout.title.text.replace("</span>", "").split("<br>")
-    texts = [line.rsplit(">", 1)[-1] for line in lines]
-    assert len(texts[0]) <= 42
-    assert max(map(len, texts)) <= 56

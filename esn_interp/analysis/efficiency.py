@@ -237,7 +237,7 @@ def _chance(a: NeuronSet, b: NeuronSet) -> Float64[np.ndarray, " emotion"]:
 
 def _notes(
     single: PerClip,
-    wanted: Int64[np.ndarray, " size"],
+    wanted: Int64[np.ndarray, " asked"],
     possible: Int64[np.ndarray, " size"],
     available: Int64[np.ndarray, " emotion"],
     full: NeuronSet,
