@@ -25,6 +25,7 @@ class World(NamedTuple):
     """What every figure is drawn from; ``some`` are few evaluation clips, so that a build takes seconds."""
 
     lm: "AudioLM"
+    validation: "Clips"
     identification: "Clips"
     evaluation: "Clips"
     some: "Clips"
@@ -42,10 +43,10 @@ def _world() -> World:
     disable_progress_bar()
     torch.set_num_threads(1)  # faster than two for a model this small, the more so on a busy machine
     lm = esn.load("toy-omni")
-    _, identification, evaluation = esn.corpus("toy-studio").split()
+    validation, identification, evaluation = esn.corpus("toy-studio").split()
     statistics = esn.collect(lm, identification, progress=False)
     neurons = esn.select(statistics, "mad", top=0.02)
-    return World(lm, identification, evaluation, evaluation.limit(50), statistics, neurons)
+    return World(lm, validation, identification, evaluation, evaluation.limit(50), statistics, neurons)
 
 
 def _neuron_map(world: World) -> go.Figure:
@@ -56,6 +57,33 @@ def _ablation(world: World) -> go.Figure:
     import esn_interp as esn
 
     return esn.ablation(world.lm, world.some, world.neurons, draws=2, progress=False).plot()
+
+
+def _confusion(world: World) -> go.Figure:
+    import esn_interp as esn
+
+    return esn.ablation(world.lm, world.some, world.neurons, draws=0, progress=False).plot_confusion()
+
+
+def _selectors(world: World) -> go.Figure:
+    import esn_interp as esn
+
+    tops = [0.005, 0.01, 0.02, 0.05]
+    return esn.compare_selectors(
+        world.lm, world.validation.limit(40), world.statistics, tops=tops, draws=1, progress=False
+    ).plot()
+
+
+def _side_effects(world: World) -> go.Figure:
+    import esn_interp as esn
+
+    return esn.side_effects(world.lm, world.some, world.neurons, draws=1, progress=False).plot()
+
+
+def _coverage(world: World) -> go.Figure:
+    from interval_coverage import coverage_figure
+
+    return coverage_figure()
 
 
 def _dose(world: World) -> go.Figure:
@@ -70,6 +98,10 @@ def _dose(world: World) -> go.Figure:
 FIGURES: dict[str, Callable[[World], go.Figure]] = {
     "neuron-map": _neuron_map,
     "ablation": _ablation,
+    "confusion": _confusion,
+    "selectors": _selectors,
+    "side-effects": _side_effects,
+    "coverage": _coverage,
     "dose": _dose,
 }
 """By the name that a page gives to the ``drawn`` directive; each is drawn once, when a page asks for it."""
