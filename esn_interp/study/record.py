@@ -109,11 +109,11 @@ def record(lm: Subject, findings: Findings, *, seed: int, seconds: float) -> dic
         "off_target": _off_target(findings.costs),
         "examples": findings.examples,
         "notes": _notes(findings),
-        "versions": _versions(),
+        "versions": versions(),
         "date": datetime.now(UTC).date().isoformat(),
         "seconds": seconds,
     }
-    return _plain(content)
+    return plain(content)
 
 
 def _summary(findings: Findings) -> dict[str, Any]:
@@ -245,7 +245,8 @@ def _notes(findings: Findings) -> list[str]:
     return notes + [note[:1].upper() + note[1:] + "." for note in dict.fromkeys(found)]
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """The package and what it computes with."""
     libraries = ("torch", "transformers", "nnsight", "numpy")
     return {
         "esn_interp": package_version(),
@@ -263,12 +264,12 @@ def _interval(interval: Interval) -> dict[str, Any]:
     }
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """JSON values only: numpy's numbers as Python's, and null for what is not a finite number."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):

@@ -1,0 +1,183 @@
+"""A whole study as one file: what is studied, with which settings; read with errors that name the line."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from esn_interp.errors import EsnError
+from esn_interp.neurons.selectors import SELECTORS
+
+STAGES = ("baseline", "collect", "select", "ablate", "dose", "layers", "overlap", "transfer", "report")
+"""What a study does, in order."""
+
+Fraction = Annotated[float, Field(gt=0, le=1)]
+Gain = Annotated[float, Field(ge=-1)]
+
+
+class _Strict(BaseModel):
+    """A part of a config: an unknown key is a mistake, not an extension."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelSpec(_Strict):
+    """A model to study; written as a name alone, or with the options of `esn_interp.load`."""
+
+    model: str
+    name: str = ""
+    component: str = "thinker"
+    dtype: str | None = None
+    device_map: str | None = None
+    attn_implementation: str | None = None
+    trust_remote_code: bool = False
+    gates: str | None = None
+    system: str | None = None
+
+    @property
+    def title(self) -> str:
+        """What the model is called in the study."""
+        return self.name or self.model.rstrip("/").rpartition("/")[2]
+
+    def options(self) -> dict[str, Any]:
+        """The keyword arguments of `esn_interp.load`."""
+        return self.model_dump(exclude={"model", "name"}, exclude_defaults=True)
+
+
+class CorpusSpec(_Strict):
+    """A corpus to study; written as a name alone, or with its place and what is taken of it.
+
+    ``options`` go to the corpus itself, ``split`` to `Clips.split`. ``filter`` is the success filter of the
+    selection: ``correct``, or ``none`` for a model that gets too few clips of the corpus right.
+    """
+
+    corpus: str
+    name: str = ""
+    root: Path | None = None
+    emotions: tuple[str, ...] | None = None
+    limit: Annotated[int, Field(ge=1)] | None = None
+    filter: Literal["correct", "none"] = "correct"
+    split: dict[str, Any] = {}
+    options: dict[str, Any] = {}
+
+    @property
+    def title(self) -> str:
+        """What the corpus is called in the study."""
+        return self.name or self.corpus
+
+
+class StudyConfig(_Strict):
+    """One study: every model on every corpus, under every seed.
+
+    Selector and size are chosen among ``selectors`` and ``tops`` by what they do to validation speakers, the
+    gain among ``alphas``; ``transfer_alpha`` is the fixed gain with which neurons are carried from one corpus to
+    another. ``draws`` is the number of random control sets, ``validation_draws`` that of the comparison.
+    """
+
+    name: str
+    models: Annotated[tuple[ModelSpec, ...], Field(min_length=1)]
+    corpora: Annotated[tuple[CorpusSpec, ...], Field(min_length=1)]
+    emotions: tuple[str, ...] | None = None
+    selectors: Annotated[tuple[str, ...], Field(min_length=1)] = ("lap", "lape", "mad", "cas")
+    tops: Annotated[tuple[Fraction, ...], Field(min_length=1)] = (0.005, 0.01, 0.02, 0.05)
+    scope: str = "all"
+    alphas: Annotated[tuple[Gain, ...], Field(min_length=1)] = (0.0, 0.5, 1.0, 2.0, 4.0)
+    transfer_alpha: Gain = 4.0
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0,)
+    draws: Annotated[int, Field(ge=0)] = 20
+    validation_draws: Annotated[int, Field(ge=0)] = 3
+    batch_size: Annotated[int, Field(ge=1)] = 16
+    stages: tuple[Literal[STAGES], ...] = STAGES  # pyright: ignore[reportInvalidTypeForm]
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _model_names(cls, value: Any) -> Any:
+        return _spelled_out(value, "model")
+
+    @field_validator("corpora", mode="before")
+    @classmethod
+    def _corpus_names(cls, value: Any) -> Any:
+        return _spelled_out(value, "corpus")
+
+    @field_validator("selectors")
+    @classmethod
+    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if name not in SELECTORS:
+                raise ValueError(f"unknown selector {name!r}; choose from {', '.join(SELECTORS)}")
+        return value
+
+    @model_validator(mode="after")
+    def _apart(self) -> "StudyConfig":
+        for what, titles in (
+            ("models", [model.title for model in self.models]),
+            ("corpora", [corpus.title for corpus in self.corpora]),
+        ):
+            if twice := sorted({title for title in titles if titles.count(title) > 1}):
+                raise ValueError(f"two {what} are called {twice[0]!r}; give one of them another name")
+        return self
+
+    def does(self, stage: str) -> bool:
+        """Whether a stage is asked for."""
+        return stage in self.stages
+
+
+def load_config(path: str | Path) -> StudyConfig:
+    """Read and check a config; paths in it are relative to its folder.
+
+    Raises
+    ------
+    EsnError
+        When there is no such file, it is no YAML, or it says something that a study can't do; names the line.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise EsnError(f"{path}: there is no such file; give the study's .yaml")
+    text = path.read_text(encoding="utf-8")
+    try:
+        tree = yaml.compose(text)
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = "" if mark is None else f", line {mark.line + 1}"
+        raise EsnError(f"{path}{where}: not YAML: {getattr(error, 'problem', error)}") from None
+    if not isinstance(content, dict):
+        raise EsnError(f"{path}: a study is a mapping with models and corpora, not a {type(content).__name__}")
+    try:
+        config = StudyConfig.model_validate(content)
+    except ValidationError as error:
+        first, *others = error.errors()
+        line = _line(tree, first["loc"])
+        place = ".".join(str(part) for part in first["loc"]) or "the study"
+        more = f" (and {len(others)} more)" if others else ""
+        message = first["msg"].removeprefix("Value error, ")
+        raise EsnError(f"{path}, line {line}: {place}: {message}{more}") from None
+    corpora = tuple(
+        spec if spec.root is None else spec.model_copy(update={"root": path.parent / spec.root})
+        for spec in config.corpora
+    )
+    return config.model_copy(update={"corpora": corpora})
+
+
+def _spelled_out(value: Any, key: str) -> Any:
+    """A bare name stands for a mapping with that name."""
+    if not isinstance(value, (list, tuple)):
+        return value
+    return [{key: item} if isinstance(item, str) else item for item in value]
+
+
+def _line(tree: yaml.Node | None, place: Sequence[int | str]) -> int:
+    """The line of the deepest part of ``place`` that the file has."""
+    node, line = tree, 1 if tree is None else tree.start_mark.line + 1
+    for part in place:
+        found = None
+        if isinstance(node, yaml.MappingNode):
+            found = next(((key, value) for key, value in node.value if key.value == part), None)
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            found = (node.value[part], node.value[part])
+        if found is None:
+            break
+        line, node = found[0].start_mark.line + 1, found[1]
+    return line

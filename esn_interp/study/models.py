@@ -1,0 +1,47 @@
+"""A model of a study: known by its files at once, and loaded only when something must be run."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from esn_interp.models.audio_lm import AudioLM
+from esn_interp.models.loading import BUNDLED, bundled_path, load
+from esn_interp.study.config import ModelSpec
+
+
+@dataclass(eq=False)
+class StudiedModel:
+    """A model that is loaded on first use, so that a study that finds all its results needs none."""
+
+    spec: ModelSpec
+
+    @property
+    def title(self) -> str:
+        """What the model is called in the study."""
+        return self.spec.title
+
+    @cached_property
+    def identity(self) -> str:
+        """A digest of how the model is loaded and, for one in a folder, of its files' names, sizes and times."""
+        parts = [self.spec.model_dump_json()]
+        folder = bundled_path(self.spec.model) if self.spec.model in BUNDLED else Path(self.spec.model)
+        if folder.is_dir():
+            for file in sorted(folder.rglob("*")):
+                if file.is_file():
+                    parts.append(f"{file.relative_to(folder)} {file.stat().st_size} {file.stat().st_mtime_ns}")
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+    @cached_property
+    def lm(self) -> AudioLM:
+        """The model itself."""
+        return load(self.spec.model, name=self.title, **self.spec.options())
+
+    @property
+    def loaded(self) -> bool:
+        """Whether something had to be run."""
+        return "lm" in vars(self)
+
+    def release(self) -> None:
+        """Let go of the weights."""
+        vars(self).pop("lm", None)
