@@ -15,6 +15,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 if TYPE_CHECKING:
+    from esn_interp.analysis.attribution import Attribution
     from esn_interp.analysis.overlap import Overlap
     from esn_interp.models.audio_lm import AudioLM
     from esn_interp.neurons.neuron_set import NeuronSet
@@ -172,6 +173,45 @@ def _transfer(world: World) -> go.Figure:
     return esn.transfer(world.lm, corpora, alpha=16, draws=2, progress=False).plot()
 
 
+def _grounding(world: World) -> go.Figure:
+    import esn_interp as esn
+
+    result = esn.grounding(world.lm, world.evaluation, world.neurons, limit=20, draws=1, progress=False)
+    return result.plot()
+
+
+@cache
+def _attributed() -> "Attribution":
+    import esn_interp as esn
+
+    world = _world()
+    return esn.attribute(world.lm, world.identification, progress=False)
+
+
+def _attribution(world: World) -> go.Figure:
+    return _attributed().plot()
+
+
+def _attribution_check(world: World) -> go.Figure:
+    return _attributed().check(world.lm, world.some, neurons=60, progress=False).plot()
+
+
+def _redundancy(world: World) -> go.Figure:
+    import esn_interp as esn
+
+    validation, _, _ = esn.corpus("toy-studio").split()
+    return esn.redundancy(
+        world.lm,
+        world.some,
+        world.neurons,
+        draws=1,
+        splits=2,
+        validation=validation.limit(20),
+        greedy=3,
+        progress=False,
+    ).plot()
+
+
 FIGURES: dict[str, Callable[[World], go.Figure]] = {
     "neuron-map": _neuron_map,
     "ablation": _ablation,
@@ -190,6 +230,10 @@ FIGURES: dict[str, Callable[[World], go.Figure]] = {
     "dose-scope": _dose_scope,
     "injection": _injection,
     "transfer": _transfer,
+    "grounding": _grounding,
+    "attribution": _attribution,
+    "attribution-check": _attribution_check,
+    "redundancy": _redundancy,
 }
 """By the name that a page gives to the ``drawn`` directive; each is drawn once, when a page asks for it."""
 
