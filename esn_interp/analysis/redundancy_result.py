@@ -77,7 +77,8 @@ class Redundancy(Result):
         mean = self.curve.mean[~np.isnan(self.curve.mean)]
         if not len(mean) or mean[-1] >= 0:
             return 0
-        return int(self.sizes[int(np.argmax(mean <= mean[-1] / 2))])
+        reached = (mean <= mean[-1] / 2) | np.isclose(mean, mean[-1] / 2, rtol=1e-3)
+        return int(self.sizes[int(np.argmax(reached))])
 
     def to_frame(self) -> pd.DataFrame:
         """One row per quantity, set (or ``mean``), other set where there is one, and number of neurons."""
@@ -121,9 +122,9 @@ class Redundancy(Result):
             for label, count, v, low, high in zip(
                 (*self.sets, "mean"),
                 (*self.neurons, max(self.neurons)),
-                (*table.value, table.mean),
-                (*table.low, table.mean_low),
-                (*table.high, table.mean_high),
+                (*table.value, float(table.mean)),
+                (*table.low, float(table.mean_low)),
+                (*table.high, float(table.mean_high)),
                 strict=True,
             )
         ]

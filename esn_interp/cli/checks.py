@@ -41,6 +41,13 @@ def compare(
     tops: Annotated[
         str, typer.Option("--tops", metavar="T", help="Sizes, as fractions of all gates for each emotion.")
     ] = "0.001,0.002,0.005,0.01,0.02,0.05",
+    scope: Annotated[
+        str, typer.Option("--scope", metavar="SCOPE", help="Tokens that the selectors count.")
+    ] = "all",
+    filter: Annotated[
+        str,
+        typer.Option("--filter", metavar="FILTER", help="Clips that they count: correct, or none for all."),
+    ] = "correct",
     how: Annotated[str, typer.Option("--how", metavar="H", help="What is written: zero or mean.")] = "zero",
     positions: TokenScope = "all",
     root: Root = None,
@@ -77,6 +84,8 @@ def compare(
         statistics,
         selectors=words(selectors),
         tops=sizes,
+        scope=scope,
+        filter=filter,
         how=how,
         draws=draws,
         positions=where,
