@@ -12,14 +12,16 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from esn_interp.errors import EditError
-from esn_interp.models.edits import Edit
-from esn_interp.models.families import Family, Inputs, Processor
+from esn_interp.errors import AudioError, EditError, ModelError
+from esn_interp.models.continuation import append_token, can_continue, continued
+from esn_interp.models.edits import SCOPE_CODES, Edit
+from esn_interp.models.families.base import THINKER, Family, Inputs, Processor
 from esn_interp.models.fingerprint import weights_fingerprint
 from esn_interp.models.gate_activations import GateActivations
-from esn_interp.models.gate_view import GateView, Tap, decoder_inputs, gate_widths, traced_run, view_gates
+from esn_interp.models.gate_view import GateView, Tap, decoder_inputs, traced_run, view_gates
 from esn_interp.models.labels import label_tokens, sequence_log_probs, token_log_probs
-from esn_interp.speech.audio import read_audio
+from esn_interp.models.stacks import Stack
+from esn_interp.speech.audio import SAMPLE_RATE, read_audio
 
 QUESTION = "How does the speaker feel?"
 """What :meth:`AudioLM.answer` asks when it is not told otherwise."""
@@ -39,11 +41,13 @@ class Neurons(Protocol):
 class Encoded:
     """A batch whose audio is already encoded: the decoder's inputs, to be run under any number of edits.
 
-    ``scopes`` holds for every token -1 padding, 0 audio, 1 text or 2 last (the position that predicts the answer).
+    ``scopes`` holds for every token -1 padding, 0 audio, 1 text or 2 last (the position that predicts the answer);
+    ``inputs`` are the whole model's, from which the decoder's were made.
     """
 
     decoder_inputs: dict[str, Any]
     scopes: Int[np.ndarray, "clip token"]
+    inputs: Inputs
 
     def __len__(self) -> int:
         return len(self.scopes)
@@ -59,21 +63,40 @@ class AudioLM:
     ----------
     name
         The name or path it was loaded by.
-    widths
-        Gates per decoder layer.
     component
         The decoder stack whose gates are meant.
+    widths
+        Gates per layer of that stack; in a mixture of experts, over all experts.
+    experts
+        Experts per layer; 0 for a layer that is not a mixture.
+    stacks
+        Every decoder stack of the model, by name.
     """
 
-    def __init__(self, model: nn.Module, processor: Processor, family: Family, *, name: str) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        processor: Processor,
+        family: Family,
+        *,
+        name: str,
+        component: str = THINKER,
+        system: str | None = None,
+    ) -> None:
         self.model = model.eval()
         self.processor = processor
         self.family = family
         self.name = name
-        self.component = "thinker"
-        decoder = family.decoder(model)
-        self.widths: tuple[int, ...] = gate_widths(decoder)
-        self._view: GateView = view_gates(decoder)
+        self.system = system
+        self.stacks: dict[str, Stack] = family.stacks(model)
+        if component not in self.stacks:
+            raise ModelError(
+                f"{name}: no component {component!r}; {family.title} as loaded has {', '.join(self.stacks) or 'none'}"
+            )
+        self.component = component
+        self.widths: tuple[int, ...] = self.stacks[component].widths
+        self.experts: tuple[int, ...] = self.stacks[component].experts
+        self._view: GateView = view_gates(self.stacks[component])
         self._standing: list[tuple[Edit, ...]] = []
         self._fingerprint: str | None = None
         # nnsight's interleaver is one per model: two threads in it at once corrupt each other's runs.
@@ -125,11 +148,11 @@ class AudioLM:
 
     def encode(self, waveforms: Sequence[Float[np.ndarray, " _sample"]], prompt: str) -> Encoded:
         """Encode the audio of a batch once, with the prompt around it (left-padded)."""
+        self._require_answers()
         inputs = self._inputs(waveforms, prompt)
-        decoder, backbone = self.family.decoder(self.model), self.family.backbone(self.model)
         with self._lock, torch.no_grad():
-            captured = decoder_inputs(decoder, backbone, inputs.tensors)
-        return Encoded(captured, inputs.scopes.cpu().numpy().astype(np.int8))
+            captured = self._captured(inputs)
+        return Encoded(captured, inputs.scopes.cpu().numpy().astype(np.int8), inputs)
 
     def scores(
         self,
@@ -149,22 +172,47 @@ class AudioLM:
         tap
             Called with every layer's gates over the prompt (after the edits); it must only read.
         """
-        decoder, head = self.family.decoder(self.model), self.family.head(self.model)
+        family, model = self.family, self.model
+        decoder, head = family.decoder(model), family.head(model)
         tokens = label_tokens(self.processor.tokenizer, labels)
-
-        def run(inputs: dict[str, Any], scopes: Tensor, tap: Tap | None = None) -> Tensor:
-            return self._run(decoder, inputs, scopes, edits, tap).last_hidden_state
-
         scopes = torch.from_numpy(encoded.scopes.astype(np.int64)).to(self.device)
         if all(len(label) == 1 for label in tokens):
-            hidden = run(encoded.decoder_inputs, scopes, tap)[:, -1]
-            scores = token_log_probs(hidden, head, [label[0] for label in tokens])
-        else:
-            if tap is not None:
-                run(encoded.decoder_inputs, scopes, tap)
-            embed = self.family.embedding(self.model)
-            scores = sequence_log_probs(run, encoded.decoder_inputs, scopes, embed, head, tokens)
-        return scores.float().cpu().numpy()
+            hidden = self._run(decoder, encoded.decoder_inputs, scopes, edits, tap).last_hidden_state[:, -1]
+            scores = token_log_probs(
+                hidden, head, [label[0] for label in tokens], lambda logits: family.finish(model, logits)
+            )
+            return scores.float().cpu().numpy()
+
+        def next_token(inputs: dict[str, Any], scopes: Tensor, present: set[str], tap: Tap | None = None):
+            """One run of the decoder, edited where its tokens stand."""
+            output = self._run(decoder, inputs, scopes, edits, tap, present=present)
+            logits = family.finish(model, head(output.last_hidden_state[:, -1:])).float()
+            return logits[:, 0].log_softmax(-1), output
+
+        prompt, generated = {"audio", "text", "last"}, torch.full_like(scopes[:, :1], SCOPE_CODES["generated"])
+
+        def rerun(state: Inputs, token: int):
+            """Without a cache to go on from, the tokens so far are put behind the prompt, and all is run again."""
+            longer = append_token(state, token)
+            with self._lock, torch.no_grad():
+                captured = self._captured(longer)
+            new = longer.audio.shape[1] - scopes.shape[1]
+            everywhere = torch.cat([scopes, generated.expand(-1, new)], dim=1)
+            return next_token(captured, everywhere, {*prompt, "generated"})[0], longer
+
+        def go_on(state: dict[str, Any], token: int):
+            embedded = family.embedding(model)(torch.full((len(encoded), 1), token, device=self.device))
+            inputs = continued(state, embedded)
+            log_probs, output = next_token(inputs, generated, {"generated"})
+            return log_probs, inputs | {"past_key_values": output.past_key_values}
+
+        inputs, cached = encoded.decoder_inputs, can_continue(encoded.decoder_inputs)
+        inputs = inputs | {"use_cache": True} if cached else inputs
+        log_probs, output = next_token(inputs, scopes, prompt, tap)
+        if not cached:
+            return sequence_log_probs((log_probs, encoded.inputs), rerun, tokens).float().numpy()
+        start = inputs | {"past_key_values": output.past_key_values}
+        return sequence_log_probs((log_probs, start), go_on, tokens).float().numpy()
 
     def generate(
         self,
@@ -190,7 +238,7 @@ class AudioLM:
         inputs = self._inputs([_waveform(audio)], question or QUESTION)
         kept: list[Float[np.ndarray, "token _neuron"]] = []
 
-        def tap(step: int, layer: int, gate: Tensor) -> None:
+        def tap(step: int, layer: int, gate: Tensor, experts: Tensor | None = None) -> None:
             kept.append(gate[0].float().cpu().numpy().copy())
 
         backbone = self.family.backbone(self.model)
@@ -216,7 +264,7 @@ class AudioLM:
 
     @cached_property
     def _open_view(self) -> GateView:
-        return view_gates(self.family.decoder(self.model), open_door=True)
+        return view_gates(self.stacks[self.component], open_door=True)
 
     @contextmanager
     def steered(
@@ -242,21 +290,53 @@ class AudioLM:
 
     # ---------------------------------------------------------------- plumbing
 
+    def _require_answers(self) -> None:
+        answering = self.family.answering
+        if not answering:
+            raise ModelError(
+                f"{self.name}: {self.family.title} does not answer questions about audio ({self.family.capability})"
+            )
+        if self.component not in answering:
+            raise ModelError(
+                f"{self.name}: the {self.component} takes no part in answering, so its gates can't be read or edited"
+                f" there; load with component={answering[0]!r}"
+            )
+
     def _inputs(self, waveforms: Sequence[Float[np.ndarray, " _sample"]], prompt: str) -> Inputs:
-        inputs = self.family.inputs(self.processor, waveforms, prompt)
+        longest, limit = max(map(len, waveforms)) / SAMPLE_RATE, self.family.max_seconds
+        if limit is not None and longest > limit:
+            raise AudioError(
+                f"{self.name}: a clip of {longest:.1f} s is longer than the {limit:g} s that {self.family.title} hears;"
+                " cut it, or leave it out"
+            )
+        inputs = self.family.inputs(self.processor, waveforms, prompt, system=self.system)
         tensors = {
             name: tensor.to(self.device, self.dtype if tensor.is_floating_point() else None)
             for name, tensor in inputs.tensors.items()
         }
         return Inputs(tensors, inputs.audio.to(self.device))
 
+    def _captured(self, inputs: Inputs) -> dict[str, Any]:
+        """The decoder's inputs: audio encoded and merged into the prompt."""
+        return decoder_inputs(self.family.decoder(self.model), self.family.backbone(self.model), inputs.tensors)
+
     def _run(
-        self, fn: Any, batch: dict[str, Any], scopes: Tensor, edits: Sequence[Edit], tap: Tap | None = None
+        self,
+        fn: Any,
+        batch: dict[str, Any],
+        scopes: Tensor,
+        edits: Sequence[Edit],
+        tap: Tap | None = None,
+        *,
+        present: set[str] | None = None,
     ) -> Any:
-        standing = [edit for edits in self._standing for edit in edits]
+        """One traced run; ``present`` are the scopes whose edits act in it, where a task takes several runs."""
+        acting = [edit for standing in self._standing for edit in standing] + list(edits)
+        if present is not None:
+            acting = [edit for edit in acting if edit.positions & present]
         with self._lock, torch.no_grad():
             return traced_run(
-                self._view, fn, batch, scopes=scopes, widths=self.widths, edits=[*standing, *edits], tap=tap
+                self._view, fn, batch, scopes=scopes, widths=self.widths, edits=acting, tap=tap
             )
 
 

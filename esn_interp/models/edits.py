@@ -85,8 +85,8 @@ class Edit:
         return unchanged or not len(self.neurons) or not self.positions
 
     def apply(
-        self, gate: Float[Tensor, "clip token neuron"], where: Bool[Tensor, "clip token"] | None
-    ) -> Float[Tensor, "clip token neuron"]:
+        self, gate: Float[Tensor, "*position neuron"], where: Bool[Tensor, "*position"] | None
+    ) -> Float[Tensor, "*position neuron"]:
         """The edited gates. ``where=None`` acts at every position (and then works in place)."""
         index = torch.as_tensor(self.neurons, device=gate.device)
 

@@ -5,49 +5,72 @@ and torchvision even for audio; the same inputs are made here from its feature e
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from transformers import AutoFeatureExtractor, AutoTokenizer, Qwen2_5OmniThinkerForConditionalGeneration
+from transformers import (
+    AutoFeatureExtractor,
+    AutoTokenizer,
+    Qwen2_5OmniForConditionalGeneration,
+    Qwen2_5OmniThinkerForConditionalGeneration,
+)
 from transformers.utils.hub import cached_file
 
-from esn_interp.models.families.base import Family, Inputs, Processor, require_template
+from esn_interp.models.families.base import THINKER, Family, Inputs, Processor, require_template
 
 _PLACEHOLDER = "<|AUDIO|>"
 
 
 class Qwen25Omni(Family):
-    """Qwen2.5-Omni, asked through its thinker."""
+    """Qwen2.5-Omni, asked through its thinker; its talker speaks what the thinker writes."""
 
     name = "qwen2.5-omni"
     model_types = ("qwen2_5_omni", "qwen2_5_omni_thinker")
     title = "Qwen2.5-Omni"
-    capability = "recognise"
+    capability = "speak"
     checkpoints = ("Qwen/Qwen2.5-Omni-7B", "Qwen/Qwen2.5-Omni-3B")
     needs = "transformers only; about 18 GB of memory for the 7B thinker in bfloat16"
+    roles: ClassVar[Mapping[str, str]] = {
+        THINKER: "reads audio and instruction, writes the answer; its edits change text and speech",
+        "talker": "turns the thinker's words into speech codes; its edits change the speech only",
+    }
 
-    def load(self, path: str | Path, **options: Any) -> tuple[nn.Module, Processor]:
-        model = Qwen2_5OmniThinkerForConditionalGeneration.from_pretrained(str(path), **options)
+    def load(
+        self, path: str | Path, *, component: str = THINKER, **options: Any
+    ) -> tuple[nn.Module, Processor]:
+        """The thinker alone is loaded to answer; the whole model where the talker's gates are meant."""
+        whole = component != THINKER
+        kind = Qwen2_5OmniForConditionalGeneration if whole else Qwen2_5OmniThinkerForConditionalGeneration
+        model = kind.from_pretrained(str(path), **options)
         tokenizer = AutoTokenizer.from_pretrained(str(path))
         template = getattr(tokenizer, "chat_template", None) or _template_file(path)
         extractor = AutoFeatureExtractor.from_pretrained(str(path))
         return model, Processor(tokenizer, extractor, require_template(template, str(path)))
 
+    def audio_token_id(self, model: nn.Module, processor: Any) -> int:
+        return cast(int, processor.tokenizer.convert_tokens_to_ids(_PLACEHOLDER))
+
     def inputs(
-        self, processor: Processor, waveforms: Sequence[Float[np.ndarray, " _sample"]], prompt: str
+        self,
+        processor: Processor,
+        waveforms: Sequence[Float[np.ndarray, " _sample"]],
+        prompt: str,
+        *,
+        system: str | None = None,
     ) -> Inputs:
         tokenizer = processor.tokenizer
         features = [_mel(processor.feature_extractor, waveform) for waveform in waveforms]
         content: Any = [{"type": "audio", "audio": ""}, {"type": "text", "text": prompt}]
+        before = [{"role": "system", "content": system}] if system else []
         text = cast(
             str,
             tokenizer.apply_chat_template(
-                [{"role": "user", "content": content}],
+                [*before, {"role": "user", "content": content}],
                 chat_template=processor.chat_template,
                 tokenize=False,
                 add_generation_prompt=True,
@@ -78,17 +101,6 @@ class Qwen25Omni(Family):
 
     def backbone(self, model: nn.Module) -> nn.Module:
         return self.generator(model).get_submodule("model")
-
-    def decoder(self, model: nn.Module) -> nn.Module:
-        backbone = self.backbone(model)
-        # transformers 4 keeps the decoder in `model` itself, 5 in `model.language_model`
-        return backbone.get_submodule("language_model") if hasattr(backbone, "language_model") else backbone
-
-    def head(self, model: nn.Module) -> nn.Linear:
-        return cast(nn.Linear, self.generator(model).get_submodule("lm_head"))
-
-    def embedding(self, model: nn.Module) -> nn.Module:
-        return self.decoder(model).get_submodule("embed_tokens")
 
 
 def _mel(extractor: Any, waveform: Float[np.ndarray, " sample"]) -> Float[np.ndarray, "mel frame"]:
