@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+import soundfile
 import torch
 from plain_hooks import editing, reading
 from tiny import CHOICE, EMOTIONS, noise
@@ -19,6 +21,8 @@ from esn_interp.models.audio_lm import AudioLM
 from esn_interp.models.edits import Edit
 from esn_interp.models.families import FAMILIES
 from esn_interp.models.loading import load
+from esn_interp.speech.clips import Clips
+from esn_interp.tasks.collection import collect
 
 CLIPS = noise(0.7, 1.3, 1.9)
 TOKENS = 5
@@ -74,6 +78,27 @@ def label_log_probs(lm: AudioLM, logits: torch.Tensor) -> np.ndarray:
     ids = [lm.processor.tokenizer(emotion, add_special_tokens=False)["input_ids"] for emotion in EMOTIONS]
     assert all(len(tokens) == 1 for tokens in ids)
     return logits[:, -1, [tokens[0] for tokens in ids]].float().log_softmax(-1).numpy()
+
+
+def as_corpus(waveforms, folder: Path) -> Clips:
+    rows = []
+    for at, waveform in enumerate(waveforms):
+        path = folder / f"{at}.wav"
+        soundfile.write(path, waveform, 16_000)
+        rows.append({"audio": str(path), "emotion": EMOTIONS[at % 2], "speaker": "x", "id": str(at)})
+    return Clips.from_frame(pd.DataFrame(rows), name="noise")
+
+
+def device_map(model: torch.nn.Module, on_disk: set[str], path: str = "") -> dict[str, str]:
+    """Everything in memory but the modules named, at the granularity that this needs."""
+    placed: dict[str, str] = {}
+    for name, child in [*model.named_children(), *model.named_parameters(recurse=False)]:
+        whole = f"{path}.{name}".lstrip(".")
+        if any(other.startswith(f"{whole}.") for other in on_disk):
+            placed |= device_map(child, on_disk, whole)
+        else:
+            placed[whole] = "disk" if whole in on_disk else "cpu"
+    return placed
 
 
 def weights(lm: AudioLM) -> dict[str, torch.Tensor]:
@@ -227,3 +252,18 @@ def test_two_models_side_by_side_and_a_deep_copy_do_not_meet(lm):
     np.testing.assert_allclose(edited, lm.scores(encoded, EMOTIONS, edits=edits), atol=1e-6)
     assert torch.equal(bare_logits(lm), before)
     assert torch.equal(bare_logits(twin), before)
+
+
+@pytest.mark.filterwarnings("ignore::esn_interp.tasks.collection.CollectWarning")
+def test_statistics_are_the_same_when_weights_are_offloaded(folders, lm, tmp_path):
+    """Layers wait on disk and come in one by one, as `device_map` does it where memory is short."""
+    middle = lm.stacks[lm.component].gates[1].path.split(".layers.")[0] + ".layers"
+    on_disk = {f"{middle}.{layer}" for layer in range(1, len(lm.widths))}
+    offloaded = load(folders(lm.family.name), device_map=device_map(lm.model, on_disk))
+    assert any(parameter.is_meta for parameter in offloaded.model.parameters())
+    assert offloaded.fingerprint == lm.fingerprint
+    clips = as_corpus(CLIPS, tmp_path)
+    ours, theirs = (collect(one, clips, batch_size=2, progress=False) for one in (lm, offloaded))
+    assert ours.arrays().keys() == theirs.arrays().keys()
+    for name, values in ours.arrays().items():
+        np.testing.assert_array_equal(values, theirs.arrays()[name], err_msg=name)

@@ -16,7 +16,7 @@ from esn_interp.errors import AudioError, EditError, ModelError
 from esn_interp.models.continuation import append_token, can_continue, continued
 from esn_interp.models.edits import SCOPE_CODES, Edit
 from esn_interp.models.families.base import THINKER, Family, Inputs, Processor
-from esn_interp.models.fingerprint import weights_fingerprint
+from esn_interp.models.fingerprint import compute_device, weights_fingerprint
 from esn_interp.models.gate_activations import GateActivations
 from esn_interp.models.gate_view import GateView, Tap, decoder_inputs, traced_run, view_gates
 from esn_interp.models.labels import label_tokens, sequence_log_probs, token_log_probs
@@ -115,7 +115,8 @@ class AudioLM:
 
     @property
     def device(self) -> torch.device:
-        return next(self.model.parameters()).device
+        """Where inputs go."""
+        return compute_device(self.model)
 
     @property
     def dtype(self) -> torch.dtype:

@@ -47,10 +47,12 @@ def token_log_probs(
 
     ``finish`` is what the model does to its logits after the head (scaling, soft-capping), element by element.
     """
-    logits = hidden @ head.weight[list(tokens)].T
-    bias = cast(Tensor | None, head.bias)
-    if bias is not None:
-        logits = logits + bias[list(tokens)]
+    if type(head) is nn.Linear and not head.weight.is_meta:
+        bias = cast(Tensor | None, head.bias)
+        rows = head.weight[list(tokens)].to(hidden.device)
+        logits = nn.functional.linear(hidden, rows, None if bias is None else bias[list(tokens)].to(hidden.device))
+    else:  # quantised, sharded or offloaded: its rows can't be picked
+        logits = head(hidden)[..., list(tokens)]
     return finish(logits).float().log_softmax(-1)
 
 

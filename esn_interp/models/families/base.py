@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
     AutoModelForMultimodalLM,
     AutoModelForSeq2SeqLM,
@@ -22,6 +23,8 @@ from transformers import (
     AutoProcessor,
     PreTrainedTokenizerBase,
 )
+
+from transformers.utils import logging as transformers_logging
 
 from esn_interp.errors import ModelError
 from esn_interp.models.stacks import Stack, find_stacks
@@ -142,6 +145,32 @@ class Family:
                     return token
         raise ModelError(f"{type(model).__name__}: no audio token in its configuration; is it a text-only model?")
 
+    def skeleton(self) -> nn.Module | None:
+        """The model in transformers' default configuration, without weights: for looking at its structure.
+
+        None where its class does not come with transformers.
+        """
+        # Default configurations are complained about, and none of it concerns the structure.
+        verbosity = transformers_logging.get_verbosity()
+        transformers_logging.set_verbosity_error()
+        try:
+            return self._skeleton()
+        finally:
+            transformers_logging.set_verbosity(verbosity)
+
+    def _skeleton(self) -> nn.Module | None:
+        config = self.default_config()
+        auto = next((auto for auto in AUTO_CLASSES if type(config) in auto._model_mapping), None)
+        if auto is None:
+            return None
+        kinds = auto._model_mapping[type(config)]
+        with torch.device("meta"):
+            return (kinds[0] if isinstance(kinds, (list, tuple)) else kinds)(config)
+
+    def default_config(self) -> Any:
+        """The configuration of `skeleton`; None where there is none."""
+        return AutoConfig.for_model(self.model_types[0])
+
     # ---------------------------------------------------------------- inputs
 
     def inputs(
@@ -216,8 +245,6 @@ def load_auto(path: str | Path, **options: Any) -> nn.Module:
 
 
 def _knows(auto: Any, path: str | Path, options: Mapping[str, Any]) -> bool:
-    from transformers import AutoConfig
-
     trust = bool(options.get("trust_remote_code"))
     config = AutoConfig.from_pretrained(str(path), trust_remote_code=trust)
     remote = getattr(config, "auto_map", None) or {}
