@@ -7,9 +7,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tiny import save_tiny
-from tiny_models.flamingo import save_audio_flamingo_3
+
+from tiny_models.flamingo import save_audio_flamingo_3, save_music_flamingo
+from tiny_models.qwen3_omni import save_qwen3_omni
+from tiny_models.whispered import save_glm_asr, save_qwen2_audio, save_voxtral
 
 BUILDERS: dict[str, Callable[[Path], Path]] = {
     "qwen2.5-omni": save_tiny,
+    "qwen3-omni": save_qwen3_omni,
     "audio-flamingo-3": save_audio_flamingo_3,
+    "music-flamingo": save_music_flamingo,
+    "qwen2-audio": save_qwen2_audio,
+    "voxtral": save_voxtral,
+    "glm-asr": save_glm_asr,
 }

@@ -2,10 +2,23 @@
 
 from esn_interp.models.families.audio_flamingo_3 import AudioFlamingo3
 from esn_interp.models.families.base import Family, Inputs, Processor
+from esn_interp.models.families.glm_asr import GlmAsr
+from esn_interp.models.families.music_flamingo import MusicFlamingo
 from esn_interp.models.families.qwen2_5_omni import Qwen25Omni
+from esn_interp.models.families.qwen2_audio import Qwen2Audio
+from esn_interp.models.families.qwen3_omni import Qwen3Omni
 from esn_interp.models.families.resolver import ByStructure
+from esn_interp.models.families.voxtral import Voxtral
 
-FAMILIES: tuple[Family, ...] = (Qwen25Omni(), AudioFlamingo3())
+FAMILIES: tuple[Family, ...] = (
+    Qwen25Omni(),
+    Qwen3Omni(),
+    AudioFlamingo3(),
+    MusicFlamingo(),
+    Qwen2Audio(),
+    Voxtral(),
+    GlmAsr(),
+)
 
 
 def family_of(model_type: str, *, gates: str | None = None) -> Family:
