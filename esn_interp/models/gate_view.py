@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from nnsight import NNsight
 from nnsight.intervention.interleaver import OutOfOrderError
 from torch import Tensor, nn
-from transformers.modeling_outputs import BaseModelOutputWithPast
+from transformers.modeling_outputs import MoeModelOutputWithPast
 
 from esn_interp.errors import EditError, ModelError
 from esn_interp.models.edits import SCOPE_CODES, Edit, plan
@@ -93,7 +93,7 @@ def decoder_inputs(
     inputs: Any = None
     with view.trace(fn=backbone, use_cache=False, **batch):
         inputs = view.decoder.inputs.save()
-        view.decoder.skip(BaseModelOutputWithPast(last_hidden_state=inputs[1]["inputs_embeds"]))
+        view.decoder.skip(MoeModelOutputWithPast(last_hidden_state=inputs[1]["inputs_embeds"]))
     positional, keywords = inputs
     if positional:
         raise ModelError(
@@ -145,6 +145,8 @@ def traced_run(
     def act(step: int, layer: int, gate: Tensor, edits_here: list[Edit], experts: Tensor | None) -> None:
         if experts is not None:
             gate, experts = routed(gate, experts, clips=len(scopes))
+        elif gate.ndim == 2:  # an expert that sees every token is given them in a single row
+            gate = gate.view(len(scopes), -1, gate.shape[-1])
         for edit in edits_here:
             where, count = _positions(edit, step, scopes, gate)
             if count and experts is not None:
