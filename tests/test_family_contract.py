@@ -1,6 +1,6 @@
 """What every family promises, on a tiny random model of its real classes, saved and reloaded offline.
 
-One battery for all, in the manner of scikit-learn's estimator checks: a family that is added to `BUILDERS` is held to it.
+One battery for all, in the manner of scikit-learn's estimator checks: what is added to `BUILDERS` is held to it.
 """
 
 import copy

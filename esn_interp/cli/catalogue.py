@@ -57,7 +57,7 @@ def models(
         for family in FAMILIES
     ]
     text = table(("name", "family", "can", "tested on", "needs"), [list(row.values()) for row in rows])
-    other = "\n\nAny other speech model of transformers is tried by its structure. `esn models NAME` shows where gates are."
+    other = "\n\nAny other speech model of transformers is tried by its structure; `esn models NAME` shows the gates."
     console.result({"models": rows, "families": families}, text=text + other)
 
 
@@ -81,7 +81,8 @@ def _access_points(name: str, console: Console, *, trust_remote_code: bool) -> N
     else:
         lm = load_model(name, progress=console.progress, trust_remote_code=trust_remote_code)
         family, stacks, notes = lm.family, lm.stacks, lm.family.notes
-        title = f"{lm.name}: {family.title}, {lm.component}, {lm.n_layers} layers, {lm.n_gates:,} gates, weights {lm.fingerprint}"
+        size = f"{lm.n_layers} layers, {lm.n_gates:,} gates"
+        title = f"{lm.name}: {family.title}, {lm.component}, {size}, weights {lm.fingerprint}"
         content = {
             "name": lm.name,
             "family": family.name,

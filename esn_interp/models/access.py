@@ -39,9 +39,9 @@ def access_points(stacks: Mapping[str, Stack], roles: Mapping[str, str]) -> list
     """One row per run of layers with like gates, for every stack."""
     rows: list[AccessPoints] = []
     for name, stack in stacks.items():
-        numbered = list(enumerate(stack.gates))
-        for (path, expression, shape), run in groupby(numbered, lambda item: _kind(stack, item[1])):
-            layers = [layer for layer, _ in run]
+        kinds = [_kind(stack, gate) for gate in stack.gates]
+        for (path, expression, shape), run in groupby(range(len(stack)), kinds.__getitem__):
+            layers = list(run)
             gates = stack.gates[layers[0]].count
             rows.append(
                 AccessPoints(name, roles.get(name, ""), layers[0], layers[-1], path, expression, shape, gates)

@@ -1,7 +1,7 @@
 """Telling one set of weights from another without reading gigabytes, and finding weights that are offloaded."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -19,7 +19,10 @@ def weights_fingerprint(model: nn.Module) -> str:
     digest, elsewhere = hashlib.sha256(), _offloaded(model)
     for name, parameter in sorted(model.named_parameters()):
         digest.update(f"{name}{tuple(parameter.shape)}".encode())
-        values = elsewhere[name]() if parameter.is_meta and name in elsewhere else parameter
+        values: Tensor = parameter
+        if parameter.is_meta and name in elsewhere:
+            weights, local = elsewhere[name]
+            values = weights[local]
         if values.is_meta:
             continue
         flat = values.detach().reshape(-1)
@@ -36,15 +39,15 @@ def compute_device(model: nn.Module) -> torch.device:
     return next((p.device for p in model.parameters() if not p.is_meta), torch.device("cpu"))
 
 
-def _offloaded(model: nn.Module) -> dict[str, Any]:
-    """How to read each parameter that accelerate keeps elsewhere."""
-    readers: dict[str, Any] = {}
+def _offloaded(model: nn.Module) -> dict[str, tuple[Any, str]]:
+    """Where accelerate keeps each parameter that it took out of the model, and what it is called there."""
+    held: dict[str, tuple[Any, str]] = {}
     for path, module in model.named_modules():
         for hook in _hooks(module, deep=False):
-            weights: Mapping[str, Tensor] | None = getattr(hook, "weights_map", None)
-            for name, _ in module.named_parameters(recurse=False) if weights is not None else ():
-                readers[f"{path}.{name}".lstrip(".")] = lambda weights=weights, name=name: weights[name]
-    return readers
+            if (weights := getattr(hook, "weights_map", None)) is not None:
+                for name, _ in module.named_parameters(recurse=False):
+                    held[f"{path}.{name}".lstrip(".")] = (weights, name)
+    return held
 
 
 def _hooks(model: nn.Module, *, deep: bool = True) -> Iterator[Any]:
