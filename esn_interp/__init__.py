@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from esn_interp.analysis.ablation import Ablation, ablation
     from esn_interp.analysis.dose import DoseResponse, dose_response
     from esn_interp.errors import AudioError, CorpusError, EditError, EsnError, ModelError, StatisticsError
-    from esn_interp.interventions.edits import deactivate, floor, mean_ablate, shift, steer
+    from esn_interp.interventions.edits import deactivate, floor, mean_ablate, resample_ablate, shift, steer
     from esn_interp.models.audio_lm import AudioLM
     from esn_interp.models.edits import Edit
     from esn_interp.models.families import FAMILIES, Processor
@@ -40,7 +40,7 @@ _HOMES = {
     "analysis.ablation": ("Ablation", "ablation"),
     "analysis.dose": ("DoseResponse", "dose_response"),
     "errors": ("AudioError", "CorpusError", "EditError", "EsnError", "ModelError", "StatisticsError"),
-    "interventions.edits": ("deactivate", "floor", "mean_ablate", "shift", "steer"),
+    "interventions.edits": ("deactivate", "floor", "mean_ablate", "resample_ablate", "shift", "steer"),
     "models.audio_lm": ("AudioLM",),
     "models.edits": ("Edit",),
     "models.families": ("FAMILIES", "Processor"),
@@ -93,6 +93,7 @@ __all__ = [
     "off_target",
     "read_audio",
     "recognise",
+    "resample_ablate",
     "select",
     "shift",
     "steer",

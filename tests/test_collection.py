@@ -188,18 +188,20 @@ def test_emotions_can_be_named_in_any_order():
 def test_single_clips_tell_their_size_first(capsys: pytest.CaptureFixture[str]):
     model = MadeUpModel(12)
     stats = collect(model, corpus(12), per_clip=True, batch_size=5)
-    assert f"12 clips: {12 * 12 * 3 * 2 * 4 / 1e6:.1f} MB" in capsys.readouterr().err
+    assert f"12 clips: {12 * 12 * 3 * 28 / 1e6:.1f} MB" in capsys.readouterr().err
     assert stats.per_clip is not None
     for row, clip in enumerate(stats.per_clip.ids):
         heard = model.expected(int(clip.split("-")[1]))
         audio = np.concatenate(heard.gates, axis=1)[heard.scopes == 0]
         np.testing.assert_allclose(
-            stats.per_clip.values["audio/mean"][row], audio.mean(axis=0), rtol=1e-5, atol=1e-7
+            stats.per_clip.mean("audio")[row], audio.mean(axis=0), rtol=1e-5, atol=1e-7
         )
-        np.testing.assert_allclose(
-            stats.per_clip.values["audio/rate"][row], (audio > 0).mean(axis=0), rtol=1e-6
-        )
+        np.testing.assert_allclose(stats.per_clip.rate("audio")[row], (audio > 0).mean(axis=0), rtol=1e-12)
         assert (stats.per_clip.emotion[row], stats.per_clip.kept[row]) == (heard.emotion, heard.kept)
+    assert stats.per_clip.speakers == tuple(
+        dict(zip(corpus(12).column("id"), corpus(12).column("speaker"), strict=True))[clip]
+        for clip in stats.per_clip.ids
+    )
     collect(model, corpus(12), per_clip=True, progress=False)
     assert capsys.readouterr().err == ""
 

@@ -50,6 +50,17 @@ def test_zero_gain_writes_the_shift_even_over_infinity():
     assert after.tolist() == [[[0.5, 0.5, 1.0]]]
 
 
+def test_each_clip_can_have_gains_of_its_own():
+    gains = np.array([[2.0, 0.0], [1.0, 3.0]])
+    with torch.no_grad():
+        together = Edit(0, np.array([1, 4]), gain=gains, shift=np.array([0.0, 0.5])).apply(gates(), None)
+        for clip, gain in enumerate(gains):
+            alone = Edit(0, np.array([1, 4]), gain=gain, shift=np.array([0.0, 0.5]))
+            assert torch.equal(together[[clip]], alone.apply(gates()[[clip]], None))
+        with pytest.raises(EditError, match="gains of 2 clips for a batch of 1"):
+            Edit(0, np.array([1, 4]), gain=gains).apply(gates()[:1], None)
+
+
 def test_gradients_pass_through_an_edit():
     start = gates().requires_grad_()
     Edit(0, np.array([1]), gain=3.0).apply(start * 1.0, None).sum().backward()

@@ -287,7 +287,7 @@ def test_the_file_holds_what_the_format_says(tmp_path: Path):
     assert sums.dtype == np.float64
     assert sums.shape == (6, 5)
     assert header["kind"] == "statistics"
-    assert header["version"] == 1
+    assert header["version"] == 2
     assert header["widths"] == list(WIDTHS)
     assert header["emotions"] == list(EMOTIONS)
     assert header["groups"][:4] == ["neutral/kept", "happy/kept", "angry/kept", "neutral/dropped"]
@@ -310,9 +310,9 @@ def test_the_file_holds_what_the_format_says(tmp_path: Path):
 def test_files_that_do_not_fit_are_refused(tmp_path: Path):
     path = tmp_path / "s.safetensors"
     statistics_of(heard_clips(3)).save(path)
-    arrays, header = load_tensors(path, kind="statistics", version=1)
-    save_tensors(path, arrays, header | {"version": 2})
-    with pytest.raises(EsnError, match="version 2 of 'statistics'"):
+    arrays, header = load_tensors(path, kind="statistics", version=2)
+    save_tensors(path, arrays, header | {"version": 1})
+    with pytest.raises(EsnError, match="version 1 of 'statistics'"):
         GateStatistics.load(path)
     save_tensors(path, arrays, header | {"kind": "neurons"})
     with pytest.raises(EsnError, match="kind 'neurons', expected 'statistics'"):
@@ -347,21 +347,31 @@ def test_another_model_is_refused_by_name():
 # ------------------------------------------------------------------ single clips
 
 
-def test_single_clips_keep_their_own_rates_and_means(tmp_path: Path):
+def test_single_clips_keep_their_own_sums(tmp_path: Path):
     clips = heard_clips(7)
     statistics_of(clips, per_clip=True, batch_size=3).save(tmp_path / "s.safetensors")
-    arrays, header = load_tensors(tmp_path / "s.safetensors", kind="statistics", version=1)
-    assert header["per_clip"] == [clip.id for clip in clips]
+    arrays, header = load_tensors(tmp_path / "s.safetensors", kind="statistics", version=2)
+    assert header["per_clip"] == {"ids": [clip.id for clip in clips], "speakers": [""] * 7}
     np.testing.assert_array_equal(arrays["per_clip/emotion"], [clip.emotion for clip in clips])
     np.testing.assert_array_equal(arrays["per_clip/kept"], [clip.kept for clip in clips])
     for scope, code in (("audio", 0), ("text", 1), ("last", 2)):
         for layer in range(len(WIDTHS)):
-            rate, mean = (arrays[f"per_clip/{scope}/{kind}/{layer:02d}"] for kind in ("rate", "mean"))
-            assert rate.dtype == mean.dtype == np.float32
+            firings, total = (arrays[f"per_clip/{scope}/{kind}/{layer:02d}"] for kind in ("firings", "sum"))
+            assert (firings.dtype, total.dtype) == (np.int32, np.float64)
             for row, clip in enumerate(clips):
                 here = clip.gates[layer][clip.scopes == code].astype(np.float64)
-                np.testing.assert_allclose(rate[row], (here > 0).mean(axis=0), rtol=1e-6)
-                np.testing.assert_allclose(mean[row], here.mean(axis=0), rtol=1e-6, atol=1e-8)
+                np.testing.assert_array_equal(firings[row], (here > 0).sum(axis=0))
+                np.testing.assert_allclose(total[row], here.sum(axis=0), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("scope", list(SCOPES))
+def test_rates_and_means_of_single_clips(scope: str):
+    clips = heard_clips(5)
+    single = statistics_of(clips, per_clip=True).per_clip
+    for row, clip in enumerate(clips):
+        here = np.concatenate(clip.gates, axis=1)[np.isin(clip.scopes, SCOPES[scope])].astype(np.float64)
+        np.testing.assert_allclose(single.rate(scope)[row], (here > 0).mean(axis=0), rtol=1e-12)
+        np.testing.assert_allclose(single.mean(scope)[row], here.mean(axis=0), rtol=1e-9, atol=1e-12)
 
 
 def test_single_clips_are_joined_in_a_merge():
@@ -370,7 +380,7 @@ def test_single_clips_are_joined_in_a_merge():
     merged = (b + a).per_clip
     assert merged is not None
     assert merged.ids == tuple(clip.id for clip in (*clips[0::2], *clips[1::2]))
-    assert merged.values["last/mean"].shape == (6, sum(WIDTHS))
+    assert merged.sums["last/sum_sq"].shape == (6, sum(WIDTHS))
 
 
 # ------------------------------------------------------------------ rates

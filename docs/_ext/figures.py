@@ -3,8 +3,10 @@
 They show a small version of the study, fifty clips and two random draws, so that a build takes seconds.
 """
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import plotly.graph_objects as go
 from docutils import nodes
@@ -12,9 +14,26 @@ from plotly.offline import get_plotlyjs
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
+if TYPE_CHECKING:
+    from esn_interp.models.audio_lm import AudioLM
+    from esn_interp.neurons.neuron_set import NeuronSet
+    from esn_interp.neurons.statistics import GateStatistics
+    from esn_interp.speech.clips import Clips
+
+
+class World(NamedTuple):
+    """What every figure is drawn from; ``some`` are few evaluation clips, so that a build takes seconds."""
+
+    lm: "AudioLM"
+    identification: "Clips"
+    evaluation: "Clips"
+    some: "Clips"
+    statistics: "GateStatistics"
+    neurons: "NeuronSet"
+
 
 @cache
-def _figures() -> dict[str, go.Figure]:
+def _world() -> World:
     import torch
     from transformers.utils.logging import disable_progress_bar
 
@@ -24,11 +43,41 @@ def _figures() -> dict[str, go.Figure]:
     torch.set_num_threads(1)  # faster than two for a model this small, the more so on a busy machine
     lm = esn.load("toy-omni")
     _, identification, evaluation = esn.corpus("toy-studio").split()
-    some = evaluation.limit(50)
-    neurons = esn.select(esn.collect(lm, identification, progress=False), "mad", top=0.02)
-    ablation = esn.ablation(lm, some, neurons, draws=2, progress=False)
-    doses = esn.dose_response(lm, some, neurons, alphas=[0, 1, 4, 16], draws=1, progress=False)
-    return {"neuron-map": neurons.plot(), "ablation": ablation.plot(), "dose": doses.plot()}
+    statistics = esn.collect(lm, identification, progress=False)
+    neurons = esn.select(statistics, "mad", top=0.02)
+    return World(lm, identification, evaluation, evaluation.limit(50), statistics, neurons)
+
+
+def _neuron_map(world: World) -> go.Figure:
+    return world.neurons.plot()
+
+
+def _ablation(world: World) -> go.Figure:
+    import esn_interp as esn
+
+    return esn.ablation(world.lm, world.some, world.neurons, draws=2, progress=False).plot()
+
+
+def _dose(world: World) -> go.Figure:
+    import esn_interp as esn
+
+    alphas = [0, 1, 4, 16]
+    return esn.dose_response(
+        world.lm, world.some, world.neurons, alphas=alphas, draws=1, progress=False
+    ).plot()
+
+
+FIGURES: dict[str, Callable[[World], go.Figure]] = {
+    "neuron-map": _neuron_map,
+    "ablation": _ablation,
+    "dose": _dose,
+}
+"""By the name that a page gives to the ``drawn`` directive; each is drawn once, when a page asks for it."""
+
+
+@cache
+def _figure(name: str) -> go.Figure:
+    return FIGURES[name](_world())
 
 
 class Figure(SphinxDirective):
@@ -37,7 +86,7 @@ class Figure(SphinxDirective):
     required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
-        figure = _figures()[self.arguments[0]]
+        figure = _figure(self.arguments[0])
         html = figure.to_html(full_html=False, include_plotlyjs=False, config={"displayModeBar": False})
         return [nodes.raw("", f'{self._library()}<div class="figure">{html}</div>', format="html")]
 

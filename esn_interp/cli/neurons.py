@@ -35,7 +35,7 @@ def collect(
     ] = Split.identification,
     limit: Limit = None,
     per_clip: Annotated[
-        bool, typer.Option("--per-clip", help="Keep each clip's rates as well; the size is told first.")
+        bool, typer.Option("--per-clip", help="Keep each clip's sums as well; the size is told first.")
     ] = False,
     batch_size: BatchSize = 16,
     resume: Annotated[

@@ -13,13 +13,13 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from esn_interp.errors import AudioError, EditError, ModelError
-from esn_interp.models.continuation import append_token, can_continue, continued
-from esn_interp.models.edits import SCOPE_CODES, Edit
+from esn_interp.models.edits import EVERYWHERE, Edit
 from esn_interp.models.families.base import THINKER, Family, Inputs, Processor
 from esn_interp.models.fingerprint import compute_device, weights_fingerprint
 from esn_interp.models.gate_activations import GateActivations
 from esn_interp.models.gate_view import GateView, Tap, decoder_inputs, traced_run, view_gates
-from esn_interp.models.labels import label_tokens, sequence_log_probs, token_log_probs
+from esn_interp.models.gradients import Attributions, gate_attributions
+from esn_interp.models.scoring import Scorer
 from esn_interp.models.stacks import Stack
 from esn_interp.speech.audio import SAMPLE_RATE, read_audio
 
@@ -151,8 +151,7 @@ class AudioLM:
         """Encode the audio of a batch once, with the prompt around it (left-padded)."""
         self._require_answers()
         inputs = self._inputs(waveforms, prompt)
-        with self._lock, torch.no_grad():
-            captured = self._captured(inputs)
+        captured = self._captured(inputs)
         return Encoded(captured, inputs.scopes.cpu().numpy().astype(np.int8), inputs)
 
     def scores(
@@ -173,47 +172,36 @@ class AudioLM:
         tap
             Called with every layer's gates over the prompt (after the edits); it must only read.
         """
-        family, model = self.family, self.model
-        decoder, head = family.decoder(model), family.head(model)
-        tokens = label_tokens(self.processor.tokenizer, labels)
-        scopes = torch.from_numpy(encoded.scopes.astype(np.int64)).to(self.device)
-        if all(len(label) == 1 for label in tokens):
-            hidden = self._run(decoder, encoded.decoder_inputs, scopes, edits, tap).last_hidden_state[:, -1]
-            scores = token_log_probs(
-                hidden, head, [label[0] for label in tokens], lambda logits: family.finish(model, logits)
-            )
-            return scores.float().cpu().numpy()
+        return self._scores(encoded, labels, edits, tap).float().cpu().numpy()
 
-        def next_token(inputs: dict[str, Any], scopes: Tensor, present: set[str], tap: Tap | None = None):
-            """One run of the decoder, edited where its tokens stand."""
-            output = self._run(decoder, inputs, scopes, edits, tap, present=present)
-            logits = family.finish(model, head(output.last_hidden_state[:, -1:])).float()
-            return logits[:, 0].log_softmax(-1), output
+    def attributions(
+        self,
+        encoded: Encoded,
+        labels: Sequence[str],
+        target: Int[np.ndarray, " clip"],
+        *,
+        positions: Iterable[str] = EVERYWHERE,
+    ) -> Attributions:
+        """Gradient times gate of the log-odds of each clip's target label, for every gate in one backward pass.
 
-        prompt, generated = {"audio", "text", "last"}, torch.full_like(scopes[:, :1], SCOPE_CODES["generated"])
+        The log-odds are ``log p - log(1 - p)`` with p normalised over the labels; ``target`` indexes them. What
+        it gives is a first-order estimate of what silencing the gate takes from the log-odds.
 
-        def rerun(state: Inputs, token: int):
-            """Without a cache to go on from, the tokens so far are put behind the prompt, and all is run again."""
-            longer = append_token(state, token)
-            with self._lock, torch.no_grad():
-                captured = self._captured(longer)
-            new = longer.audio.shape[1] - scopes.shape[1]
-            everywhere = torch.cat([scopes, generated.expand(-1, new)], dim=1)
-            return next_token(captured, everywhere, {*prompt, "generated"})[0], longer
+        Parameters
+        ----------
+        positions
+            The token scopes over which the products are summed.
 
-        def go_on(state: dict[str, Any], token: int):
-            embedded = family.embedding(model)(torch.full((len(encoded), 1), token, device=self.device))
-            inputs = continued(state, embedded)
-            log_probs, output = next_token(inputs, generated, {"generated"})
-            return log_probs, inputs | {"past_key_values": output.past_key_values}
+        Raises
+        ------
+        EditError
+            When a scope is unknown, or the batch has no token in any of them.
+        """
 
-        inputs, cached = encoded.decoder_inputs, can_continue(encoded.decoder_inputs)
-        inputs = inputs | {"use_cache": True} if cached else inputs
-        log_probs, output = next_token(inputs, scopes, prompt, tap)
-        if not cached:
-            return sequence_log_probs((log_probs, encoded.inputs), rerun, tokens).float().numpy()
-        start = inputs | {"past_key_values": output.past_key_values}
-        return sequence_log_probs((log_probs, start), go_on, tokens).float().numpy()
+        def run(tap: Tap) -> Tensor:
+            return self._scores(encoded, labels, (), tap, gradients=True)
+
+        return gate_attributions(run, encoded.scopes, target, widths=self.widths, positions=frozenset(positions))
 
     def generate(
         self,
@@ -303,6 +291,33 @@ class AudioLM:
                 f" there; load with component={answering[0]!r}"
             )
 
+    def _scores(
+        self,
+        encoded: Encoded,
+        labels: Sequence[str],
+        edits: Sequence[Edit],
+        tap: Tap | None,
+        *,
+        gradients: bool = False,
+    ) -> Float[Tensor, "clip label"]:
+        decoder = self.family.decoder(self.model)
+
+        def run(
+            inputs: dict[str, Any],
+            scopes: Tensor,
+            *,
+            tap: Tap | None = None,
+            present: frozenset[str] | None = None,
+        ) -> Any:
+            return self._run(decoder, inputs, scopes, edits, tap, gradients=gradients, present=present)
+
+        scorer = Scorer(self.family, self.model, self.processor.tokenizer, run, self._captured)
+        scopes = torch.from_numpy(encoded.scopes.astype(np.int64)).to(self.device)
+        return scorer.scores(
+            encoded.decoder_inputs, encoded.inputs, scopes, labels, tap=tap, gradients=gradients
+        )
+
+
     def _inputs(self, waveforms: Sequence[Float[np.ndarray, " _sample"]], prompt: str) -> Inputs:
         longest, limit = max(map(len, waveforms)) / SAMPLE_RATE, self.family.max_seconds
         if limit is not None and longest > limit:
@@ -319,7 +334,9 @@ class AudioLM:
 
     def _captured(self, inputs: Inputs) -> dict[str, Any]:
         """The decoder's inputs: audio encoded and merged into the prompt."""
-        return decoder_inputs(self.family.decoder(self.model), self.family.backbone(self.model), inputs.tensors)
+        decoder, backbone = self.family.decoder(self.model), self.family.backbone(self.model)
+        with self._lock, torch.no_grad():
+            return decoder_inputs(decoder, backbone, inputs.tensors)
 
     def _run(
         self,
@@ -329,13 +346,14 @@ class AudioLM:
         edits: Sequence[Edit],
         tap: Tap | None = None,
         *,
-        present: set[str] | None = None,
+        gradients: bool = False,
+        present: frozenset[str] | None = None,
     ) -> Any:
         """One traced run; ``present`` are the scopes whose edits act in it, where a task takes several runs."""
         acting = [edit for standing in self._standing for edit in standing] + list(edits)
         if present is not None:
             acting = [edit for edit in acting if edit.positions & present]
-        with self._lock, torch.no_grad():
+        with self._lock, torch.set_grad_enabled(gradients):
             return traced_run(
                 self._view, fn, batch, scopes=scopes, widths=self.widths, edits=acting, tap=tap
             )

@@ -120,7 +120,8 @@ def traced_run(
         The scope of every token of step 0 (codes of :data:`~esn_interp.models.edits.SCOPE_CODES`, -1 padding).
         Every token of a later step is ``generated``.
     tap
-        Called with every layer's gates at every step, after the edits.
+        Called with every layer's gates at every step, after the edits. With gradients enabled they are part of
+        the graph, so that something computed from the result can be differentiated by them.
 
     Raises
     ------
@@ -142,7 +143,11 @@ def traced_run(
 
     touched = dict.fromkeys(map(id, (edit for edits_here in todo.values() for edit in edits_here)), 0)
 
-    def act(step: int, layer: int, gate: Tensor, edits_here: list[Edit], experts: Tensor | None) -> None:
+    def act(
+        step: int, layer: int, gate: Tensor, edits_here: list[Edit], experts: Tensor | None
+    ) -> Tensor:
+        if torch.is_grad_enabled() and not gate.requires_grad:
+            gate = gate.detach().requires_grad_()  # the weights need no gradient, so the graph begins here
         if experts is not None:
             gate, experts = routed(gate, experts, clips=len(scopes))
         elif gate.ndim == 2:  # an expert that sees every token is given them in a single row
@@ -150,12 +155,13 @@ def traced_run(
         for edit in edits_here:
             where, count = _positions(edit, step, scopes, gate)
             if count and experts is not None:
-                count = edit_routed(edit, gate, experts, where)
+                gate, count = edit_routed(edit, gate, experts, where)
             elif count:
-                edit.apply(gate, where)
+                gate = edit.apply(gate, where)
             touched[id(edit)] += count
         if tap is not None:
             tap(step, layer, gate, *([] if experts is None else [experts]))
+        return gate
 
     traceable: Any = view
     with traceable.trace(fn=call, **batch) as tracer:
@@ -168,7 +174,9 @@ def traced_run(
                     experts = block.experts.inputs[0][1] if hasattr(block, "experts") else None
                     output = block.gate.output
                     first = False
-                    act(step, layer, output, edits_here, experts)
+                    acted = act(step, layer, output, edits_here, experts)
+                    if torch.is_grad_enabled():  # without gradients, edits work in place
+                        block.gate.output = acted.view(output.shape)
         except OutOfOrderError:  # the run is over; that can only show at the first gate of a step
             if step < 1 or not first:
                 raise

@@ -4,6 +4,7 @@ Within a layer the neurons of all experts are numbered expert by expert: ``exper
 """
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from esn_interp.models.edits import Edit
 
 
 def routed(
-    gate: Float[Tensor, "row neuron"], experts: Int[Tensor, "token choice"], *, clips: int
+    gate: Float[Tensor, "row neuron"], experts: Int[Tensor, "position choice"], *, clips: int
 ) -> tuple[Float[Tensor, "clip token choice neuron"], Int[Tensor, "clip token choice"]]:
     """The gates that the experts of a layer computed, by clip and token; views, so that edits act on the model.
 
@@ -29,13 +30,18 @@ def edit_routed(
     gate: Float[Tensor, "clip token choice neuron"],
     experts: Int[Tensor, "clip token choice"],
     where: Bool[Tensor, "clip token"] | None,
-) -> int:
-    """Apply an edit to the experts that it names, where tokens were routed to them; on how many tokens it acted."""
+) -> tuple[Float[Tensor, "clip token choice neuron"], int]:
+    """Apply an edit to the experts that it names, where tokens were routed to them.
+
+    Returns
+    -------
+    The gates, and on how many tokens the edit acted.
+    """
     width, count = gate.shape[-1], 0
     owner = edit.neurons // width
 
-    def of(value: float | Float[np.ndarray, " neuron"] | None, mine: Bool[np.ndarray, " neuron"]):
-        return value[mine] if isinstance(value, np.ndarray) and value.ndim else value
+    def of(value: Any, mine: Bool[np.ndarray, " neuron"]) -> Any:
+        return value[..., mine] if isinstance(value, np.ndarray) and value.ndim else value
 
     for expert in np.unique(owner).tolist():
         mine = owner == expert
@@ -50,5 +56,15 @@ def edit_routed(
         if where is not None:
             here = here & where[..., None].to(here.device)
         count += int(torch.count_nonzero(here))
-        part.apply(gate, here)
-    return count
+        gate = part.apply(gate, here)
+    return gate, count
+
+
+def by_expert(
+    values: Float[Tensor, "token choice neuron"], experts: Int[Tensor, "token choice"], *, count: int
+) -> Float[Tensor, " gate"]:
+    """Sums over tokens of what belongs to each neuron of each expert, numbered expert by expert."""
+    width = values.shape[-1]
+    sums = values.new_zeros(count, width)
+    sums.index_add_(0, experts.reshape(-1), values.reshape(-1, width))
+    return sums.view(-1)

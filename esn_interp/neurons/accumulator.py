@@ -1,17 +1,17 @@
 """The streaming side of statistics: gates are reduced as the model runs, and added once labels are known."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float64, Int, Int32, Int64
+from jaxtyping import Bool, Float, Float64, Int, Int32, Int64, Num
 from torch import Tensor
 
 from esn_interp.errors import StatisticsError
 from esn_interp.neurons.layout import ALL, SCOPES, TOKEN_SUMS, sum_types
 from esn_interp.neurons.origin import Origin
-from esn_interp.neurons.per_clip import VALUES, PerClip
+from esn_interp.neurons.per_clip import PerClip
 from esn_interp.neurons.statistics import GateStatistics
 
 
@@ -131,8 +131,11 @@ class Accumulator:
         emotion: Int[np.ndarray, " clip"],
         kept: Bool[np.ndarray, " clip"],
         ids: Sequence[str],
+        speakers: Sequence[str] | None = None,
     ) -> None:
         """Add a batch whose run is over: ``emotion`` indexes `emotions`, ``kept`` is the success filter.
+
+        Ids and speakers are kept with the sums of single clips; a speaker may be unknown (empty).
 
         Raises
         ------
@@ -153,17 +156,41 @@ class Accumulator:
                     f"clip {clip}: the model's gates are not finite; run it in float32 or bfloat16"
                 )
         if self._keep_clips:
-            self._per_clip.append(_single_clips(held, emotion, kept, ids))
+            named = tuple(speakers) if speakers is not None else ("",) * len(ids)
+            self._per_clip.append(_single_clips(held, emotion, kept, ids, named))
         for row in range(len(ids)):
-            group = int(emotion[row]) + (0 if kept[row] else len(self.emotions))
-            self._clips[group] += 1
-            for at, scope in enumerate(SCOPES):
-                self._tokens[scope][group] += held.tokens[row, at]
-                for name in TOKEN_SUMS:
-                    self._sums[f"{scope}/{name}"][group] += getattr(held, name)[row, at]
-                self._add_clip(group, scope, held.firings[row, at], held.sum[row, at], held.tokens[row, at])
-            everywhere = (held.firings[row].sum(axis=0), held.sum[row].sum(axis=0), held.tokens[row].sum())
-            self._add_clip(group, ALL, *everywhere)
+            sums = {name: getattr(held, name)[row] for name in TOKEN_SUMS}
+            self._add(int(emotion[row]), bool(kept[row]), held.tokens[row], sums)
+
+    def add(self, clips: PerClip, rows: Int[np.ndarray, " chosen"]) -> None:
+        """Add clips that were run before, from their own sums: the same numbers as a run gives, to the bit."""
+        if self._keep_clips:
+            self._per_clip.append(clips.take(rows))
+        for row in rows.tolist():
+            tokens = np.array([clips.tokens[scope][row] for scope in SCOPES], dtype=np.int64)
+            sums = {
+                name: np.stack([clips.sums[f"{scope}/{name}"][row] for scope in SCOPES])
+                for name in TOKEN_SUMS
+            }
+            self._add(int(clips.emotion[row]), bool(clips.kept[row]), tokens, sums)
+
+    def _add(
+        self,
+        emotion: int,
+        kept: bool,
+        tokens: Int64[np.ndarray, " scope"],
+        sums: Mapping[str, Num[np.ndarray, "scope gate"]],
+    ) -> None:
+        """Add one clip's sums over its tokens, and what follows from them at clip level."""
+        group = emotion + (0 if kept else len(self.emotions))
+        self._clips[group] += 1
+        for at, scope in enumerate(SCOPES):
+            self._tokens[scope][group] += tokens[at]
+            for name, values in sums.items():
+                self._sums[f"{scope}/{name}"][group] += values[at]
+            self._add_clip(group, scope, sums["firings"][at], sums["sum"][at], tokens[at])
+        everywhere = (sums["firings"].sum(axis=0), sums["sum"].sum(axis=0), tokens.sum())
+        self._add_clip(group, ALL, *everywhere)
 
     def _add_clip(
         self,
@@ -196,12 +223,17 @@ class Accumulator:
 
 
 def _single_clips(
-    held: Reductions, emotion: Int[np.ndarray, " clip"], kept: Bool[np.ndarray, " clip"], ids: Sequence[str]
+    held: Reductions,
+    emotion: Int[np.ndarray, " clip"],
+    kept: Bool[np.ndarray, " clip"],
+    ids: Sequence[str],
+    speakers: tuple[str, ...],
 ) -> PerClip:
-    values: dict[str, np.ndarray] = {}
-    for at, scope in enumerate(SCOPES):
-        tokens = held.tokens[:, at, None]
-        for name, total in zip(VALUES, (held.firings, held.sum), strict=True):
-            values[f"{scope}/{name}"] = (total[:, at] / tokens).astype(np.float32)
-    tokens_of = {scope: held.tokens[:, at].astype(np.int32) for at, scope in enumerate(SCOPES)}
-    return PerClip(tuple(ids), emotion.astype(np.int32), kept.astype(np.bool_), tokens_of, values)
+    sums = {
+        # A copy: the batch holds its scopes side by side, and a view would keep all of it alive.
+        f"{scope}/{name}": getattr(held, name)[:, at].copy()
+        for at, scope in enumerate(SCOPES)
+        for name in TOKEN_SUMS
+    }
+    tokens = {scope: held.tokens[:, at].astype(np.int32) for at, scope in enumerate(SCOPES)}
+    return PerClip(tuple(ids), speakers, emotion.astype(np.int32), kept.astype(np.bool_), tokens, sums)

@@ -1,39 +1,80 @@
-"""Rates and means of single clips: optional, and large, so their size is told before they are kept."""
+"""The sums of single clips: optional, and large, so their size is told before they are kept."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int32
+from jaxtyping import Bool, Float64, Int, Int32, Num
 
-from esn_interp.neurons.layout import LayeredArrays, by_layer
+from esn_interp.errors import StatisticsError
+from esn_interp.neurons.layout import ALL, TOKEN_SUMS, LayeredArrays, by_layer, parse_scopes, sum_over
 from esn_interp.neurons.origin import Origin
 
-VALUES = ("rate", "mean")
+TYPES: dict[str, type[np.generic]] = {
+    kind: np.int32 if kind == "firings" else np.float64 for kind in TOKEN_SUMS
+}
+"""Type of each sum over the tokens of one clip."""
 
 
 @dataclass(frozen=True, eq=False)
 class PerClip:
-    """Firing rate and mean gate of each clip, by scope; clips in the order in which they were run.
+    """What every clip adds to the statistics, clips in the order in which they were run.
 
-    ``emotion`` indexes the statistics' emotions; ``kept`` says whether the clip passed the success filter.
-    ``values`` are named ``audio/rate``, ``audio/mean`` and so on, one column per gate (flat index); the
-    values over all positions follow from those of the scopes and their ``tokens``.
+    ``emotion`` indexes the statistics' emotions; ``kept`` says whether the clip passed the success filter; a
+    speaker who is not known is empty. ``sums`` are named ``audio/firings``, ``audio/sum``, ``audio/sum_sq``,
+    ``audio/sum_abs`` and so on, one column per gate (flat index). Nothing is rounded: the statistics of any
+    part of the clips follow from these to the bit, see `~esn_interp.neurons.resampling.subset`.
     """
 
     ids: tuple[str, ...]
+    speakers: tuple[str, ...]
     emotion: Int32[np.ndarray, " clip"]
     kept: Bool[np.ndarray, " clip"]
     tokens: Mapping[str, Int32[np.ndarray, " clip"]]
-    values: Mapping[str, Float32[np.ndarray, "clip gate"]]
+    sums: Mapping[str, Num[np.ndarray, "clip gate"]]
 
     def __len__(self) -> int:
         return len(self.ids)
 
+    def rate(self, scope: str = ALL) -> Float64[np.ndarray, "clip gate"]:
+        """Share of the tokens of one scope, or of all, at which each gate fires (0 to 1), per clip."""
+        return self._per_token("firings", scope)
+
+    def mean(self, scope: str = ALL) -> Float64[np.ndarray, "clip gate"]:
+        """Mean of each gate over the tokens of one scope, or of all, per clip."""
+        return self._per_token("sum", scope)
+
+    def rows(self, ids: Sequence[str]) -> Int[np.ndarray, " chosen"]:
+        """Where the clips of these ids are, in the order in which they were run.
+
+        Raises
+        ------
+        StatisticsError
+            When an id is not among the clips, or is that of several (after a merge over corpora).
+        """
+        wanted = set(ids)
+        found = [row for row, clip in enumerate(self.ids) if clip in wanted]
+        if missing := sorted(wanted.difference(self.ids)):
+            raise StatisticsError(f"clip {missing[0]!r} is not among the {len(self)} clips kept one by one")
+        if len(found) > len(wanted):
+            raise StatisticsError("several clips have the same id; take them before the corpora are merged")
+        return np.array(found, dtype=np.int64)
+
+    def take(self, rows: Int[np.ndarray, " chosen"]) -> "PerClip":
+        """The clips at these rows, in that order."""
+        return PerClip(
+            ids=tuple(self.ids[row] for row in rows),
+            speakers=tuple(self.speakers[row] for row in rows),
+            emotion=self.emotion[rows],
+            kept=self.kept[rows],
+            tokens={scope: values[rows] for scope, values in self.tokens.items()},
+            sums={name: values[rows] for name, values in self.sums.items()},
+        )
+
     @staticmethod
     def size(clips: int, gates: int, scopes: int) -> int:
-        """Bytes that the values of so many clips take."""
-        return clips * gates * scopes * len(VALUES) * np.dtype(np.float32).itemsize
+        """Bytes that the sums of so many clips take: 28 per clip, gate and scope."""
+        return clips * gates * scopes * sum(np.dtype(dtype).itemsize for dtype in TYPES.values())
 
     @classmethod
     def concatenate(cls, parts: Sequence["PerClip"]) -> "PerClip | None":
@@ -42,30 +83,46 @@ class PerClip:
             return None
         return cls(
             ids=tuple(clip for part in parts for clip in part.ids),
+            speakers=tuple(speaker for part in parts for speaker in part.speakers),
             emotion=np.concatenate([part.emotion for part in parts]),
             kept=np.concatenate([part.kept for part in parts]),
             tokens={
                 scope: np.concatenate([part.tokens[scope] for part in parts]) for scope in parts[0].tokens
             },
-            values={name: np.concatenate([part.values[name] for part in parts]) for name in parts[0].values},
+            sums={name: np.concatenate([part.sums[name] for part in parts]) for name in parts[0].sums},
         )
 
     def arrays(self, origin: Origin) -> dict[str, np.ndarray]:
-        """Every array under its name in the file, such as ``per_clip/audio/rate/07``."""
+        """Every array under its name in the file, such as ``per_clip/audio/firings/07``."""
         arrays: dict[str, np.ndarray] = {"per_clip/emotion": self.emotion, "per_clip/kept": self.kept}
         arrays |= {f"per_clip/{scope}/tokens": tokens for scope, tokens in self.tokens.items()}
-        for name, values in self.values.items():
+        for name, values in self.sums.items():
             arrays |= by_layer(f"per_clip/{name}", values, origin)
         return arrays
 
+    def header(self) -> dict[str, list[str]]:
+        """What the file's header says of the clips."""
+        return {"ids": list(self.ids), "speakers": list(self.speakers)}
+
     @classmethod
-    def read(cls, file: LayeredArrays, ids: Sequence[str], scopes: Sequence[str]) -> "PerClip":
-        """What `arrays` wrote, with the clips' ids from the header."""
-        clips, names = len(ids), [f"{scope}/{value}" for scope in scopes for value in VALUES]
+    def read(cls, file: LayeredArrays, header: Mapping[str, list[str]], scopes: Sequence[str]) -> "PerClip":
+        """What `arrays` and `header` wrote."""
+        clips = len(header["ids"])
         return cls(
-            ids=tuple(ids),
+            ids=tuple(header["ids"]),
+            speakers=tuple(header["speakers"]),
             emotion=file.flat("per_clip/emotion", np.int32, clips),
             kept=file.flat("per_clip/kept", np.bool_, clips),
             tokens={scope: file.flat(f"per_clip/{scope}/tokens", np.int32, clips) for scope in scopes},
-            values={name: file.gates(f"per_clip/{name}", np.float32, clips) for name in names},
+            sums={
+                f"{scope}/{kind}": file.gates(f"per_clip/{scope}/{kind}", dtype, clips)
+                for scope in scopes
+                for kind, dtype in TYPES.items()
+            },
         )
+
+    def _per_token(self, kind: str, scope: str) -> Float64[np.ndarray, "clip gate"]:
+        (name,) = parse_scopes(scope, tuple(self.tokens))
+        parts = tuple(self.tokens) if name == ALL else (name,)
+        tokens = sum_over(self.tokens[part] for part in parts)
+        return sum_over(self.sums[f"{part}/{kind}"] for part in parts) / tokens[:, None]

@@ -21,7 +21,7 @@ from esn_interp.neurons.origin import GatedModel, Origin
 from esn_interp.neurons.per_clip import PerClip
 from esn_interp.neurons.rates import Rates
 
-KIND, VERSION = "statistics", 1
+KIND, VERSION = "statistics", 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,7 +177,7 @@ class GateStatistics:
             "skipped": [list(pair) for pair in self.skipped],
             "prompt": self.prompt,
             "seed": self.seed,
-            "per_clip": list(self.per_clip.ids) if self.per_clip else None,
+            "per_clip": self.per_clip.header() if self.per_clip else None,
             "esn_interp": package_version(),
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
         }
@@ -207,7 +207,7 @@ class GateStatistics:
         """Statistics from the arrays and the header of a file called ``where``."""
         origin, scopes = Origin.from_header(header), tuple(header["scopes"])
         groups = 2 * len(header["emotions"])
-        file, ids = LayeredArrays(arrays, origin, where=where), header["per_clip"]
+        file, single = LayeredArrays(arrays, origin, where=where), header["per_clip"]
         return cls(
             origin=origin,
             emotions=tuple(header["emotions"]),
@@ -218,7 +218,7 @@ class GateStatistics:
             scopes=scopes,
             skipped=tuple((clip, reason) for clip, reason in header["skipped"]),
             seed=header["seed"],
-            per_clip=None if ids is None else PerClip.read(file, ids, scopes),
+            per_clip=None if single is None else PerClip.read(file, single, scopes),
         )
 
     def _disjoint(self, scope: str) -> tuple[str, ...]:

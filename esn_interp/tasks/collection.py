@@ -24,7 +24,7 @@ from esn_interp.tasks.recognition import Recognition
 FEW = 10
 """Fewer kept clips of an emotion than this are warned of: their means say little about it. (Our choice.)"""
 
-KIND, VERSION = "collection checkpoint", 1
+KIND, VERSION = "collection checkpoint", 2
 
 
 class CollectWarning(UserWarning):
@@ -74,7 +74,8 @@ def collect(
     limit
         Use this many clips at most, balanced over the emotions, drawn with ``seed``.
     per_clip
-        Keep every clip's own rates and means as well. Large: the size is told first, on stderr.
+        Keep every clip's own sums as well, from which the statistics of any part of the clips follow. Large,
+        28 bytes per clip, gate and scope: the size is told first, on stderr.
     strict
         Stop at the first clip whose audio is bad, instead of skipping and listing it.
     checkpoint, checkpoint_every
@@ -106,7 +107,7 @@ def collect(
     origin = Origin(lm.name, lm.fingerprint, lm.component, tuple(lm.widths), clips.name, clips.fingerprint)
     if per_clip and progress:
         size = PerClip.size(len(clips), origin.n_gates, len(SCOPES))
-        sys.stderr.write(f"Keeping rates and means of {len(clips)} clips: {_in_words(size)}\n")
+        sys.stderr.write(f"Keeping the sums of each of {len(clips)} clips: {_in_words(size)}\n")
     start, partial = _read(checkpoint, origin, recognition, per_clip) if resume else (0, None)
     accumulator = Accumulator(origin, recognition.emotions, per_clip=per_clip, start=partial)
     skipped = [Skipped(*pair) for pair in partial.skipped] if partial else []
@@ -130,7 +131,13 @@ def collect(
                 scores = lm.scores(encoded, recognition.labels, tap=tap)
                 truth = np.array([recognition.index(clip.emotion, clip=clip.id) for clip in batch.clips])
                 ids = [clip.id for clip in batch.clips]
-                accumulator.fold(tap, emotion=truth, kept=scores.argmax(axis=1) == truth, ids=ids)
+                accumulator.fold(
+                    tap,
+                    emotion=truth,
+                    kept=scores.argmax(axis=1) == truth,
+                    ids=ids,
+                    speakers=[clip.speaker for clip in batch.clips],
+                )
                 advance(len(batch))
             advance(len(skipped) - before)
             if checkpoint is not None:
