@@ -13,11 +13,11 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from esn_interp.errors import AudioError, EditError, ModelError
-from esn_interp.models.edits import EVERYWHERE, Edit
-from esn_interp.models.families.base import THINKER, Family, Inputs, Processor
+from esn_interp.models.edits import EVERYWHERE, SCOPE_CODES, Edit
+from esn_interp.models.families.base import THINKER, Family, Inputs, Processor, Spoken
 from esn_interp.models.fingerprint import compute_device, weights_fingerprint
 from esn_interp.models.gate_activations import GateActivations
-from esn_interp.models.gate_view import GateView, Tap, decoder_inputs, traced_run, view_gates
+from esn_interp.models.gate_view import GateView, Tap, traced_run, view_gates
 from esn_interp.models.gradients import Attributions, gate_attributions
 from esn_interp.models.scoring import Scorer
 from esn_interp.models.stacks import Stack
@@ -34,7 +34,7 @@ class Neurons(Protocol):
     @property
     def layer(self) -> Int[np.ndarray, " neuron"]: ...
     @property
-    def neuron(self) -> Int[np.ndarray, " neuron"]: ...
+    def in_layer(self) -> Int[np.ndarray, " neuron"]: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,6 +212,9 @@ class AudioLM:
         max_new_tokens: int = 32,
     ) -> list[str]:
         """Greedy free-text answers, one per waveform; edits act at every step."""
+        if self.family.clip_by_clip and len(waveforms) > 1:
+            each = [self.generate([w], prompt, edits=edits, max_new_tokens=max_new_tokens) for w in waveforms]
+            return [answers[0] for answers in each]
         inputs = self._inputs(waveforms, prompt)
         generator: Any = self.family.generator(self.model)
         arguments = {**inputs.tensors, "do_sample": False, "max_new_tokens": max_new_tokens}
@@ -219,6 +222,60 @@ class AudioLM:
         start = inputs.tensors["input_ids"].shape[1]
         decoded = self.processor.tokenizer.batch_decode(tokens[:, start:], skip_special_tokens=True)
         return [text.strip() for text in decoded]
+
+    def speak(
+        self,
+        audio: Any,
+        prompt: str,
+        *,
+        edits: Sequence[Edit] = (),
+        tap: Tap | None = None,
+        speaker: str | None = None,
+        max_new_tokens: int = 256,
+        max_seconds: float = 30.0,
+        seed: int = 0,
+    ) -> Spoken:
+        """What the model says aloud about one clip; edits of this component's gates act at every step.
+
+        A component that only speaks (a talker, a depth decoder) works on nothing but what is being generated, so all
+        of its tokens are in scope ``generated``. To edit another component of the same loaded model, open it with
+        ``load(lm.model, processor=lm.processor, component=...)``.
+
+        Parameters
+        ----------
+        audio
+            A path, a waveform at 16 kHz or a clip; None where the model can speak without hearing.
+        speaker
+            A voice of the model's own; its first by default.
+        max_new_tokens, max_seconds
+            Where its words and its speech are cut off.
+        seed
+            Speech codes are sampled, and vocoders may begin with noise: the same seed gives the same speech, so that
+            two edits differ by nothing else.
+
+        Raises
+        ------
+        ModelError
+            When the model does not speak, or not with this voice.
+        EditError
+            When an edit touched no token, because the model said nothing, for example.
+        """
+        waveform = None if audio is None else _waveform(audio)
+        inputs = self._on_device(
+            self.family.speech_inputs(self.processor, waveform, prompt, system=self.system)
+        )
+
+        def fn(max_new_tokens: int) -> Spoken:
+            return self.family.speak(
+                self.model, self.processor, inputs.tensors,
+                speaker=speaker, max_new_tokens=max_new_tokens, max_seconds=max_seconds,
+            )  # fmt: skip
+
+        reads = self.component in (self.family.answering or (THINKER,))
+        scopes = inputs.scopes if reads else torch.full((1, 1), SCOPE_CODES["generated"], device=self.device)
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            return self._run(fn, {"max_new_tokens": max_new_tokens}, scopes, edits, tap)
 
     # ---------------------------------------------------------------- looking and editing
 
@@ -325,7 +382,9 @@ class AudioLM:
                 f"{self.name}: a clip of {longest:.1f} s is longer than the {limit:g} s that {self.family.title} hears;"
                 " cut it, or leave it out"
             )
-        inputs = self.family.inputs(self.processor, waveforms, prompt, system=self.system)
+        return self._on_device(self.family.inputs(self.processor, waveforms, prompt, system=self.system))
+
+    def _on_device(self, inputs: Inputs) -> Inputs:
         tensors = {
             name: tensor.to(self.device, self.dtype if tensor.is_floating_point() else None)
             for name, tensor in inputs.tensors.items()
@@ -334,9 +393,8 @@ class AudioLM:
 
     def _captured(self, inputs: Inputs) -> dict[str, Any]:
         """The decoder's inputs: audio encoded and merged into the prompt."""
-        decoder, backbone = self.family.decoder(self.model), self.family.backbone(self.model)
         with self._lock, torch.no_grad():
-            return decoder_inputs(decoder, backbone, inputs.tensors)
+            return self.family.captured(self.model, inputs)
 
     def _run(
         self,
@@ -364,7 +422,7 @@ def _waveform(audio: Any) -> Float[np.ndarray, " sample"]:
 
 
 def _as_edits(neurons: Neurons | Iterable[Edit], alpha: float | None) -> tuple[Edit, ...]:
-    if not (hasattr(neurons, "layer") and hasattr(neurons, "neuron")):
+    if not (hasattr(neurons, "layer") and hasattr(neurons, "in_layer")):
         if alpha is not None:
             raise EditError("steered: alpha goes with neurons; ready-made edits carry their own gain")
         edits = tuple(cast(Iterable[Edit], neurons))
@@ -375,7 +433,7 @@ def _as_edits(neurons: Neurons | Iterable[Edit], alpha: float | None) -> tuple[E
             )
         chosen = cast(Neurons, neurons)
         edits = tuple(
-            Edit(int(layer), np.unique(chosen.neuron[chosen.layer == layer]), gain=1 + alpha)
+            Edit(int(layer), np.unique(chosen.in_layer[chosen.layer == layer]), gain=1 + alpha)
             for layer in np.unique(chosen.layer)
         )
     if not edits:
