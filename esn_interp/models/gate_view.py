@@ -71,6 +71,12 @@ class _Whole(nn.Module):
         self.decoder = decoder
 
 
+class _Layers(nn.Module):
+    def __init__(self, layers: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+
+
 class GateView(NNsight):
     """nnsight over a view; ``device`` is left alone so that accelerate's offloading keeps working."""
 
@@ -100,6 +106,23 @@ def decoder_inputs(
             f"{type(decoder).__name__} is called with positional arguments; its inputs can't be replayed"
         )
     return dict(keywords)
+
+
+def first_hidden(
+    layers: Sequence[nn.Module], fn: Callable[..., Any], batch: Mapping[str, Any]
+) -> Float[Tensor, "clip token hidden"]:
+    """The hidden state that enters the first of the layers in ``fn(**batch)``, without running any of them.
+
+    For models that merge audio into the prompt and run the decoder in one and the same module. The layers are given in
+    the order in which they run; each answers with a tuple that begins with the hidden state.
+    """
+    view: Any = GateView(_Layers(layers))
+    hidden: Any = None
+    with view.trace(fn=fn, **batch):
+        hidden = view.layers[0].inputs[0][0].save()
+        for layer in view.layers:
+            layer.skip((hidden,))
+    return hidden
 
 
 def traced_run(

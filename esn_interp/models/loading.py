@@ -69,13 +69,13 @@ def load(
         title = type(model).__name__
         if processor is None:
             raise ModelError(f"{title}: a loaded model needs its processor beside it: load(model, processor=...)")
-        family = family_of(getattr(getattr(model, "config", None), "model_type", title), gates=gates)
+        family = family_of(getattr(model, "config", None), gates=gates)
         processor = family.processor(model, processor)
         return AudioLM(model, processor, family, name=name or title, component=component, system=system)
 
     asked = str(name_or_path_or_model)
     path = str(bundled_path(asked)) if asked in BUNDLED else asked
-    family = family_of(_model_type(path, asked, trust_remote_code), gates=gates)
+    family = family_of(_config(path, asked, trust_remote_code), gates=gates)
     options: dict[str, Any] = {
         key: value
         for key, value in {
@@ -97,9 +97,9 @@ def load(
     return AudioLM(model, processor, family, name=name or asked, component=component, system=system)
 
 
-def _model_type(path: str, asked: str, trust_remote_code: bool) -> str:
+def _config(path: str, asked: str, trust_remote_code: bool) -> Any:
     try:
-        config = AutoConfig.from_pretrained(path, trust_remote_code=trust_remote_code)
+        return AutoConfig.from_pretrained(path, trust_remote_code=trust_remote_code)
     except (OSError, ValueError) as error:
         if not trust_remote_code and "trust_remote_code" in str(error):
             raise ModelError(
@@ -111,7 +111,6 @@ def _model_type(path: str, asked: str, trust_remote_code: bool) -> str:
             f"no model {asked!r}: neither bundled ({known}) nor a folder with a config.json nor to be had"
             f" from the hub ({_first_line(error)})"
         ) from error
-    return str(config.model_type)
 
 
 def _first_line(error: Exception) -> str:

@@ -10,6 +10,8 @@ from tiny import save_tiny
 
 from tiny_models.flamingo import save_audio_flamingo_3, save_music_flamingo
 from tiny_models.qwen3_omni import save_qwen3_omni
+from tiny_models.kimi import save_kimi_audio
+from tiny_models.minicpm import save_minicpm_o
 from tiny_models.whispered import save_glm_asr, save_qwen2_audio, save_voxtral
 
 BUILDERS: dict[str, Callable[[Path], Path]] = {
@@ -20,4 +22,6 @@ BUILDERS: dict[str, Callable[[Path], Path]] = {
     "qwen2-audio": save_qwen2_audio,
     "voxtral": save_voxtral,
     "glm-asr": save_glm_asr,
+    "kimi-audio": save_kimi_audio,
+    "minicpm-o": save_minicpm_o,
 }

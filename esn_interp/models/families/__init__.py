@@ -1,8 +1,12 @@
 """The kinds of models that can be asked about a clip, one file each."""
 
+from typing import Any
+
 from esn_interp.models.families.audio_flamingo_3 import AudioFlamingo3
 from esn_interp.models.families.base import Family, Inputs, Processor
 from esn_interp.models.families.glm_asr import GlmAsr
+from esn_interp.models.families.kimi_audio import KimiAudio
+from esn_interp.models.families.minicpm_o import MiniCPMO
 from esn_interp.models.families.music_flamingo import MusicFlamingo
 from esn_interp.models.families.qwen2_5_omni import Qwen25Omni
 from esn_interp.models.families.qwen2_audio import Qwen2Audio
@@ -18,15 +22,17 @@ FAMILIES: tuple[Family, ...] = (
     Qwen2Audio(),
     Voxtral(),
     GlmAsr(),
+    KimiAudio(),
+    MiniCPMO(),
 )
 
 
-def family_of(model_type: str, *, gates: str | None = None) -> Family:
-    """The family that handles a ``model_type``; one that goes by structure where there is none.
+def family_of(config: Any, *, gates: str | None = None) -> Family:
+    """The family of a model with this configuration; one that goes by structure where there is none.
 
     ``gates`` points at the gates by hand, such as ``"model.layers[*].mlp.act_fn"``, and overrules the family.
     """
-    known = [family for family in FAMILIES if model_type in family.model_types]
+    known = [family for family in FAMILIES if family.knows(config)]
     return known[0] if known and gates is None else ByStructure(gates)
 
 

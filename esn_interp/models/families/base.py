@@ -23,10 +23,10 @@ from transformers import (
     AutoProcessor,
     PreTrainedTokenizerBase,
 )
-
 from transformers.utils import logging as transformers_logging
 
 from esn_interp.errors import ModelError
+from esn_interp.models.gate_view import decoder_inputs
 from esn_interp.models.stacks import Stack, find_stacks
 
 AUTO_CLASSES = (
@@ -73,6 +73,24 @@ class Inputs:
         return codes.masked_fill(self.tensors["attention_mask"] == 0, -1)
 
 
+@dataclass(frozen=True, eq=False)
+class Spoken:
+    """What a model said: its words, where it writes any, and the sound at ``sampling_rate``.
+
+    Both are empty when it said nothing.
+    """
+
+    text: str
+    waveform: Float[np.ndarray, " sample"]
+    sampling_rate: int
+
+    @classmethod
+    def of(cls, tokenizer: PreTrainedTokenizerBase, tokens: Tensor, waveform: Tensor, rate: int) -> "Spoken":
+        """From the tokens of the answer and a waveform of any leading shape."""
+        text = cast(str, tokenizer.decode(tokens, skip_special_tokens=True)).strip()
+        return cls(text, waveform.detach().reshape(-1).float().cpu().numpy(), rate)
+
+
 class Family:
     """One kind of model: how it is loaded, how a clip and an instruction become its inputs, where its parts are."""
 
@@ -80,7 +98,7 @@ class Family:
     model_types: ClassVar[tuple[str, ...]]
     title: ClassVar[str]
     capability: ClassVar[str] = "recognise"
-    """``recognise`` (answers about audio), ``speak`` (that, and speech comes out) or ``gates only``."""
+    """``recognise`` (answers about audio), ``speak`` (speech comes out) or ``gates only``."""
     checkpoints: ClassVar[tuple[str, ...]] = ()
     needs: ClassVar[str] = "transformers only"
     tested: ClassVar[str] = "the real class"
@@ -94,8 +112,14 @@ class Family:
     max_seconds: ClassVar[float | None] = None
     """Longest clip that the encoder takes; None where it is windowed or unlimited."""
     sampling_rate: ClassVar[int] = 16_000
+    clip_by_clip: ClassVar[bool] = False
+    """Whether the model writes its answers one clip at a time."""
 
     # ---------------------------------------------------------------- loading
+
+    def knows(self, config: Any) -> bool:
+        """Whether a model with this configuration is of this kind."""
+        return getattr(config, "model_type", None) in self.model_types
 
     def load(
         self, path: str | Path, *, component: str = THINKER, **options: Any
@@ -160,12 +184,11 @@ class Family:
 
     def _skeleton(self) -> nn.Module | None:
         config = self.default_config()
-        auto = next((auto for auto in AUTO_CLASSES if type(config) in auto._model_mapping), None)
+        auto = next((auto for auto in AUTO_CLASSES if type(config) in _mapping(auto)), None)
         if auto is None:
             return None
-        kinds = auto._model_mapping[type(config)]
         with torch.device("meta"):
-            return (kinds[0] if isinstance(kinds, (list, tuple)) else kinds)(config)
+            return auto.from_config(config)
 
     def default_config(self) -> Any:
         """The configuration of `skeleton`; None where there is none."""
@@ -205,6 +228,40 @@ class Family:
         )
         return {name: value for name, value in made.items() if isinstance(value, Tensor)}
 
+    # ---------------------------------------------------------------- speech
+
+    def speech_inputs(
+        self,
+        processor: Processor,
+        waveform: Float[np.ndarray, " sample"] | None,
+        prompt: str,
+        *,
+        system: str | None = None,
+    ) -> Inputs:
+        """The inputs of one spoken answer; by default those of a question about a clip."""
+        if waveform is None:
+            raise ModelError(f"{self.title} speaks about a clip; give it one")
+        return self.inputs(processor, [waveform], prompt, system=system)
+
+    def speak(
+        self,
+        model: nn.Module,
+        processor: Processor,
+        inputs: Mapping[str, Tensor],
+        *,
+        speaker: str | None = None,
+        max_new_tokens: int = 256,
+        max_seconds: float = 30.0,
+    ) -> Spoken:
+        """Answer aloud; ``speaker`` is a voice of the model's own, its first when there are several.
+
+        Raises
+        ------
+        ModelError
+            When this kind of model has no speech of its own, or not this voice.
+        """
+        raise ModelError(f"{self.title} does not speak, it answers in writing")
+
     # ---------------------------------------------------------------- parts
 
     def stacks(self, model: nn.Module) -> dict[str, Stack]:
@@ -222,6 +279,10 @@ class Family:
     def decoder(self, model: nn.Module) -> nn.Module:
         """The decoder whose last hidden state the head reads."""
         return self.stacks(model)[THINKER].decoder
+
+    def captured(self, model: nn.Module, inputs: Inputs) -> dict[str, Any]:
+        """The decoder's inputs: audio encoded and merged into the prompt, without running the decoder."""
+        return decoder_inputs(self.decoder(model), self.backbone(model), inputs.tensors)
 
     def head(self, model: nn.Module) -> nn.Linear:
         """The unembedding."""
@@ -244,11 +305,16 @@ def load_auto(path: str | Path, **options: Any) -> nn.Module:
     return cast(nn.Module, known[0].from_pretrained(str(path), **options))
 
 
+def _mapping(auto: Any) -> Mapping[type, Any]:
+    """Which configurations an Auto class knows; transformers offers no public way to ask."""
+    return auto._model_mapping
+
+
 def _knows(auto: Any, path: str | Path, options: Mapping[str, Any]) -> bool:
     trust = bool(options.get("trust_remote_code"))
     config = AutoConfig.from_pretrained(str(path), trust_remote_code=trust)
     remote = getattr(config, "auto_map", None) or {}
-    return type(config) in auto._model_mapping or (trust and auto.__name__ in remote)
+    return type(config) in _mapping(auto) or (trust and auto.__name__ in remote)
 
 
 def messages(waveform: np.ndarray, prompt: str, *, system: str | None = None) -> list[dict[str, Any]]:
