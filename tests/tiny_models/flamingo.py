@@ -23,7 +23,11 @@ def save_audio_flamingo_3(folder: Path) -> Path:
 
 
 def save_music_flamingo(folder: Path) -> Path:
-    from transformers import MusicFlamingoConfig, MusicFlamingoForConditionalGeneration, MusicFlamingoProcessor
+    from transformers import (
+        MusicFlamingoConfig,
+        MusicFlamingoForConditionalGeneration,
+        MusicFlamingoProcessor,
+    )
 
     around = ("<|sound_bos|>", "<|sound_eos|>")
     tokens = parts.tokenizer("<|endoftext|>", "<|im_end|>", "<|im_start|>", "<sound>", *around)

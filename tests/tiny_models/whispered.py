@@ -56,7 +56,9 @@ def save_voxtral(folder: Path) -> Path:
     """The published checkpoints keep their tokenizer in mistral-common's format; here it is a usual one."""
     from transformers import VoxtralConfig, VoxtralForConditionalGeneration
 
-    tokens = parts.tokenizer("<pad>", "</s>", "<s>", "[INST]", "[/INST]", "[AUDIO]", "[BEGIN_AUDIO]", bos_token="<s>")
+    tokens = parts.tokenizer(
+        "<pad>", "</s>", "<s>", "[INST]", "[/INST]", "[AUDIO]", "[BEGIN_AUDIO]", bos_token="<s>"
+    )
     config = VoxtralConfig(
         audio_config=dict(
             model_type="voxtral_encoder", num_mel_bins=32, hidden_size=32, intermediate_size=128,

@@ -77,7 +77,9 @@ class Voxtral(Family):
             return_tensors="pt",
         )["input_features"][0]
         chunks = torch.stack(features.split(extractor.nb_max_frames, dim=1))
-        start, begin, end = (self._special(tokenizer, name) for name in ("[INST]", "[BEGIN_AUDIO]", "[/INST]"))
+        start, begin, end = (
+            self._special(tokenizer, name) for name in ("[INST]", "[BEGIN_AUDIO]", "[/INST]")
+        )
         audio = [processor.audio_token_id] * (features.shape[1] // _FRAMES_PER_TOKEN)
         text = cast(list[int], tokenizer(prompt, add_special_tokens=False)["input_ids"])
         ids = torch.tensor([[cast(int, tokenizer.bos_token_id), start, begin, *audio, *text, end]])
@@ -86,5 +88,7 @@ class Voxtral(Family):
     def _special(self, tokenizer: Any, name: str) -> int:
         token = tokenizer.convert_tokens_to_ids(name)
         if not isinstance(token, int) or token == tokenizer.unk_token_id:
-            raise ModelError(f"{self.title}: its tokenizer has no token {name}; this is the tokenizer of another model")
+            raise ModelError(
+                f"{self.title}: its tokenizer has no token {name}; this is the tokenizer of another model"
+            )
         return token
