@@ -18,6 +18,7 @@ from esn_interp.cli.options import (
     Split,
     Statistics,
     TokenScope,
+    TrustRemoteCode,
     clips_of,
     layer_bands,
     load_model,
@@ -76,6 +77,7 @@ def ablate(
     limit: Limit = None,
     draws: Draws = 20,
     batch_size: BatchSize = 32,
+    trust_remote_code: TrustRemoteCode = False,
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -89,7 +91,17 @@ def ablate(
     console = Console(json=as_json, quiet=quiet)
     out_file(out, ".json")
     where, known = positions_of(positions), statistics_of(stats)
-    experiment = _prepare(model, neurons, corpus, root, split=split, limit=limit, seed=seed, console=console)
+    experiment = _prepare(
+        model,
+        neurons,
+        corpus,
+        root,
+        split=split,
+        limit=limit,
+        seed=seed,
+        trust_remote_code=trust_remote_code,
+        console=console,
+    )
 
     from esn_interp.analysis.ablation import ablation
 
@@ -157,6 +169,7 @@ def dose(
     limit: Limit = None,
     draws: Draws = 20,
     batch_size: BatchSize = 32,
+    trust_remote_code: TrustRemoteCode = False,
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -177,7 +190,17 @@ def dose(
     ranges = layer_bands(bands, "--bands") if bands else None
     if bool(tops) != bool(stats):
         raise EsnError("--tops and --stats go together: sizes are selected from statistics")
-    experiment = _prepare(model, neurons, corpus, root, split=split, limit=limit, seed=seed, console=console)
+    experiment = _prepare(
+        model,
+        neurons,
+        corpus,
+        root,
+        split=split,
+        limit=limit,
+        seed=seed,
+        trust_remote_code=trust_remote_code,
+        console=console,
+    )
 
     from esn_interp.analysis.dose import dose_response
     from esn_interp.neurons.statistics import GateStatistics
@@ -210,6 +233,7 @@ def _prepare(
     split: Split,
     limit: int | None,
     seed: int,
+    trust_remote_code: bool,
     console: Console,
 ) -> _Experiment:
     """Load what is quick to refuse first: the neurons, then the clips, then the model."""
@@ -217,7 +241,7 @@ def _prepare(
 
     chosen = NeuronSet.load(neurons)
     clips = clips_of(corpus, root, split=split, limit=limit, seed=seed)
-    lm = load_model(model, progress=console.progress)
+    lm = load_model(model, progress=console.progress, trust_remote_code=trust_remote_code)
     chosen.check(lm)
     return _Experiment(lm, clips, chosen)
 

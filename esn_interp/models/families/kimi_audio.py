@@ -203,9 +203,7 @@ class KimiAudio(ClipByClip):
         return torch.cat(answer)
 
 
-def _forward(
-    model: Any, clip: Mapping[str, Tensor], start: int, cache: Any, *, use_cache: bool
-) -> CausalLMOutputWithPast:
+def _forward(model: Any, clip: Mapping[str, Tensor], start: int, cache: Any, *, use_cache: bool) -> Any:
     """The model's own forward; of its ``logits`` the first are those of speech, the second those of text."""
     streams = dict(clip)
     if (features := streams.pop("whisper_input_feature", None)) is not None:
@@ -249,20 +247,20 @@ class _Tokenizer(PreTrainedTokenizerBase):
         super().__init__()
         self.manager = manager
 
-    def __call__(self, text: str, *, add_special_tokens: bool = False) -> dict[str, list[int]]:
-        return {"input_ids": list(self.manager.text_tokenizer.encode(text, bos=False, eos=False))}
+    # Only what the package asks of a tokenizer; the arguments that it never gives are not looked at.
 
-    def convert_ids_to_tokens(self, ids: Sequence[int]) -> list[str]:
-        return [self.manager.text_tokenizer.decode([token]) for token in ids]
+    def __call__(self, *text: Any, **options: Any) -> Any:
+        return {"input_ids": list(self.manager.text_tokenizer.encode(text[0], bos=False, eos=False))}
 
-    def batch_decode(
-        self, sequences: Int[Tensor, "clip token"], *, skip_special_tokens: bool = True
-    ) -> list[str]:
+    def convert_ids_to_tokens(self, *ids: Any, **options: Any) -> Any:
+        return [self.manager.text_tokenizer.decode([token]) for token in ids[0]]
+
+    def batch_decode(self, *sequences: Any, **options: Any) -> Any:
         """What is said before each answer ends; tokens of speech and markers are no words."""
         special = self.manager.extra_tokens
         markers = {token for token in vars(special).values() if isinstance(token, int)}
         words: list[str] = []
-        for tokens in sequences.tolist():
+        for tokens in sequences[0].tolist():
             ends = tokens.index(special.kimia_text_eos) if special.kimia_text_eos in tokens else len(tokens)
             said = [t for t in tokens[:ends] if t < self.manager.kimia_token_offset and t not in markers]
             words.append(self.manager.text_tokenizer.decode(said))
