@@ -26,6 +26,7 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from esn_interp.errors import ModelError
+from esn_interp.models.families.hearing import require_heard
 from esn_interp.models.gate_view import decoder_inputs
 from esn_interp.models.stacks import Stack, find_stacks
 
@@ -210,7 +211,9 @@ class Family:
         """
         singles = [self.one_input(processor, waveform, prompt, system=system) for waveform in waveforms]
         padding = processor.tokenizer.pad_token_id
-        tensors = collate(singles, pad_token_id=padding if isinstance(padding, int) else 0)
+        if not isinstance(padding, int) or padding == processor.audio_token_id:
+            padding = 0 if processor.audio_token_id else 1  # padding must not be taken for audio
+        tensors = collate(singles, pad_token_id=padding)
         return Inputs(tensors, tensors["input_ids"].eq(processor.audio_token_id))
 
     def one_input(
@@ -226,6 +229,7 @@ class Family:
         made = processor.whole.apply_chat_template(
             conversation, add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt"
         )
+        require_heard(made.get("input_features"), processor.feature_extractor, waveform, self.title)
         return {name: value for name, value in made.items() if isinstance(value, Tensor)}
 
     # ---------------------------------------------------------------- speech
