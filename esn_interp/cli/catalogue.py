@@ -65,6 +65,7 @@ def _access_points(name: str, console: Console, *, trust_remote_code: bool) -> N
     """The access points of a family, from its default configuration, or of a model that is loaded for it."""
     from esn_interp.models.access import access_points
     from esn_interp.models.families import FAMILIES
+    from esn_interp.models.memory import collecting_memory
 
     family = next((family for family in FAMILIES if family.name == name), None)
     content: dict[str, Any]
@@ -75,12 +76,12 @@ def _access_points(name: str, console: Console, *, trust_remote_code: bool) -> N
                 f"{family.title} is not a class of transformers, so its structure shows only in a loaded model: give a"
                 f" checkpoint, such as {family.checkpoints[0]}"
             )
-        stacks, notes = family.stacks(skeleton), family.notes
+        model, stacks, notes = skeleton, family.stacks(skeleton), family.notes
         title = f"{family.title}, in the default configuration of transformers"
         content = {"name": name, "family": name}
     else:
         lm = load_model(name, progress=console.progress, trust_remote_code=trust_remote_code)
-        family, stacks, notes = lm.family, lm.stacks, lm.family.notes
+        model, family, stacks, notes = lm.model, lm.family, lm.stacks, lm.family.notes
         size = f"{lm.n_layers} layers, {lm.n_gates:,} gates"
         title = f"{lm.name}: {family.title}, {lm.component}, {size}, weights {lm.fingerprint}"
         content = {
@@ -96,10 +97,25 @@ def _access_points(name: str, console: Console, *, trust_remote_code: bool) -> N
         {**asdict(point), "access": point.access, "module": point.path} for point in points
     ]
     content["notes"] = list(notes)
+    lines = [title, ""]
+    if family.answering:
+        component = family.answering[0]
+        size = {"batch_size": 8, "tokens": 300, "emotions": 5, "bytes_per_value": 2}
+        memory = collecting_memory(
+            family.generator(model),
+            stacks[component],
+            hidden=int(family.head(model).in_features),
+            **size,
+        )
+        content["memory"] = {**asdict(memory), "total": memory.total, **size}
+        notes = (
+            f"collecting from the {component} takes {memory} in bfloat16, for batches of 8 prompts of 300 tokens",
+            *notes,
+        )
     header = ("component", "layers", "module", "gate", "shape in a trace")
     rows = [(p.component, p.layers, p.path, p.gate, p.shape) for p in points]
     roles = [f"{name}: {role}" for name, role in family.roles.items() if role and name in stacks]
-    lines = (title, "", table(header, rows), "", f"in a trace: {points[0].access}", *roles, *notes)
+    lines += [table(header, rows), "", f"in a trace: {points[0].access}", *roles, *notes]
     console.result(content, text="\n".join(lines))
 
 
