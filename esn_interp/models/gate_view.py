@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from nnsight import NNsight
 from nnsight.intervention.interleaver import OutOfOrderError
 from torch import Tensor, nn
-from transformers.modeling_outputs import MoeModelOutputWithPast
+from transformers.modeling_outputs import BaseModelOutputWithPast
 
 from esn_interp.errors import EditError, ModelError
 from esn_interp.models.edits import SCOPE_CODES, Edit, plan
@@ -77,6 +77,14 @@ class _Layers(nn.Module):
         self.layers = nn.ModuleList(layers)
 
 
+class _Skipped(BaseModelOutputWithPast):
+    """The output of a decoder that did not run: whatever else a model asks of it is None."""
+
+    def __getattr__(self, name: str) -> None:
+        if name.startswith("__"):
+            raise AttributeError(name)
+
+
 class GateView(NNsight):
     """nnsight over a view; ``device`` is left alone so that accelerate's offloading keeps working."""
 
@@ -99,7 +107,7 @@ def decoder_inputs(
     inputs: Any = None
     with view.trace(fn=backbone, use_cache=False, **batch):
         inputs = view.decoder.inputs.save()
-        view.decoder.skip(MoeModelOutputWithPast(last_hidden_state=inputs[1]["inputs_embeds"]))
+        view.decoder.skip(_Skipped(last_hidden_state=inputs[1]["inputs_embeds"]))
     positional, keywords = inputs
     if positional:
         raise ModelError(
@@ -174,7 +182,7 @@ def traced_run(
         if experts is not None:
             gate, experts = routed(gate, experts, clips=len(scopes))
         elif gate.ndim == 2:  # an expert that sees every token is given them in a single row
-            gate = gate.view(len(scopes), -1, gate.shape[-1])
+            gate = gate.view(len(scopes), len(gate) // len(scopes), gate.shape[-1])
         for edit in edits_here:
             where, count = _positions(edit, step, scopes, gate)
             if count and experts is not None:
@@ -217,6 +225,7 @@ def _positions(
     if step > 0:
         return (None, gate.shape[0] * gate.shape[1]) if "generated" in edit.positions else (None, 0)
     codes = [SCOPE_CODES[scope] for scope in edit.positions]
+    scopes = scopes[:, -gate.shape[1] :]  # a layer may compute no more of the prompt than its end
     where = torch.isin(scopes, torch.tensor(codes, device=scopes.device))
     if edit.positions == frozenset(SCOPE_CODES):
         return None, int(where.sum())  # padding is edited too, where nothing attends to it
