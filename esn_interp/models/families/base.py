@@ -12,17 +12,10 @@ from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
+import transformers
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from transformers import (
-    AutoConfig,
-    AutoModelForCausalLM,
-    AutoModelForMultimodalLM,
-    AutoModelForSeq2SeqLM,
-    AutoModelForTextToWaveform,
-    AutoProcessor,
-    PreTrainedTokenizerBase,
-)
+from transformers import AutoConfig, AutoProcessor, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
 from esn_interp.errors import ModelError
@@ -30,11 +23,16 @@ from esn_interp.models.families.hearing import require_heard
 from esn_interp.models.gate_view import decoder_inputs
 from esn_interp.models.stacks import Stack, find_stacks
 
-AUTO_CLASSES = (
-    AutoModelForMultimodalLM,
-    AutoModelForSeq2SeqLM,
-    AutoModelForTextToWaveform,
-    AutoModelForCausalLM,
+AUTO_CLASSES: tuple[Any, ...] = tuple(
+    getattr(transformers, name)
+    for name in (
+        "AutoModelForMultimodalLM",
+        "AutoModelForSeq2SeqLM",
+        "AutoModelForTextToWaveform",
+        "AutoModelForCausalLM",
+    )
+    # Models with code of their own need releases that lack one of these, or whole families of ours.
+    if hasattr(transformers, name)
 )
 THINKER = "thinker"
 PER_TOKEN = ("input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids", "audio_mask")

@@ -13,14 +13,10 @@ from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
+import transformers
 from jaxtyping import Float
 from torch import Tensor, nn
-from transformers import (
-    AutoFeatureExtractor,
-    AutoTokenizer,
-    Qwen2_5OmniForConditionalGeneration,
-    Qwen2_5OmniThinkerForConditionalGeneration,
-)
+from transformers import AutoFeatureExtractor, AutoTokenizer
 from transformers.utils.hub import cached_file
 
 from esn_interp.errors import ModelError
@@ -48,14 +44,14 @@ class Qwen25Omni(Family):
         " load(lm.model, processor=lm.processor)",
     )
     placeholder: ClassVar[str] = "<|AUDIO|>"
-    whole_class: ClassVar[Any] = Qwen2_5OmniForConditionalGeneration
-    thinker_class: ClassVar[Any] = Qwen2_5OmniThinkerForConditionalGeneration
+    whole_class: ClassVar[str] = "Qwen2_5OmniForConditionalGeneration"
+    thinker_class: ClassVar[str] = "Qwen2_5OmniThinkerForConditionalGeneration"
 
     def load(
         self, path: str | Path, *, component: str = THINKER, **options: Any
     ) -> tuple[nn.Module, Processor]:
         """The thinker alone is loaded to answer; the whole model where the talker's gates are meant."""
-        kind = self.thinker_class if component == THINKER else self.whole_class
+        kind: Any = getattr(transformers, self.thinker_class if component == THINKER else self.whole_class)
         model = kind.from_pretrained(str(path), **options)
         tokenizer = AutoTokenizer.from_pretrained(str(path))
         template = getattr(tokenizer, "chat_template", None) or _template_file(path)

@@ -16,10 +16,6 @@ from typing import Any, ClassVar, cast
 import numpy as np
 from jaxtyping import Float
 from torch import Tensor, nn
-from transformers import (
-    Qwen3OmniMoeForConditionalGeneration,
-    Qwen3OmniMoeThinkerForConditionalGeneration,
-)
 
 from esn_interp.models.families.base import THINKER, Inputs, Processor, Spoken
 from esn_interp.models.families.qwen2_5_omni import RATE, Qwen25Omni, spoken_or_silent
@@ -60,8 +56,8 @@ class Qwen3Omni(Qwen25Omni):
         " shorter clip differently in every batch",
     )
     placeholder = "<|audio_pad|>"
-    whole_class = Qwen3OmniMoeForConditionalGeneration
-    thinker_class = Qwen3OmniMoeThinkerForConditionalGeneration
+    whole_class = "Qwen3OmniMoeForConditionalGeneration"
+    thinker_class = "Qwen3OmniMoeThinkerForConditionalGeneration"
 
     def load(
         self, path: str | Path, *, component: str = THINKER, **options: Any
