@@ -90,6 +90,7 @@ def load(
     try:
         model, found = family.load(path, component=component, **options)
     except (OSError, ValueError, ImportError) as error:
+        _refuse_code(error, asked, trust_remote_code)
         raise ModelError(f"model {asked!r} can't be loaded: {_first_line(error)}") from error
     for parameter in model.parameters():
         parameter.requires_grad_(False)
@@ -101,15 +102,20 @@ def _config(path: str, asked: str, trust_remote_code: bool) -> Any:
     try:
         return AutoConfig.from_pretrained(path, trust_remote_code=trust_remote_code)
     except (OSError, ValueError) as error:
-        if not trust_remote_code and "trust_remote_code" in str(error):
-            raise ModelError(
-                f"model {asked!r} comes with code of its own, which runs only when you say so: pass"
-                " trust_remote_code=True, if you trust where it is from"
-            ) from error
+        _refuse_code(error, asked, trust_remote_code)
         known = ", ".join(BUNDLED)
         raise ModelError(
             f"no model {asked!r}: neither bundled ({known}) nor a folder with a config.json nor to be had"
             f" from the hub ({_first_line(error)})"
+        ) from error
+
+
+def _refuse_code(error: Exception, asked: str, trust_remote_code: bool) -> None:
+    """Say what is missing where the trouble is a checkpoint's own code, of model or processor."""
+    if not trust_remote_code and "trust_remote_code" in str(error):
+        raise ModelError(
+            f"model {asked!r} comes with code of its own, which runs only when you say so: pass"
+            " trust_remote_code=True, if you trust where it is from"
         ) from error
 
 

@@ -207,6 +207,8 @@ def _features(mlp: nn.Module, name: str, side: int) -> int | None:
     """Outputs (side 0) or inputs (side 1) of a projection; quantised ones keep them as attributes only."""
     projection = getattr(mlp, name, None)
     size = getattr(projection, ("out_features", "in_features")[side], None)
+    if size is None:
+        size = getattr(projection, ("nf", "nx")[side], None)  # the transposed linear of GPT-2
     if size is None and (weight := getattr(projection, "weight", None)) is not None:
         size = weight.shape[-2 + side]
     return None if size is None else int(size)

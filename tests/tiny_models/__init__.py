@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tiny import save_tiny
 
+from tiny_models.conformers import save_granite_speech, save_phi4_multimodal
 from tiny_models.flamingo import save_audio_flamingo_3, save_music_flamingo
 from tiny_models.qwen3_omni import save_qwen3_omni
 from tiny_models.kimi import save_kimi_audio
@@ -22,6 +23,8 @@ BUILDERS: dict[str, Callable[[Path], Path]] = {
     "qwen2-audio": save_qwen2_audio,
     "voxtral": save_voxtral,
     "glm-asr": save_glm_asr,
+    "granite-speech": save_granite_speech,
+    "phi-4-multimodal": save_phi4_multimodal,
     "kimi-audio": save_kimi_audio,
     "minicpm-o": save_minicpm_o,
 }

@@ -5,9 +5,11 @@ from typing import Any
 from esn_interp.models.families.audio_flamingo_3 import AudioFlamingo3
 from esn_interp.models.families.base import Family, Inputs, Processor
 from esn_interp.models.families.glm_asr import GlmAsr
+from esn_interp.models.families.granite_speech import GraniteSpeech
 from esn_interp.models.families.kimi_audio import KimiAudio
 from esn_interp.models.families.minicpm_o import MiniCPMO
 from esn_interp.models.families.music_flamingo import MusicFlamingo
+from esn_interp.models.families.phi4_multimodal import Phi4Multimodal
 from esn_interp.models.families.qwen2_5_omni import Qwen25Omni
 from esn_interp.models.families.qwen2_audio import Qwen2Audio
 from esn_interp.models.families.qwen3_omni import Qwen3Omni
@@ -22,6 +24,8 @@ FAMILIES: tuple[Family, ...] = (
     Qwen2Audio(),
     Voxtral(),
     GlmAsr(),
+    GraniteSpeech(),
+    Phi4Multimodal(),
     KimiAudio(),
     MiniCPMO(),
 )

@@ -21,7 +21,7 @@ from transformers.utils import logging as transformers_logging
 from esn_interp.errors import ModelError
 from esn_interp.models.families.hearing import require_heard
 from esn_interp.models.gate_view import decoder_inputs
-from esn_interp.models.stacks import Stack, find_stacks
+from esn_interp.models.stacks import Stack, find_stacks, no_stack
 
 AUTO_CLASSES: tuple[Any, ...] = tuple(
     getattr(transformers, name)
@@ -138,13 +138,7 @@ class Family:
         """
         if isinstance(given, Processor):
             return given
-        tokenizer = getattr(given, "tokenizer", None)
-        extractor = getattr(given, "feature_extractor", None) or getattr(given, "audio_processor", None)
-        if tokenizer is None or extractor is None:
-            raise ModelError(
-                f"{type(given).__name__} is not a processor for audio and text (it lacks a tokenizer or a feature"
-                f" extractor); load the one that belongs to {self.title}"
-            )
+        tokenizer, extractor = self.halves(given)
         token = self.audio_token_id(model, given)
         theirs = getattr(given, "audio_token_id", None)
         if isinstance(theirs, int) and theirs != token:
@@ -157,7 +151,25 @@ class Family:
                 f"{type(given).__name__}: its audio token is number {token}, but the model knows {rows} tokens;"
                 " this is the processor of another model"
             )
+        bins = getattr(getattr(getattr(model, "config", None), "audio_config", None), "num_mel_bins", None)
+        theirs = getattr(extractor, "feature_size", None)
+        if isinstance(bins, int) and isinstance(theirs, int) and bins != theirs:
+            raise ModelError(
+                f"{type(given).__name__}: its features have {theirs} mel bands, the model's encoder takes {bins}; this"
+                " is the processor of another model"
+            )
         return Processor(tokenizer, extractor, getattr(given, "chat_template", None) or "", given, token)
+
+    def halves(self, given: Any) -> tuple[PreTrainedTokenizerBase, Any]:
+        """Tokenizer and feature extractor of a processor of transformers."""
+        tokenizer = getattr(given, "tokenizer", None)
+        extractor = getattr(given, "feature_extractor", None) or getattr(given, "audio_processor", None)
+        if tokenizer is None or extractor is None:
+            raise ModelError(
+                f"{type(given).__name__} is not a processor for audio and text (it lacks a tokenizer or a feature"
+                f" extractor); load the one that belongs to {self.title}"
+            )
+        return tokenizer, extractor
 
     def audio_token_id(self, model: nn.Module, processor: Any) -> int:
         """The token that stands for audio in a prompt, from the model's configuration or its processor."""
@@ -166,7 +178,10 @@ class Family:
             for name in ("audio_token_id", "audio_token_index"):
                 if isinstance(token := getattr(holder, name, None), int):
                     return token
-        raise ModelError(f"{type(model).__name__}: no audio token in its configuration; is it a text-only model?")
+        raise ModelError(
+            f"{type(model).__name__}: no audio token in its configuration, so audio has no place in its prompt (is it a"
+            " text-only model?)"
+        )
 
     def skeleton(self) -> nn.Module | None:
         """The model in transformers' default configuration, without weights: for looking at its structure.
@@ -223,6 +238,7 @@ class Family:
         system: str | None = None,
     ) -> dict[str, Tensor]:
         """The inputs of one clip, batch axis included, as the model's own processor makes them."""
+        require_template(processor.chat_template, type(processor.whole).__name__)
         conversation = messages(waveform, prompt, system=system)
         made = processor.whole.apply_chat_template(
             conversation, add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt"
@@ -268,7 +284,9 @@ class Family:
 
     def stacks(self, model: nn.Module) -> dict[str, Stack]:
         """The decoder stacks by name."""
-        return find_stacks(model)
+        if not (found := find_stacks(model)):
+            raise no_stack(model)
+        return found
 
     def generator(self, model: nn.Module) -> nn.Module:
         """The module with ``forward`` to logits and ``generate`` to text."""

@@ -60,14 +60,12 @@ class GraniteSpeech(EncodedAlone):
 
     def processor(self, model: nn.Module, given: Any) -> Processor:
         self._require_adapter(model, type(model).__name__)
-        made = super().processor(model, given)
-        if isinstance(made.feature_extractor, _Features):
-            return made
-        template = require_template(
-            cast(str | None, made.tokenizer.chat_template) or made.chat_template, type(given).__name__
-        )
-        settings = vars(made.feature_extractor)
-        return Processor(made.tokenizer, _Features(settings), template, audio_token_id=made.audio_token_id)
+        if isinstance(given, Processor):
+            return given
+        tokenizer, extractor = self.halves(given)
+        template = require_template(cast(str | None, tokenizer.chat_template), type(given).__name__)
+        token = self.audio_token_id(model, given)  # may lie beyond the embedding, which never sees it
+        return Processor(tokenizer, _Features(vars(extractor)), template, audio_token_id=token)
 
     def _require_adapter(self, model: nn.Module, where: str) -> None:
         if cast(Any, model.config).has_lora_adapter and not getattr(model, "_hf_peft_config_loaded", False):
