@@ -214,9 +214,18 @@ def test_models_and_corpora_are_listed():
 def test_a_model_tells_where_its_gates_are(model: Path):
     content = esn("models", str(model), "--json").content
     assert (content["layers"], content["gates"]) == (3, 72)
-    assert [point["layer"] for point in content["access_points"]] == [0, 1, 2]
-    assert all(point["module"].endswith(".mlp.act_fn") for point in content["access_points"])
-    assert "lm.layers[2].gate.output" in esn("models", str(model)).out
+    (points,) = content["access_points"]
+    assert (points["component"], points["first"], points["last"], points["gates"]) == ("thinker", 0, 2, 24)
+    assert points["module"] == "model.language_model.layers.*.mlp.act_fn"
+    assert "lm.layers[i].gate.output" in esn("models", str(model)).out
+
+
+def test_a_family_tells_where_its_gates_are_without_a_checkpoint():
+    content = esn("models", "qwen2.5-omni", "--json").content
+    points = {point["component"]: point for point in content["access_points"]}
+    assert points["thinker"]["module"] == "thinker.model.language_model.layers.*.mlp.act_fn"
+    assert points["talker"]["module"] == "talker.model.layers.*.mlp.act_fn"
+    assert points["thinker"]["shape"] == "[clip, token, 18944]"
 
 
 @pytest.fixture
@@ -246,7 +255,7 @@ def test_demo_writes_the_study_and_prints_its_summary(tmp_path: Path):
 
 
 def test_our_own_faults_say_where_to_report_them(monkeypatch: pytest.MonkeyPatch):
-    def broken(name: str, progress: bool) -> SimpleNamespace:
+    def broken(name: str, **options: bool) -> SimpleNamespace:
         raise RuntimeError("the floor\ngave way")
 
     monkeypatch.setattr("esn_interp.cli.catalogue.load_model", broken)

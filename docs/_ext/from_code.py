@@ -67,15 +67,16 @@ class Families(_Markdown):
     def markdown(self) -> str:
         from esn_interp.models.families import FAMILIES
 
-        header = ["family", "`model_type`", "checkpoints", "can", "needs"]
+        header = ["family", "`model_type`", "checkpoints", "can", "tested on", "needs"]
         rows = [
-            [f.title, _code(f.model_types), _code(f.checkpoints), f.capability, f.needs] for f in FAMILIES
+            [f.title, _code(f.model_types), _code(f.checkpoints), f.capability, f.tested, f.needs]
+            for f in FAMILIES
         ]
         return _table(header, rows)
 
 
 class AccessPoints(_Markdown):
-    """Where the gates of a bundled model are."""
+    """Where the gates are: of a bundled model, or of every family in transformers' default configuration."""
 
     required_arguments = 1
 
@@ -83,17 +84,29 @@ class AccessPoints(_Markdown):
         from transformers.utils.logging import disable_progress_bar
 
         import esn_interp as esn
-        from esn_interp.models.gate_view import find_decoders
+        from esn_interp.models.access import access_points
+        from esn_interp.models.families import FAMILIES
 
         disable_progress_bar()
-        lm = esn.load(self.arguments[0])
-        decoder = lm.family.decoder(lm.model)
-        path = next(path for path, module in find_decoders(lm.model).items() if module is decoder)
+        if self.arguments[0] != "families":
+            lm = esn.load(self.arguments[0])
+            return self._points(access_points(lm.stacks, lm.family.roles))
+        parts: list[str] = []
+        for family in FAMILIES:
+            skeleton = family.skeleton()
+            parts += [f"**{family.title}**", *(f"- {note}" for note in family.notes)]
+            parts += [f"- `{name}`: {role}" for name, role in family.roles.items()]
+            if skeleton is not None:
+                parts += ["", self._points(access_points(family.stacks(skeleton), family.roles))]
+            parts.append("")
+        return "\n".join(parts)
+
+    def _points(self, points: Iterable[Any]) -> str:
         rows = [
-            [layer, width, f"`lm.layers[{layer}].gate.output`", f"`{path}.layers.{layer}.mlp.act_fn`"]
-            for layer, width in enumerate(lm.widths)
+            [f"`{p.component}`", p.layers, f"`{p.path}`", f"`{p.gate}`", p.shape.replace("[", "\\[")]
+            for p in points
         ]
-        return _table(["layer", "gates", "in a trace", "module"], rows)
+        return _table(["component", "layers", "module", "gate", "shape in a trace"], rows)
 
 
 class Corpora(_Markdown):

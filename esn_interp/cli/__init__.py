@@ -5,7 +5,7 @@ Heavy libraries are imported inside the commands, so that help and usage errors 
 
 import typer
 
-from esn_interp.cli import catalogue, checks, effects, mechanism, neurons, steering, structure, whole
+from esn_interp.cli import catalogue, checks, effects, mechanism, neurons, steering, structure, study, whole
 from esn_interp.cli.guard import Guard
 
 app = typer.Typer(
@@ -33,6 +33,7 @@ app.command("efficiency")(structure.efficiency)
 app.command("ground")(mechanism.ground)
 app.command("attribute")(mechanism.attribute)
 app.command("redundancy")(mechanism.redundancy)
+app.command("study")(study.study)
 app.command("report")(whole.report)
 app.command("models")(catalogue.models)
 app.command("corpora")(catalogue.corpora)

@@ -1,17 +1,21 @@
 """`esn models` and `esn corpora`: what can be loaded, what each needs, where its gates are."""
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
 
 from esn_interp.cli.console import AsJson, Console, Quiet, Seed, table
-from esn_interp.cli.options import load_model
+from esn_interp.cli.options import TrustRemoteCode, load_model
+from esn_interp.errors import ModelError
 
 
 def models(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="Load this model and print its access points.")
+        str | None,
+        typer.Argument(metavar="[NAME]", help="A family, or a model to load: print its access points."),
     ] = None,
+    trust_remote_code: TrustRemoteCode = False,
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -19,63 +23,100 @@ def models(
     """What models can be loaded, and where their gates are."""
     console = Console(json=as_json, quiet=quiet)
     if name is not None:
-        _access_points(name, console)
+        _access_points(name, console, trust_remote_code=trust_remote_code)
         return
 
     from esn_interp.models.families import FAMILIES
     from esn_interp.models.loading import BUNDLED
 
-    bundled = [
-        {
-            "name": model,
-            "family": "qwen2.5-omni",
-            "can": "recognise",
-            "needs": "nothing: it comes with esn_interp",
-        }
+    rows = [
+        {"name": model, "family": "qwen2.5-omni", "can": "recognise", "tested": "itself", "needs": "nothing"}
         for model in BUNDLED
     ]
-    named = [
-        {"name": checkpoint, "family": family.name, "can": family.capability, "needs": family.needs}
-        for family in FAMILIES
-        for checkpoint in family.checkpoints
-    ]
-    rows = bundled + named
-    content = {"models": rows, "families": {family.name: list(family.model_types) for family in FAMILIES}}
-    console.result(
-        content, text=table(("name", "family", "can", "needs"), [list(row.values()) for row in rows])
-    )
-
-
-def _access_points(name: str, console: Console) -> None:
-    from esn_interp.models.gate_view import find_decoders
-
-    lm = load_model(name, progress=console.progress)
-    decoder = lm.family.decoder(lm.model)
-    path = next(path for path, module in find_decoders(lm.model).items() if module is decoder)
-    points = [
+    rows += [
         {
-            "layer": layer,
-            "gates": width,
-            "access": f"lm.layers[{layer}].gate.output",
-            "module": f"{path}.layers.{layer}.mlp.act_fn",
+            "name": checkpoint,
+            "family": family.name,
+            "can": family.capability,
+            "tested": family.tested,
+            "needs": family.needs,
         }
-        for layer, width in enumerate(lm.widths)
+        for family in FAMILIES
+        for checkpoint in family.checkpoints or (family.name,)
     ]
-    content: dict[str, Any] = {
-        "name": lm.name,
-        "family": lm.family.name,
-        "fingerprint": lm.fingerprint,
-        "component": lm.component,
-        "layers": lm.n_layers,
-        "gates": lm.n_gates,
-        "access_points": points,
-    }
-    title = (
-        f"{lm.name}: {lm.family.title}, {lm.component}, {lm.n_layers} layers, {lm.n_gates:,} gates, weights "
-        f"{lm.fingerprint}"
-    )
-    rows = [list(point.values()) for point in points]
-    console.result(content, text=f"{title}\n\n{table(('layer', 'gates', 'in a trace', 'module'), rows)}")
+    families = [
+        {
+            "name": family.name,
+            "title": family.title,
+            "can": family.capability,
+            "tested": family.tested,
+            "needs": family.needs,
+            "model_types": list(family.model_types),
+            "notes": list(family.notes),
+        }
+        for family in FAMILIES
+    ]
+    text = table(("name", "family", "can", "tested on", "needs"), [list(row.values()) for row in rows])
+    other = "\n\nAny other speech model of transformers is tried by its structure; `esn models NAME` shows the gates."
+    console.result({"models": rows, "families": families}, text=text + other)
+
+
+def _access_points(name: str, console: Console, *, trust_remote_code: bool) -> None:
+    """The access points of a family, from its default configuration, or of a model that is loaded for it."""
+    from esn_interp.models.access import access_points
+    from esn_interp.models.families import FAMILIES
+    from esn_interp.models.memory import collecting_memory
+
+    family = next((family for family in FAMILIES if family.name == name), None)
+    content: dict[str, Any]
+    if family is not None:
+        skeleton = family.skeleton()
+        if skeleton is None:
+            raise ModelError(
+                f"{family.title} is not a class of transformers, so its structure shows only in a loaded model: give a"
+                f" checkpoint, such as {family.checkpoints[0]}"
+            )
+        model, stacks, notes = skeleton, family.stacks(skeleton), family.notes
+        title = f"{family.title}, in the default configuration of transformers"
+        content = {"name": name, "family": name}
+    else:
+        lm = load_model(name, progress=console.progress, trust_remote_code=trust_remote_code)
+        model, family, stacks, notes = lm.model, lm.family, lm.stacks, lm.family.notes
+        size = f"{lm.n_layers} layers, {lm.n_gates:,} gates"
+        title = f"{lm.name}: {family.title}, {lm.component}, {size}, weights {lm.fingerprint}"
+        content = {
+            "name": lm.name,
+            "family": family.name,
+            "fingerprint": lm.fingerprint,
+            "component": lm.component,
+            "layers": lm.n_layers,
+            "gates": lm.n_gates,
+        }
+    points = access_points(stacks, family.roles)
+    content["access_points"] = [
+        {**asdict(point), "access": point.access, "module": point.path} for point in points
+    ]
+    content["notes"] = list(notes)
+    lines = [title, ""]
+    if family.answering:
+        component = family.answering[0]
+        size = {"batch_size": 8, "tokens": 300, "emotions": 5, "bytes_per_value": 2}
+        memory = collecting_memory(
+            family.generator(model),
+            stacks[component],
+            hidden=int(family.head(model).in_features),
+            **size,
+        )
+        content["memory"] = {**asdict(memory), "total": memory.total, **size}
+        notes = (
+            f"collecting from the {component} takes {memory} in bfloat16, for batches of 8 prompts of 300 tokens",
+            *notes,
+        )
+    header = ("component", "layers", "module", "gate", "shape in a trace")
+    rows = [(p.component, p.layers, p.path, p.gate, p.shape) for p in points]
+    roles = [f"{name}: {role}" for name, role in family.roles.items() if role and name in stacks]
+    lines += [table(header, rows), "", f"in a trace: {points[0].access}", *roles, *notes]
+    console.result(content, text="\n".join(lines))
 
 
 def corpora(seed: Seed = 0, as_json: AsJson = False, quiet: Quiet = False) -> None:

@@ -18,6 +18,7 @@ from esn_interp.cli.options import (
     Split,
     Statistics,
     TokenScope,
+    TrustRemoteCode,
     clips_of,
     layer_bands,
     load_model,
@@ -70,6 +71,7 @@ def ablate(
     limit: Limit = None,
     draws: Draws = 20,
     batch_size: BatchSize = 32,
+    trust_remote_code: TrustRemoteCode = False,
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -83,7 +85,17 @@ def ablate(
     console = Console(json=as_json, quiet=quiet)
     out_file(out, ".json")
     where, known = positions_of(positions), statistics_of(stats)
-    experiment = prepare(model, neurons, corpus, root, split=split, limit=limit, seed=seed, console=console)
+    experiment = prepare(
+        model,
+        neurons,
+        corpus,
+        root,
+        split=split,
+        limit=limit,
+        seed=seed,
+        trust_remote_code=trust_remote_code,
+        console=console,
+    )
 
     from esn_interp.analysis.ablation import ablation
 
@@ -151,6 +163,7 @@ def dose(
     limit: Limit = None,
     draws: Draws = 20,
     batch_size: BatchSize = 32,
+    trust_remote_code: TrustRemoteCode = False,
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -171,7 +184,17 @@ def dose(
     ranges = layer_bands(bands, "--bands") if bands else None
     if bool(tops) != bool(stats):
         raise EsnError("--tops and --stats go together: sizes are selected from statistics")
-    experiment = prepare(model, neurons, corpus, root, split=split, limit=limit, seed=seed, console=console)
+    experiment = prepare(
+        model,
+        neurons,
+        corpus,
+        root,
+        split=split,
+        limit=limit,
+        seed=seed,
+        trust_remote_code=trust_remote_code,
+        console=console,
+    )
 
     from esn_interp.analysis.dose import dose_response
 
@@ -203,6 +226,7 @@ def prepare(
     split: Split,
     limit: int | None,
     seed: int,
+    trust_remote_code: bool,
     console: Console,
 ) -> Experiment:
     """Load what is quick to refuse first: the neurons, then the clips, then the model."""
@@ -210,6 +234,6 @@ def prepare(
 
     chosen = NeuronSet.load(neurons)
     clips = clips_of(corpus, root, split=split, limit=limit, seed=seed)
-    lm = load_model(model, progress=console.progress)
+    lm = load_model(model, progress=console.progress, trust_remote_code=trust_remote_code)
     chosen.check(lm)
     return Experiment(lm, clips, chosen)

@@ -13,6 +13,7 @@ from esn_interp.cli.options import (
     Model,
     Root,
     Split,
+    TrustRemoteCode,
     clips_of,
     load_model,
     out_file,
@@ -44,6 +45,7 @@ def collect(
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at the first bad clip instead of skipping it.")
     ] = False,
+    trust_remote_code: TrustRemoteCode = False,
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -59,7 +61,7 @@ def collect(
 
     from esn_interp.tasks.collection import collect as collect_statistics
 
-    lm = load_model(model, progress=console.progress)
+    lm = load_model(model, progress=console.progress, trust_remote_code=trust_remote_code)
     checkpoint = out.with_suffix(".partial.safetensors")
     with console.warnings():
         statistics = collect_statistics(

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 Model = Annotated[
     str, typer.Option("--model", metavar="M", help="A bundled model, a Hugging Face name or a folder.")
 ]
+TrustRemoteCode = Annotated[
+    bool,
+    typer.Option("--trust-remote-code", help="Run the code that comes with the model; only if you trust it."),
+]
 Corpus = Annotated[
     str,
     typer.Option("--corpus", metavar="C", help="A corpus by name (see `esn corpora`), a folder or a table."),
@@ -166,7 +170,7 @@ def statistics_of(path: Path | None) -> "GateStatistics | None":
     return GateStatistics.load(path)
 
 
-def load_model(name: str, *, progress: bool) -> "AudioLM":
+def load_model(name: str, *, progress: bool, trust_remote_code: bool = False) -> "AudioLM":
     """The model of that name; a misspelled one is refused before anything heavy is imported.
 
     ``progress`` shows a bar while the weights are read, which takes minutes where a model is large.
@@ -196,7 +200,7 @@ def load_model(name: str, *, progress: bool) -> "AudioLM":
         transformers_logging.enable_progress_bar()
     else:
         transformers_logging.disable_progress_bar()
-    return load(name)
+    return load(name, trust_remote_code=trust_remote_code)
 
 
 def clips_of(corpus: str, root: Path | None, *, split: Split, limit: int | None, seed: int) -> "Clips":

@@ -142,6 +142,7 @@ def efficiency(
     split: Annotated[Split, typer.Option("--split", help="Which speakers to measure on.")] = Split.evaluation,
     limit: Limit = None,
     batch_size: BatchSize = 32,
+    trust_remote_code: TrustRemoteCode = False,
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -169,7 +170,9 @@ def efficiency(
         selector,
         sizes=numbered,
         resamples=resamples,
-        lm=None if model is None else load_model(model, progress=console.progress),
+        lm=None
+        if model is None
+        else load_model(model, progress=console.progress, trust_remote_code=trust_remote_code),
         clips=clips,
         batch_size=batch_size,
         seed=seed,

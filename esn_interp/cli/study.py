@@ -52,10 +52,9 @@ def study(
     header = ("model and corpus", "UAR", "chosen", "self", "cross", "flips", "alpha")
     rows = [_row(cell) for cell in content["cells"]]
     files = {name: out / name for name in ("report.html", "results.json") if (out / name).exists()}
-    lines = [table(header, rows), *(f"not done: {one['stage']}, {one['of']}: {one['reason']}" for one in content["not_done"])]
-    console.result(
-        {"out": out, **files, "results": content}, text="\n".join([*lines, *map(str, files.values())])
-    )
+    undone = [f"not done: {one['stage']}, {one['of']}: {one['reason']}" for one in content["not_done"]]
+    text = "\n".join([table(header, rows), *undone, *map(str, files.values())])
+    console.result({"out": out, **files, "results": content}, text=text)
 
 
 def _plan(settings: "StudyConfig", out: Path, console: Console) -> None:

@@ -13,7 +13,7 @@ from esn_interp.neurons.neuron_set import NeuronSet
 def recorded_neurons(*sets: NeuronSet) -> dict[int, np.ndarray]:
     """The neurons of several sets by layer, each once: what a `Recorder` is asked to keep for them."""
     layers = np.concatenate([one.layer for one in sets])
-    neurons = np.concatenate([one.neuron for one in sets]).astype(np.int64)
+    neurons = np.concatenate([one.in_layer for one in sets]).astype(np.int64)
     return {layer: np.unique(neurons[layers == layer]) for layer in np.unique(layers).tolist()}
 
 

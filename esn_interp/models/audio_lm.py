@@ -4,7 +4,7 @@ import threading
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
@@ -12,16 +12,17 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from esn_interp.errors import EditError
-from esn_interp.models.edits import EVERYWHERE, Edit
-from esn_interp.models.families import Family, Inputs, Processor
-from esn_interp.models.fingerprint import weights_fingerprint
+from esn_interp.errors import AudioError, EditError, ModelError
+from esn_interp.models.edits import EVERYWHERE, SCOPE_CODES, Edit
+from esn_interp.models.families.base import THINKER, Family, Inputs, Processor, Spoken
+from esn_interp.models.fingerprint import compute_device, weights_fingerprint
 from esn_interp.models.gate_activations import GateActivations
-from esn_interp.models.gate_view import GateView, Tap, decoder_inputs, gate_widths, traced_run, view_gates
+from esn_interp.models.gate_view import GateView, Tap, traced_run, view_gates
 from esn_interp.models.gradients import Attributions, gate_attributions
-from esn_interp.models.labels import label_tokens, sequence_log_probs, token_log_probs
+from esn_interp.models.scoring import Scorer
+from esn_interp.models.stacks import Stack
 from esn_interp.models.text import text_log_probs
-from esn_interp.speech.audio import read_audio
+from esn_interp.speech.audio import SAMPLE_RATE, read_audio
 
 QUESTION = "How does the speaker feel?"
 """What :meth:`AudioLM.answer` asks when it is not told otherwise."""
@@ -34,18 +35,20 @@ class Neurons(Protocol):
     @property
     def layer(self) -> Int[np.ndarray, " neuron"]: ...
     @property
-    def neuron(self) -> Int[np.ndarray, " neuron"]: ...
+    def in_layer(self) -> Int[np.ndarray, " neuron"]: ...
 
 
 @dataclass(frozen=True, eq=False)
 class Encoded:
     """A batch whose audio is already encoded: the decoder's inputs, to be run under any number of edits.
 
-    ``scopes`` holds for every token -1 padding, 0 audio, 1 text or 2 last (the position that predicts the answer).
+    ``scopes`` holds for every token -1 padding, 0 audio, 1 text or 2 last (the position that predicts the answer);
+    ``inputs`` are the whole model's, from which the decoder's were made.
     """
 
     decoder_inputs: dict[str, Any]
     scopes: Int[np.ndarray, "clip token"]
+    inputs: Inputs
 
     def __len__(self) -> int:
         return len(self.scopes)
@@ -61,21 +64,40 @@ class AudioLM:
     ----------
     name
         The name or path it was loaded by.
-    widths
-        Gates per decoder layer.
     component
         The decoder stack whose gates are meant.
+    widths
+        Gates per layer of that stack; in a mixture of experts, over all experts.
+    experts
+        Experts per layer; 0 for a layer that is not a mixture.
+    stacks
+        Every decoder stack of the model, by name.
     """
 
-    def __init__(self, model: nn.Module, processor: Processor, family: Family, *, name: str) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        processor: Processor,
+        family: Family,
+        *,
+        name: str,
+        component: str = THINKER,
+        system: str | None = None,
+    ) -> None:
         self.model = model.eval()
         self.processor = processor
         self.family = family
         self.name = name
-        self.component = "thinker"
-        decoder = family.decoder(model)
-        self.widths: tuple[int, ...] = gate_widths(decoder)
-        self._view: GateView = view_gates(decoder)
+        self.system = system
+        self.stacks: dict[str, Stack] = family.stacks(model)
+        if component not in self.stacks:
+            raise ModelError(
+                f"{name}: no component {component!r}; {family.title} as loaded has {', '.join(self.stacks) or 'none'}"
+            )
+        self.component = component
+        self.widths: tuple[int, ...] = self.stacks[component].widths
+        self.experts: tuple[int, ...] = self.stacks[component].experts
+        self._view: GateView = view_gates(self.stacks[component])
         self._standing: list[tuple[Edit, ...]] = []
         self._fingerprint: str | None = None
         # nnsight's interleaver is one per model: two threads in it at once corrupt each other's runs.
@@ -94,7 +116,8 @@ class AudioLM:
 
     @property
     def device(self) -> torch.device:
-        return next(self.model.parameters()).device
+        """Where inputs go."""
+        return compute_device(self.model)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -127,11 +150,10 @@ class AudioLM:
 
     def encode(self, waveforms: Sequence[Float[np.ndarray, " _sample"]], prompt: str) -> Encoded:
         """Encode the audio of a batch once, with the prompt around it (left-padded)."""
+        self._require_answers()
         inputs = self._inputs(waveforms, prompt)
-        decoder, backbone = self.family.decoder(self.model), self.family.backbone(self.model)
-        with self._lock, torch.no_grad():
-            captured = decoder_inputs(decoder, backbone, inputs.tensors)
-        return Encoded(captured, inputs.scopes.cpu().numpy().astype(np.int8))
+        captured = self._captured(inputs)
+        return Encoded(captured, inputs.scopes.cpu().numpy().astype(np.int8), inputs)
 
     def scores(
         self,
@@ -191,6 +213,9 @@ class AudioLM:
         max_new_tokens: int = 32,
     ) -> list[str]:
         """Greedy free-text answers, one per waveform; edits act at every step."""
+        if self.family.clip_by_clip and len(waveforms) > 1:
+            each = [self.generate([w], prompt, edits=edits, max_new_tokens=max_new_tokens) for w in waveforms]
+            return [answers[0] for answers in each]
         inputs = self._inputs(waveforms, prompt)
         generator: Any = self.family.generator(self.model)
         arguments = {**inputs.tensors, "do_sample": False, "max_new_tokens": max_new_tokens}
@@ -209,13 +234,70 @@ class AudioLM:
         """
         decoder, head = self.family.decoder(self.model), self.family.head(self.model)
 
-        def run(inputs: dict[str, Any], scopes: Tensor) -> Tensor:
-            return self._run(decoder, inputs, scopes, edits).last_hidden_state
+        def run(inputs: dict[str, Any], scopes: Tensor) -> Any:
+            return self._run(decoder, inputs, scopes, edits)
 
-        backbone, tokenizer = self.family.backbone(self.model), self.processor.tokenizer
-        with self._lock, torch.no_grad():
-            values = text_log_probs(run, decoder, backbone, head, tokenizer, sentences, self.device)
+        def logits(hidden: Tensor) -> Tensor:
+            return self.family.finish(self.model, head(hidden))
+
+        tokenizer = self.processor.tokenizer
+        with torch.no_grad():
+            values = text_log_probs(run, self._captured, logits, tokenizer, sentences, self.device)
         return [value.cpu().numpy() for value in values]
+
+    def speak(
+        self,
+        audio: Any,
+        prompt: str,
+        *,
+        edits: Sequence[Edit] = (),
+        tap: Tap | None = None,
+        speaker: str | None = None,
+        max_new_tokens: int = 256,
+        max_seconds: float = 30.0,
+        seed: int = 0,
+    ) -> Spoken:
+        """What the model says aloud about one clip; edits of this component's gates act at every step.
+
+        A component that only speaks (a talker, a depth decoder) works on nothing but what is being generated, so all
+        of its tokens are in scope ``generated``. To edit another component of the same loaded model, open it with
+        ``load(lm.model, processor=lm.processor, component=...)``.
+
+        Parameters
+        ----------
+        audio
+            A path, a waveform at 16 kHz or a clip; None where the model can speak without hearing.
+        speaker
+            A voice of the model's own; its first by default.
+        max_new_tokens, max_seconds
+            Where its words and its speech are cut off.
+        seed
+            Speech codes are sampled, and vocoders may begin with noise: the same seed gives the same speech, so that
+            two edits differ by nothing else.
+
+        Raises
+        ------
+        ModelError
+            When the model does not speak, or not with this voice.
+        EditError
+            When an edit touched no token, because the model said nothing, for example.
+        """
+        waveform = None if audio is None else _waveform(audio)
+        inputs = self._on_device(
+            self.family.speech_inputs(self.processor, waveform, prompt, system=self.system)
+        )
+
+        def fn(max_new_tokens: int) -> Spoken:
+            return self.family.speak(
+                self.model, self.processor, inputs.tensors,
+                speaker=speaker, max_new_tokens=max_new_tokens, max_seconds=max_seconds,
+            )  # fmt: skip
+
+        reads = self.component in (self.family.answering or (THINKER,))
+        scopes = inputs.scopes if reads else torch.full((1, 1), SCOPE_CODES["generated"], device=self.device)
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            return self._run(fn, {"max_new_tokens": max_new_tokens}, scopes, edits, tap)
 
     # ---------------------------------------------------------------- looking and editing
 
@@ -224,7 +306,7 @@ class AudioLM:
         inputs = self._inputs([_waveform(audio)], question or QUESTION)
         kept: list[Float[np.ndarray, "token _neuron"]] = []
 
-        def tap(step: int, layer: int, gate: Tensor) -> None:
+        def tap(step: int, layer: int, gate: Tensor, experts: Tensor | None = None) -> None:
             kept.append(gate[0].float().cpu().numpy().copy())
 
         backbone = self.family.backbone(self.model)
@@ -250,7 +332,7 @@ class AudioLM:
 
     @cached_property
     def _open_view(self) -> GateView:
-        return view_gates(self.family.decoder(self.model), open_door=True)
+        return view_gates(self.stacks[self.component], open_door=True)
 
     @contextmanager
     def steered(
@@ -276,6 +358,18 @@ class AudioLM:
 
     # ---------------------------------------------------------------- plumbing
 
+    def _require_answers(self) -> None:
+        answering = self.family.answering
+        if not answering:
+            raise ModelError(
+                f"{self.name}: {self.family.title} does not answer questions about audio ({self.family.capability})"
+            )
+        if self.component not in answering:
+            raise ModelError(
+                f"{self.name}: the {self.component} takes no part in answering, so its gates can't be read or edited"
+                f" there; load with component={answering[0]!r}"
+            )
+
     def _scores(
         self,
         encoded: Encoded,
@@ -285,30 +379,44 @@ class AudioLM:
         *,
         gradients: bool = False,
     ) -> Float[Tensor, "clip label"]:
-        decoder, head = self.family.decoder(self.model), self.family.head(self.model)
-        tokens = label_tokens(self.processor.tokenizer, labels)
+        decoder = self.family.decoder(self.model)
 
-        def run(inputs: dict[str, Any], scopes: Tensor, tap: Tap | None = None) -> Tensor:
-            return self._run(decoder, inputs, scopes, edits, tap, gradients).last_hidden_state
+        def run(
+            inputs: dict[str, Any],
+            scopes: Tensor,
+            *,
+            tap: Tap | None = None,
+            present: frozenset[str] | None = None,
+        ) -> Any:
+            return self._run(decoder, inputs, scopes, edits, tap, gradients=gradients, present=present)
 
+        scorer = Scorer(self.family, self.model, self.processor.tokenizer, run, self._captured)
         scopes = torch.from_numpy(encoded.scopes.astype(np.int64)).to(self.device)
-        if all(len(label) == 1 for label in tokens):
-            hidden = run(encoded.decoder_inputs, scopes, tap)[:, -1]
-            return token_log_probs(hidden, head, [label[0] for label in tokens])
-        if tap is not None and not gradients:
-            run(encoded.decoder_inputs, scopes, tap)
-        embed = self.family.embedding(self.model)
-        # What is differentiated are the runs that make the scores, one a label; what is looked at is the prompt.
-        scored = partial(run, tap=tap) if gradients else run
-        return sequence_log_probs(scored, encoded.decoder_inputs, scopes, embed, head, tokens)
+        return scorer.scores(
+            encoded.decoder_inputs, encoded.inputs, scopes, labels, tap=tap, gradients=gradients
+        )
+
 
     def _inputs(self, waveforms: Sequence[Float[np.ndarray, " _sample"]], prompt: str) -> Inputs:
-        inputs = self.family.inputs(self.processor, waveforms, prompt)
+        longest, limit = max(map(len, waveforms)) / SAMPLE_RATE, self.family.max_seconds
+        if limit is not None and longest > limit:
+            raise AudioError(
+                f"{self.name}: a clip of {longest:.1f} s is longer than the {limit:g} s that {self.family.title} hears;"
+                " cut it, or leave it out"
+            )
+        return self._on_device(self.family.inputs(self.processor, waveforms, prompt, system=self.system))
+
+    def _on_device(self, inputs: Inputs) -> Inputs:
         tensors = {
             name: tensor.to(self.device, self.dtype if tensor.is_floating_point() else None)
             for name, tensor in inputs.tensors.items()
         }
         return Inputs(tensors, inputs.audio.to(self.device))
+
+    def _captured(self, inputs: Inputs) -> dict[str, Any]:
+        """The decoder's inputs: audio encoded and merged into the prompt."""
+        with self._lock, torch.no_grad():
+            return self.family.captured(self.model, inputs)
 
     def _run(
         self,
@@ -317,12 +425,17 @@ class AudioLM:
         scopes: Tensor,
         edits: Sequence[Edit],
         tap: Tap | None = None,
+        *,
         gradients: bool = False,
+        present: frozenset[str] | None = None,
     ) -> Any:
-        standing = [edit for edits in self._standing for edit in edits]
+        """One traced run; ``present`` are the scopes whose edits act in it, where a task takes several runs."""
+        acting = [edit for standing in self._standing for edit in standing] + list(edits)
+        if present is not None:
+            acting = [edit for edit in acting if edit.positions & present]
         with self._lock, torch.set_grad_enabled(gradients):
             return traced_run(
-                self._view, fn, batch, scopes=scopes, widths=self.widths, edits=[*standing, *edits], tap=tap
+                self._view, fn, batch, scopes=scopes, widths=self.widths, edits=acting, tap=tap
             )
 
 
@@ -331,7 +444,7 @@ def _waveform(audio: Any) -> Float[np.ndarray, " sample"]:
 
 
 def _as_edits(neurons: Neurons | Iterable[Edit], alpha: float | None) -> tuple[Edit, ...]:
-    if not (hasattr(neurons, "layer") and hasattr(neurons, "neuron")):
+    if not (hasattr(neurons, "layer") and hasattr(neurons, "in_layer")):
         if alpha is not None:
             raise EditError("steered: alpha goes with neurons; ready-made edits carry their own gain")
         edits = tuple(cast(Iterable[Edit], neurons))
@@ -342,7 +455,7 @@ def _as_edits(neurons: Neurons | Iterable[Edit], alpha: float | None) -> tuple[E
             )
         chosen = cast(Neurons, neurons)
         edits = tuple(
-            Edit(int(layer), np.unique(chosen.neuron[chosen.layer == layer]), gain=1 + alpha)
+            Edit(int(layer), np.unique(chosen.in_layer[chosen.layer == layer]), gain=1 + alpha)
             for layer in np.unique(chosen.layer)
         )
     if not edits:

@@ -89,8 +89,8 @@ class Edit:
         return unchanged or not len(self.neurons) or not self.positions
 
     def apply(
-        self, gate: Float[Tensor, "clip token neuron"], where: Bool[Tensor, "clip token"] | None
-    ) -> Float[Tensor, "clip token neuron"]:
+        self, gate: Float[Tensor, "*position neuron"], where: Bool[Tensor, "*position"] | None
+    ) -> Float[Tensor, "*position neuron"]:
         """The edited gates. ``where=None`` acts at every position (and then works in place)."""
         index = torch.as_tensor(self.neurons, device=gate.device)
 
@@ -106,9 +106,11 @@ class Edit:
                 raise EditError(
                     f"edit at layer {self.layer}: gains of {len(gain)} clips for a batch of {len(gate)}"
                 )
-            gain = gain[:, None]
+            gain = gain.view(len(gain), *[1] * (gate.ndim - 2), -1)
         if shift.ndim == 3:
             shift = self._over(gate, shift, where)
+            # In a mixture of experts a token has one row of gates per expert that it was routed to.
+            shift = shift if gate.ndim == 3 else shift[:, :, None]
         new = torch.where(gain == 0, shift, gain * old + shift)
         if self.floor is not None:
             new = torch.maximum(new, constant(self.floor))
@@ -121,9 +123,9 @@ class Edit:
 
     def _over(
         self,
-        gate: Float[Tensor, "clip token neuron"],
+        gate: Float[Tensor, "clip token *choice neuron"],
         shift: Float[Tensor, "given prompt chosen"],
-        where: Bool[Tensor, "clip token"] | None,
+        where: Bool[Tensor, "clip token *choice"] | None,
     ) -> Float[Tensor, "clip token chosen"]:
         """A shift by clip and token of the prompt, over the tokens of a run; what it lacks must not be edited.
 

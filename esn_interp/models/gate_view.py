@@ -6,7 +6,7 @@ with the number of wrapped modules that run. All readings and edits of the packa
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -17,48 +17,52 @@ from transformers.modeling_outputs import BaseModelOutputWithPast
 
 from esn_interp.errors import EditError, ModelError
 from esn_interp.models.edits import SCOPE_CODES, Edit, plan
-
-_ACTIVATIONS = ("act_fn", "activation_fn")
-_ENCODERS = (
-    "audio_tower",
-    "visual",
-    "vision_tower",
-    "audio_encoder",
-    "speech_encoder",
-    "token2wav",
-    "vocoder",
-)
+from esn_interp.models.routing import edit_routed, routed
+from esn_interp.models.stacks import Gate, Stack
 
 
 @runtime_checkable
 class Tap(Protocol):
-    """Reads the gates of one layer at one step; must not change them."""
+    """Reads the gates of one layer at one step; must not change them.
 
-    def __call__(self, step: int, layer: int, gate: Float[Tensor, "clip token neuron"], /) -> None: ...
+    In a mixture of experts the gates are ``[clip, token, choice, neuron]``, those of the experts that each token was
+    routed to, whose numbers ``experts`` holds.
+    """
+
+    def __call__(
+        self,
+        step: int,
+        layer: int,
+        gate: Float[Tensor, "clip token *choice neuron"],
+        experts: Int[Tensor, "clip token choice"] | None = None,
+        /,
+    ) -> None: ...
 
 
 class _Block(nn.Module):
-    """One decoder layer under standard names: the gate after its activation, and what surrounds it."""
+    """One decoder layer under standard names: the gate after its activation, and who routes tokens to it."""
 
-    def __init__(self, layer: nn.Module) -> None:
+    def __init__(self, gate: Gate) -> None:
         super().__init__()
-        mlp = layer.get_submodule("mlp")
-        self.gate = mlp.get_submodule(_activation_name(mlp))
+        self.gate = gate.module
+        if gate.router is not None:
+            self.experts = gate.router
 
 
 class _OpenBlock(_Block):
     """The same layer for free exploration; every further module costs a little at each forward."""
 
-    def __init__(self, layer: nn.Module) -> None:
-        super().__init__(layer)
-        self.attention = layer.get_submodule("self_attn")
-        self.mlp = layer.get_submodule("mlp")
+    def __init__(self, gate: Gate) -> None:
+        super().__init__(gate)
+        for name, ours in (("self_attn", "attention"), ("mlp", "mlp")):
+            if isinstance(module := getattr(gate.layer, name, None), nn.Module):
+                setattr(self, ours, module)
 
 
 class _View(nn.Module):
-    def __init__(self, decoder: nn.Module, block: type[_Block]) -> None:
+    def __init__(self, stack: Stack, block: type[_Block]) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(block(layer) for layer in _layers(decoder))
+        self.layers = nn.ModuleList(block(gate) for gate in stack.gates)
 
 
 class _Whole(nn.Module):
@@ -67,68 +71,29 @@ class _Whole(nn.Module):
         self.decoder = decoder
 
 
+class _Layers(nn.Module):
+    def __init__(self, layers: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+
+
+class _Skipped(BaseModelOutputWithPast):
+    """The output of a decoder that did not run: whatever else a model asks of it is None."""
+
+    def __getattr__(self, name: str) -> None:
+        if name.startswith("__"):
+            raise AttributeError(name)
+
+
 class GateView(NNsight):
     """nnsight over a view; ``device`` is left alone so that accelerate's offloading keeps working."""
 
     device = None  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
 
 
-def _layers(decoder: nn.Module) -> nn.ModuleList:
-    layers = getattr(decoder, "layers", None)
-    assert isinstance(layers, nn.ModuleList)
-    return layers
-
-
-def _activation_name(mlp: nn.Module) -> str:
-    for name in _ACTIVATIONS:
-        if isinstance(getattr(mlp, name, None), nn.Module):
-            return name
-    raise ModelError(f"no gate found: {type(mlp).__name__} has none of {', '.join(_ACTIVATIONS)}")
-
-
-def _is_gated_layer(layer: nn.Module) -> bool:
-    mlp = getattr(layer, "mlp", None)
-    if not isinstance(mlp, nn.Module) or not hasattr(layer, "self_attn"):
-        return False
-    gated = (hasattr(mlp, "gate_proj") and hasattr(mlp, "up_proj")) or hasattr(mlp, "gate_up_proj")
-    return gated and any(isinstance(getattr(mlp, name, None), nn.Module) for name in _ACTIVATIONS)
-
-
-def find_decoders(model: nn.Module) -> dict[str, nn.Module]:
-    """Every decoder stack of a model by its path, found by structure since paths move between releases.
-
-    A stack is a module with a ``layers`` list whose items have ``self_attn`` and a gated ``mlp``
-    (``gate_proj`` and ``up_proj``, or a fused ``gate_up_proj``), outside audio and vision encoders and vocoders.
-    """
-    found: dict[str, nn.Module] = {}
-    for path, module in model.named_modules():
-        layers = getattr(module, "layers", None)
-        if any(part in _ENCODERS for part in path.split(".")) or not isinstance(layers, nn.ModuleList):
-            continue
-        if len(layers) and all(_is_gated_layer(layer) for layer in layers):
-            found[path] = module
-    return found
-
-
-def gate_widths(decoder: nn.Module) -> tuple[int, ...]:
-    """The number of gates of each layer, from the projection that each gate feeds.
-
-    Raises
-    ------
-    ModelError
-        When two layers share one activation module: an edit of one would silently act in both.
-    """
-    view = _View(decoder, _Block)
-    if len({id(block.get_submodule("gate")) for block in view.layers}) != len(view.layers):
-        raise ModelError("decoder layers share one activation module, so their gates can't be told apart")
-    return tuple(
-        cast(nn.Linear, layer.get_submodule("mlp.down_proj")).in_features for layer in _layers(decoder)
-    )
-
-
-def view_gates(decoder: nn.Module, *, open_door: bool = False) -> GateView:
+def view_gates(stack: Stack, *, open_door: bool = False) -> GateView:
     """An nnsight view with ``layers[i].gate`` (and ``attention`` and ``mlp`` with ``open_door``)."""
-    return GateView(_View(decoder, _OpenBlock if open_door else _Block))
+    return GateView(_View(stack, _OpenBlock if open_door else _Block))
 
 
 def decoder_inputs(
@@ -142,13 +107,30 @@ def decoder_inputs(
     inputs: Any = None
     with view.trace(fn=backbone, use_cache=False, **batch):
         inputs = view.decoder.inputs.save()
-        view.decoder.skip(BaseModelOutputWithPast(last_hidden_state=inputs[1]["inputs_embeds"]))
+        view.decoder.skip(_Skipped(last_hidden_state=inputs[1]["inputs_embeds"]))
     positional, keywords = inputs
     if positional:
         raise ModelError(
             f"{type(decoder).__name__} is called with positional arguments; its inputs can't be replayed"
         )
     return dict(keywords)
+
+
+def first_hidden(
+    layers: Sequence[nn.Module], fn: Callable[..., Any], batch: Mapping[str, Any]
+) -> Float[Tensor, "clip token hidden"]:
+    """The hidden state that enters the first of the layers in ``fn(**batch)``, without running any of them.
+
+    For models that merge audio into the prompt and run the decoder in one and the same module. The layers are given in
+    the order in which they run; each answers with a tuple that begins with the hidden state.
+    """
+    view: Any = GateView(_Layers(layers))
+    hidden: Any = None
+    with view.trace(fn=fn, **batch):
+        hidden = view.layers[0].inputs[0][0].save()
+        for layer in view.layers:
+            layer.skip((hidden,))
+    return hidden
 
 
 def traced_run(
@@ -183,7 +165,7 @@ def traced_run(
         return fn(**batch)
     if todo:
         _require_tokens(todo, scopes, one_step="max_new_tokens" not in batch)
-    nodes = [(layer, view.layers[layer].gate, todo.get(layer, [])) for layer in layers]
+    nodes = [(view.layers[layer], layer, todo.get(layer, [])) for layer in layers]
     results: list[Any] = []
 
     def call(**keywords: Any) -> Any:
@@ -192,16 +174,24 @@ def traced_run(
 
     touched = dict.fromkeys(map(id, (edit for edits_here in todo.values() for edit in edits_here)), 0)
 
-    def act(step: int, layer: int, gate: Tensor, edits_here: list[Edit]) -> Tensor:
+    def act(
+        step: int, layer: int, gate: Tensor, edits_here: list[Edit], experts: Tensor | None
+    ) -> Tensor:
         if torch.is_grad_enabled() and not gate.requires_grad:
             gate = gate.detach().requires_grad_()  # the weights need no gradient, so the graph begins here
+        if experts is not None:
+            gate, experts = routed(gate, experts, clips=len(scopes))
+        elif gate.ndim == 2:  # an expert that sees every token is given them in a single row
+            gate = gate.view(len(scopes), len(gate) // len(scopes), gate.shape[-1])
         for edit in edits_here:
             where, count = _positions(edit, step, scopes, gate)
-            touched[id(edit)] += count
-            if count:
+            if count and experts is not None:
+                gate, count = edit_routed(edit, gate, experts, where)
+            elif count:
                 gate = edit.apply(gate, where)
+            touched[id(edit)] += count
         if tap is not None:
-            tap(step, layer, gate)
+            tap(step, layer, gate, *([] if experts is None else [experts]))
         return gate
 
     traceable: Any = view
@@ -210,12 +200,14 @@ def traced_run(
         try:
             for step in tracer.iter[:]:
                 first = True
-                for layer, gate, edits_here in nodes:
-                    output = gate.output
+                for block, layer, edits_here in nodes:
+                    # the experts' second input says which expert each of the gate's rows belongs to
+                    experts = block.experts.inputs[0][1] if hasattr(block, "experts") else None
+                    output = block.gate.output
                     first = False
-                    acted = act(step, layer, output, edits_here)
-                    if acted is not output:  # without gradients, edits work in place
-                        gate.output = acted
+                    acted = act(step, layer, output, edits_here, experts)
+                    if torch.is_grad_enabled():  # without gradients, edits work in place
+                        block.gate.output = acted.view(output.shape)
         except OutOfOrderError:  # the run is over; that can only show at the first gate of a step
             if step < 1 or not first:
                 raise
@@ -227,12 +219,13 @@ def traced_run(
 
 
 def _positions(
-    edit: Edit, step: int, scopes: Int[Tensor, "clip prompt"], gate: Float[Tensor, "clip token neuron"]
+    edit: Edit, step: int, scopes: Int[Tensor, "clip prompt"], gate: Float[Tensor, "clip token *choice neuron"]
 ) -> tuple[Tensor | None, int]:
     """Where the edit acts in this step (``None``: everywhere), and on how many tokens."""
     if step > 0:
         return (None, gate.shape[0] * gate.shape[1]) if "generated" in edit.positions else (None, 0)
     codes = [SCOPE_CODES[scope] for scope in edit.positions]
+    scopes = scopes[:, -gate.shape[1] :]  # a layer may compute no more of the prompt than its end
     where = torch.isin(scopes, torch.tensor(codes, device=scopes.device))
     if edit.positions == frozenset(SCOPE_CODES):
         return None, int(where.sum())  # padding is edited too, where nothing attends to it

@@ -15,6 +15,7 @@ from torch import Tensor
 from esn_interp.errors import EditError
 from esn_interp.models.edits import EVERYWHERE, SCOPE_CODES, SCOPES
 from esn_interp.models.gate_view import Tap
+from esn_interp.models.routing import by_expert
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,10 +59,12 @@ def gate_attributions(
         raise EditError(f"no token to attribute to in scope {', '.join(sorted(positions)) or 'none'}")
     layers: list[int] = []
     gates: list[Tensor] = []
+    routes: list[Tensor | None] = []
 
-    def tap(step: int, layer: int, gate: Tensor) -> None:
+    def tap(step: int, layer: int, gate: Tensor, experts: Tensor | None = None) -> None:
         layers.append(layer)
         gates.append(gate)
+        routes.append(experts)
 
     with torch.enable_grad():
         log_probs = run(tap)
@@ -73,9 +76,14 @@ def gate_attributions(
 
     values = [torch.zeros(len(scopes), width) for width in widths]
     prompt = torch.from_numpy(np.isin(scopes, codes))
-    for layer, gate, slope in zip(layers, gates, slopes, strict=True):
+    for layer, gate, slope, experts in zip(layers, gates, slopes, routes, strict=True):
         where = torch.full(gate.shape[:2], "generated" in positions)
         where[:, : prompt.shape[1]] = prompt
         product = (gate.detach() * slope).float().cpu()
-        values[layer] += product.masked_fill(~where[..., None], 0.0).sum(dim=1)
+        if experts is None:
+            values[layer] += product.masked_fill(~where[..., None], 0.0).sum(dim=1)
+            continue
+        for row, here in enumerate(where):
+            count = widths[layer] // gate.shape[-1]
+            values[layer][row] += by_expert(product[row, here], experts[row, here].cpu(), count=count)
     return Attributions(log_probs.detach().float().cpu().numpy(), torch.cat(values, dim=1).numpy())

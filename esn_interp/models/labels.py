@@ -4,14 +4,17 @@ from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
 from esn_interp.errors import ModelError
 
-Run = Callable[[dict[str, Any], Int[Tensor, "clip token"]], Float[Tensor, "clip token hidden"]]
-"""Runs the decoder on its inputs and returns its last hidden states."""
+NextToken = Float[Tensor, "clip token"]
+"""Log-probability of every token of the vocabulary as the next one."""
+
+Step = Callable[[Any, int], tuple[NextToken, Any]]
+"""Goes on by one token, the same for every clip."""
 
 
 def label_tokens(tokenizer: PreTrainedTokenizerBase, labels: Sequence[str]) -> list[list[int]]:
@@ -35,54 +38,48 @@ def label_tokens(tokenizer: PreTrainedTokenizerBase, labels: Sequence[str]) -> l
 
 
 def token_log_probs(
-    hidden: Float[Tensor, "clip hidden"], head: nn.Linear, tokens: Sequence[int]
+    hidden: Float[Tensor, "clip hidden"],
+    head: nn.Linear,
+    tokens: Sequence[int],
+    finish: Callable[[Tensor], Tensor] = lambda logits: logits,
 ) -> Float[Tensor, "clip label"]:
-    """Log-probabilities of single-token labels, normalised over them: only their rows of the head are used."""
-    logits = hidden @ head.weight[list(tokens)].T
-    bias = cast(Tensor | None, head.bias)
-    if bias is not None:
-        logits = logits + bias[list(tokens)]
-    return logits.float().log_softmax(-1)
+    """Log-probabilities of single-token labels, normalised over them: only their rows of the head are used.
+
+    ``finish`` is what the model does to its logits after the head (scaling, soft-capping), element by element.
+    """
+    if type(head) is nn.Linear and not head.weight.is_meta:
+        bias = cast(Tensor | None, head.bias)
+        rows = head.weight[list(tokens)].to(hidden.device)
+        logits = nn.functional.linear(hidden, rows, None if bias is None else bias[list(tokens)].to(hidden.device))
+    else:  # quantised, sharded or offloaded: its rows can't be picked
+        logits = head(hidden)[..., list(tokens)]
+    return finish(logits).float().log_softmax(-1)
 
 
 def sequence_log_probs(
-    run: Run,
-    inputs: dict[str, Any],
-    scopes: Int[Tensor, "clip token"],
-    embedding: nn.Module,
-    head: nn.Linear,
-    labels: Sequence[Sequence[int]],
+    first: tuple[NextToken, Any], step: Step, labels: Sequence[Sequence[int]]
 ) -> Float[Tensor, "clip label"]:
     """Mean log-probability of each label's tokens (teacher-forced), normalised over the labels.
 
-    The mean, not the sum: a label of three tokens must not lose to one of a single token for its length.
+    The mean, not the sum: a label of three tokens must not lose to one of a single token for its length. The labels
+    form a tree of tokens that is walked once, so a beginning that several share is computed once.
+
+    Parameters
+    ----------
+    first
+        Log-probabilities of the token after the prompt, and the state of the run there.
+    step
+        From a state, which must stay usable, and a token: the same after that token.
     """
-    means: list[Tensor] = []
-    for label in labels:
-        extended, extended_scopes = _append(inputs, scopes, embedding, label[:-1])
-        hidden = run(extended, extended_scopes)[:, -len(label) :]
-        log_probs = head(hidden).float().log_softmax(-1)
-        chosen = (
-            torch.tensor(list(label), device=log_probs.device).view(1, -1, 1).expand(len(log_probs), -1, 1)
-        )
-        means.append(log_probs.gather(-1, chosen).mean(dim=(1, 2)))
-    return torch.stack(means, dim=1).log_softmax(-1)
+    sums: dict[tuple[int, ...], Tensor] = {}
 
+    def walk(prefix: tuple[int, ...], log_probs: NextToken, state: Any) -> None:
+        ahead = [label for label in labels if tuple(label[: len(prefix)]) == prefix and len(label) > len(prefix)]
+        for token in dict.fromkeys(label[len(prefix)] for label in ahead):
+            longer = (*prefix, token)
+            sums[longer] = sums.get(prefix, torch.zeros(())) + log_probs[:, token].cpu()
+            if any(len(label) > len(longer) and tuple(label[: len(longer)]) == longer for label in ahead):
+                walk(longer, *step(state, token))
 
-def _append(
-    inputs: dict[str, Any], scopes: Int[Tensor, "clip token"], embedding: nn.Module, tokens: Sequence[int]
-) -> tuple[dict[str, Any], Int[Tensor, "clip longer"]]:
-    """The decoder's inputs with the first tokens of an answer behind the prompt."""
-    if not tokens:
-        return inputs, scopes
-    clips, count = len(scopes), len(tokens)
-    embedded = embedding(torch.tensor(list(tokens), device=scopes.device)).expand(clips, -1, -1)
-    mask, positions = inputs["attention_mask"], inputs["position_ids"]
-    steps = torch.arange(1, count + 1, device=positions.device)
-    longer = {
-        **inputs,
-        "inputs_embeds": torch.cat([inputs["inputs_embeds"], embedded], dim=1),
-        "attention_mask": torch.cat([mask, mask.new_ones(clips, count)], dim=1),
-        "position_ids": torch.cat([positions, positions[..., -1:] + steps], dim=-1),
-    }
-    return longer, torch.cat([scopes, scopes.new_full((clips, count), 3)], dim=1)
+    walk((), *first)
+    return torch.stack([sums[tuple(label)] / len(label) for label in labels], dim=1).log_softmax(-1)

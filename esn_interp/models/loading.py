@@ -1,5 +1,6 @@
 """From a name, a path or a loaded model to an :class:`AudioLM`."""
 
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ from transformers import AutoConfig
 
 from esn_interp.errors import ModelError
 from esn_interp.models.audio_lm import AudioLM
-from esn_interp.models.families import Processor, family_of
+from esn_interp.models.families import family_of
+from esn_interp.models.families.base import THINKER
+from esn_interp.models.stacks import Stack
 
 BUNDLED = ("toy-omni",)
 
@@ -23,11 +26,15 @@ def bundled_path(name: str) -> Path:
 def load(
     name_or_path_or_model: str | Path | nn.Module,
     *,
-    processor: Processor | None = None,
+    processor: Any = None,
     device_map: str | dict[str, Any] | None = None,
     dtype: torch.dtype | str | None = None,
     attn_implementation: str | None = None,
     trust_remote_code: bool = False,
+    quantization_config: Any = None,
+    component: str = THINKER,
+    gates: str | None = None,
+    system: str | None = None,
     name: str | None = None,
 ) -> AudioLM:
     """Load a speech-capable language model and open its gates.
@@ -38,58 +45,114 @@ def load(
         ``"toy-omni"`` (comes with the package), a hub name such as ``"Qwen/Qwen2.5-Omni-7B"``, a folder, or a
         model that is already loaded (then with ``processor``).
     processor
-        Tokenizer, feature extractor and chat template; found beside the checkpoint when it is loaded from one.
-    device_map, dtype, attn_implementation
-        As in transformers' ``from_pretrained``; the default precision is the checkpoint's own.
+        The model's processor of transformers, or a `Processor` of ours; found beside the checkpoint when it is
+        loaded from one.
+    device_map, dtype, attn_implementation, quantization_config
+        As in transformers' ``from_pretrained``; the default precision is the checkpoint's own. The model is loaded
+        first and opened afterwards, so that offloading and quantisation work as usual.
     trust_remote_code
         Whether to run code that comes with a checkpoint. Never on by default.
+    component
+        The decoder stack whose gates are meant: ``thinker`` in every model, others where there are (see
+        ``esn models NAME``).
+    gates
+        Where the gates are, for a model in which they are not found: ``"path.to.layers[*].mlp.act_fn"``.
+    system
+        A system prompt, put before every question.
 
     Raises
     ------
     ModelError
-        When there is no such model, no family handles it, or its gates can't be found.
+        When there is no such model, it needs code of its own that was not allowed, its gates can't be found, it has
+        no such component, or the processor is another model's.
     """
     if isinstance(name_or_path_or_model, nn.Module):
         model = name_or_path_or_model
-        config: Any = getattr(model, "config", None)
+        title = type(model).__name__
         if processor is None:
-            raise ModelError(
-                f"{type(model).__name__}: a loaded model needs processor=Processor(...) beside it"
-            )
-        family = family_of(getattr(config, "model_type", type(model).__name__))
-        return AudioLM(model, processor, family, name=name or type(model).__name__)
+            raise ModelError(f"{title}: a loaded model needs its processor beside it: load(model, processor=...)")
+        family = family_of(getattr(model, "config", None), gates=gates)
+        processor = family.processor(model, processor)
+        return AudioLM(model, processor, family, name=name or title, component=component, system=system)
 
     asked = str(name_or_path_or_model)
     path = str(bundled_path(asked)) if asked in BUNDLED else asked
-    family = family_of(_model_type(path, asked, trust_remote_code))
+    family = family_of(_config(path, asked, trust_remote_code), gates=gates)
     options: dict[str, Any] = {
         key: value
         for key, value in {
             "device_map": device_map,
             "dtype": dtype,
             "attn_implementation": attn_implementation,
+            "quantization_config": quantization_config,
             "trust_remote_code": trust_remote_code or None,
         }.items()
         if value is not None
     }
     try:
-        model, found = family.load(path, **options)
-    except (OSError, ValueError) as error:
+        model, found = family.load(path, component=component, **options)
+    except (OSError, ValueError, ImportError) as error:
+        _refuse_code(error, asked, trust_remote_code)
         raise ModelError(f"model {asked!r} can't be loaded: {_first_line(error)}") from error
-    model.requires_grad_(False)
-    return AudioLM(model, processor or found, family, name=name or asked)
+    for parameter in model.parameters():
+        parameter.requires_grad_(False)
+    processor = found if processor is None else family.processor(model, processor)
+    return AudioLM(model, processor, family, name=name or asked, component=component, system=system)
 
 
-def _model_type(path: str, asked: str, trust_remote_code: bool) -> str:
+@dataclass(frozen=True, eq=False)
+class Outline:
+    """The structure of a model without its weights: the part that answers, and the stack whose gates are meant."""
+
+    model: nn.Module
+    stack: Stack
+    hidden: int
+    bytes_per_value: int
+
+
+def outline(
+    name_or_path: str | Path, *, trust_remote_code: bool = False, dtype: str | None = None
+) -> Outline:
+    """What a model will be like, from its configuration alone.
+
+    Raises
+    ------
+    ModelError
+        When there is no such model, or its class does not come with transformers.
+    """
+    asked = str(name_or_path)
+    path = str(bundled_path(asked)) if asked in BUNDLED else asked
+    config = _config(path, asked, trust_remote_code)
+    family = family_of(config)
+    model = family.skeleton(config)
+    if model is None:
+        raise ModelError(
+            f"model {asked!r}: its class does not come with transformers, so its structure shows only when it is loaded"
+        )
+    stack = family.stacks(model)[family.answering[0] if family.answering else THINKER]
+    size = 2 if "16" in (dtype or str(getattr(config, "dtype", None))) else 4
+    return Outline(family.generator(model), stack, int(family.head(model).in_features), size)
+
+
+def _config(path: str, asked: str, trust_remote_code: bool) -> Any:
     try:
-        config = AutoConfig.from_pretrained(path, trust_remote_code=trust_remote_code)
+        return AutoConfig.from_pretrained(path, trust_remote_code=trust_remote_code)
     except (OSError, ValueError) as error:
+        _refuse_code(error, asked, trust_remote_code)
         known = ", ".join(BUNDLED)
         raise ModelError(
             f"no model {asked!r}: neither bundled ({known}) nor a folder with a config.json nor to be had"
             f" from the hub ({_first_line(error)})"
         ) from error
-    return str(config.model_type)
+
+
+def _refuse_code(error: Exception, asked: str, trust_remote_code: bool) -> None:
+    """Say what is missing where the trouble is a checkpoint's own code, of model or processor."""
+    if not trust_remote_code and "trust_remote_code" in str(error):
+        raise ModelError(
+            f"model {asked!r} comes with code of its own, which runs only when you say so: pass"
+            " trust_remote_code=True, if you trust where it is from"
+        ) from error
 
 
 def _first_line(error: Exception) -> str:

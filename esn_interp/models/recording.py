@@ -106,8 +106,25 @@ class Recorder:
         default_factory=dict[int, Float32[np.ndarray, "clip token _neuron"]]
     )
 
-    def __call__(self, step: int, layer: int, gate: Float[Tensor, "clip token neuron"]) -> None:
-        """Keep what was asked for of this layer."""
+    def __call__(
+        self,
+        step: int,
+        layer: int,
+        gate: Float[Tensor, "clip token *choice neuron"],
+        experts: Int[Tensor, "clip token choice"] | None = None,
+    ) -> None:
+        """Keep what was asked for of this layer.
+
+        Raises
+        ------
+        EditError
+            In a mixture of experts, where a token has gates only of the experts that it was routed to.
+        """
+        if layer in self.neurons and experts is not None:
+            raise EditError(
+                f"layer {layer} is a mixture of experts: runs route their tokens differently, so its gates can't be"
+                " patched from one to another"
+            )
         if layer in self.neurons:
             # A copy, since an array may share its memory with the gate, which lives on.
             self.gates[layer] = gate[..., self.neurons[layer]].float().cpu().numpy().copy()

@@ -9,7 +9,8 @@ from jaxtyping import Bool, Float, Float64, Int, Int32, Int64, Num
 from torch import Tensor
 
 from esn_interp.errors import StatisticsError
-from esn_interp.neurons.layout import ALL, SCOPES, TOKEN_SUMS, sum_types
+from esn_interp.models.routing import by_expert
+from esn_interp.neurons.layout import ALL, ROUTED, ROUTED_CLIPS, SCOPES, TOKEN_SUMS, sum_types
 from esn_interp.neurons.origin import Origin
 from esn_interp.neurons.per_clip import PerClip
 from esn_interp.neurons.statistics import GateStatistics
@@ -20,7 +21,8 @@ class Reductions:
     """One batch, reduced over tokens: per clip, scope and gate (flat index).
 
     Whether a clip counts as kept is known only after the run that gives its gates, so these wait for it; they
-    are as large as the batch has clips, whatever the number of tokens.
+    are as large as the batch has clips, whatever the number of tokens. ``routed`` counts the tokens that
+    reached each gate's expert, in models with mixtures.
     """
 
     firings: Int32[np.ndarray, "clip scope gate"]
@@ -28,9 +30,10 @@ class Reductions:
     sum_sq: Float64[np.ndarray, "clip scope gate"]
     sum_abs: Float64[np.ndarray, "clip scope gate"]
     tokens: Int64[np.ndarray, "clip scope"]
+    routed: Int32[np.ndarray, "clip scope gate"] | None = None
 
     @classmethod
-    def empty(cls, clips: int, gates: int) -> "Reductions":
+    def empty(cls, clips: int, gates: int, *, mixture: bool = False) -> "Reductions":
         """Room for a batch."""
         shape = (clips, len(SCOPES), gates)
         return cls(
@@ -39,7 +42,13 @@ class Reductions:
             sum_sq=np.zeros(shape),
             sum_abs=np.zeros(shape),
             tokens=np.zeros(shape[:2], np.int64),
+            routed=np.zeros(shape, np.int32) if mixture else None,
         )
+
+    def of(self, row: int) -> dict[str, Num[np.ndarray, "scope gate"]]:
+        """The sums of one clip by name."""
+        kinds = TOKEN_SUMS if self.routed is None else (*TOKEN_SUMS, ROUTED)
+        return {name: getattr(self, name)[row] for name in kinds}
 
 
 class BatchTap:
@@ -50,15 +59,24 @@ class BatchTap:
     """
 
     def __init__(self, origin: Origin, scopes: Int[np.ndarray, "clip token"]) -> None:
-        self.held = Reductions.empty(len(scopes), origin.n_gates)
-        self._layers = origin.layers
+        self.held = Reductions.empty(len(scopes), origin.n_gates, mixture=bool(origin.mixtures))
+        self._layers, self._mixtures = origin.layers, origin.mixtures
         self._shape = scopes.shape
         self._members = np.stack([scopes == code for code in range(len(SCOPES))], axis=1)
         self.held.tokens[:] = self._members.sum(axis=2)
         self._read: set[int] = set()
 
-    def __call__(self, step: int, layer: int, gate: Float[Tensor, "clip token neuron"]) -> None:
-        """Reduce one layer. Steps after the prompt's are generated tokens, which are not collected here."""
+    def __call__(
+        self,
+        step: int,
+        layer: int,
+        gate: Float[Tensor, "clip token *choice neuron"],
+        experts: Int[Tensor, "clip token choice"] | None = None,
+    ) -> None:
+        """Reduce one layer. Steps after the prompt's are generated tokens, which are not collected here.
+
+        In a mixture of experts a gate is there only at the tokens that were routed to its expert.
+        """
         if step > 0:
             return
         if gate.shape[:2] != self._shape:
@@ -74,14 +92,24 @@ class BatchTap:
             here = torch.from_numpy(np.flatnonzero(members.any(axis=0))).to(gate.device)
             values = gate[row].detach().index_select(0, here).to(precise)
             choose = torch.from_numpy(members[:, members.any(axis=0)]).to(gate.device, precise)
-            reduced = {
-                "firings": choose @ (values > 0).to(precise),
-                "sum": choose @ values,
-                "sum_sq": choose @ values.square(),
-                "sum_abs": choose @ values.abs(),
+            summed = {
+                "firings": (values > 0).to(precise),
+                "sum": values,
+                "sum_sq": values.square(),
+                "sum_abs": values.abs(),
             }
-            for name, value in reduced.items():
-                getattr(self.held, name)[row, :, columns] = value.cpu().numpy()
+            if experts is not None:
+                chosen, count = experts[row].index_select(0, here), self._mixtures[layer]
+                reached = summed | {ROUTED: torch.ones_like(values)}
+                for name, value in reached.items():
+                    for scope, weight in enumerate(choose):
+                        sums = by_expert(value * weight[:, None, None], chosen, count=count)
+                        getattr(self.held, name)[row, scope, columns] = sums.cpu().numpy()
+                continue
+            for name, value in summed.items():
+                getattr(self.held, name)[row, :, columns] = (choose @ value).cpu().numpy()
+            if self.held.routed is not None:
+                self.held.routed[row, :, columns] = self.held.tokens[row][:, None]
         self._read.add(layer)
 
     @property
@@ -110,9 +138,8 @@ class Accumulator:
         if start is None:
             self._clips = np.zeros(groups, np.int64)
             self._tokens = {scope: np.zeros(groups, np.int64) for scope in SCOPES}
-            self._sums = {
-                name: np.zeros((groups, origin.n_gates), dtype) for name, dtype in sum_types(SCOPES).items()
-            }
+            types = sum_types(SCOPES, mixture=bool(origin.mixtures))
+            self._sums = {name: np.zeros((groups, origin.n_gates), dtype) for name, dtype in types.items()}
         else:
             self._clips = start.clips.copy()
             self._tokens = {scope: values.copy() for scope, values in start.tokens.items()}
@@ -159,8 +186,7 @@ class Accumulator:
             named = tuple(speakers) if speakers is not None else ("",) * len(ids)
             self._per_clip.append(_single_clips(held, emotion, kept, ids, named))
         for row in range(len(ids)):
-            sums = {name: getattr(held, name)[row] for name in TOKEN_SUMS}
-            self._add(int(emotion[row]), bool(kept[row]), held.tokens[row], sums)
+            self._add(int(emotion[row]), bool(kept[row]), held.tokens[row], held.of(row))
 
     def add(self, clips: PerClip, rows: Int[np.ndarray, " chosen"]) -> None:
         """Add clips that were run before, from their own sums: the same numbers as a run gives, to the bit."""
@@ -170,7 +196,7 @@ class Accumulator:
             tokens = np.array([clips.tokens[scope][row] for scope in SCOPES], dtype=np.int64)
             sums = {
                 name: np.stack([clips.sums[f"{scope}/{name}"][row] for scope in SCOPES])
-                for name in TOKEN_SUMS
+                for name in clips.kinds
             }
             self._add(int(clips.emotion[row]), bool(clips.kept[row]), tokens, sums)
 
@@ -188,9 +214,10 @@ class Accumulator:
             self._tokens[scope][group] += tokens[at]
             for name, values in sums.items():
                 self._sums[f"{scope}/{name}"][group] += values[at]
-            self._add_clip(group, scope, sums["firings"][at], sums["sum"][at], tokens[at])
-        everywhere = (sums["firings"].sum(axis=0), sums["sum"].sum(axis=0), tokens.sum())
-        self._add_clip(group, ALL, *everywhere)
+            reached = sums[ROUTED][at] if ROUTED in sums else tokens[at]
+            self._add_clip(group, scope, sums["firings"][at], sums["sum"][at], reached)
+        reached = sums[ROUTED].sum(axis=0) if ROUTED in sums else tokens.sum()
+        self._add_clip(group, ALL, sums["firings"].sum(axis=0), sums["sum"].sum(axis=0), reached)
 
     def _add_clip(
         self,
@@ -198,8 +225,12 @@ class Accumulator:
         scope: str,
         firings: Int[np.ndarray, " gate"],
         total: Float64[np.ndarray, " gate"],
-        tokens: np.int64,
+        tokens: np.int64 | Int[np.ndarray, " gate"],
     ) -> None:
+        """Add a clip's rate and mean; a gate whose expert no token of it reached has neither."""
+        if isinstance(tokens, np.ndarray):
+            self._sums[f"{scope}/{ROUTED_CLIPS}"][group] += tokens > 0
+            tokens = np.maximum(tokens, 1)
         rate, mean = firings / tokens, total / tokens
         for name, value in (("rate", rate), ("mean", mean)):
             self._sums[f"{scope}/{name}_sum"][group] += value
@@ -233,7 +264,7 @@ def _single_clips(
         # A copy: the batch holds its scopes side by side, and a view would keep all of it alive.
         f"{scope}/{name}": getattr(held, name)[:, at].copy()
         for at, scope in enumerate(SCOPES)
-        for name in TOKEN_SUMS
+        for name in (TOKEN_SUMS if held.routed is None else (*TOKEN_SUMS, ROUTED))
     }
     tokens = {scope: held.tokens[:, at].astype(np.int32) for at, scope in enumerate(SCOPES)}
     return PerClip(tuple(ids), speakers, emotion.astype(np.int32), kept.astype(np.bool_), tokens, sums)

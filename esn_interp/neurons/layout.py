@@ -17,12 +17,21 @@ ALL = "all"
 TOKEN_SUMS = ("firings", "sum", "sum_sq", "sum_abs")
 CLIP_SUMS = ("rate_sum", "rate_sum_sq", "mean_sum", "mean_sum_sq")
 
+ROUTED, ROUTED_CLIPS = "routed", "routed_clips"
+"""In a mixture of experts: the tokens that reached a gate's expert, and the clips that had such a token."""
 
-def sum_types(scopes: Sequence[str]) -> dict[str, type[np.generic]]:
-    """Name and type of every per-gate sum: ``audio/firings`` and so on are int64, all others float64."""
+_IN_FILE = {ROUTED: "tokens", ROUTED_CLIPS: "clips"}
+
+
+def sum_types(scopes: Sequence[str], *, mixture: bool = False) -> dict[str, type[np.generic]]:
+    """Name and type of every per-gate sum: counts such as ``audio/firings`` are int64, all others float64."""
     names = [f"{scope}/{kind}" for scope in scopes for kind in TOKEN_SUMS]
     names += [f"{scope}/{kind}" for scope in (*scopes, ALL) for kind in CLIP_SUMS]
-    return {name: np.int64 if name.endswith("/firings") else np.float64 for name in names}
+    if mixture:
+        names += [f"{scope}/{ROUTED}" for scope in scopes]
+        names += [f"{scope}/{ROUTED_CLIPS}" for scope in (*scopes, ALL)]
+    counts = ("firings", ROUTED, ROUTED_CLIPS)
+    return {name: np.int64 if name.rpartition("/")[2] in counts else np.float64 for name in names}
 
 
 def parse_scopes(text: str, known: Sequence[str]) -> tuple[str, ...]:
@@ -42,9 +51,16 @@ def parse_scopes(text: str, known: Sequence[str]) -> tuple[str, ...]:
 
 
 def by_layer(name: str, values: np.ndarray, origin: Origin) -> Iterator[tuple[str, np.ndarray]]:
-    """One array per layer (views), such as ``audio/firings/07``, from ``[row, gate]``."""
+    """One array per layer (views), such as ``audio/firings/07``, from ``[row, gate]``.
+
+    What is the same for all gates of an expert is one column per expert, and there for mixtures only.
+    """
+    head, _, kind = name.rpartition("/")
     for layer, columns in enumerate(origin.layers):
-        yield f"{name}/{layer:02d}", values[:, columns]
+        if kind not in _IN_FILE:
+            yield f"{name}/{layer:02d}", values[:, columns]
+        elif count := origin.mixtures.get(layer):
+            yield f"{head}/{_IN_FILE[kind]}/{layer:02d}", values[:, columns][:, :: origin.widths[layer] // count]
 
 
 class LayeredArrays:
@@ -56,14 +72,41 @@ class LayeredArrays:
     def __init__(self, arrays: Mapping[str, np.ndarray], origin: Origin, *, where: str) -> None:
         self._arrays, self._origin, self._where = arrays, origin, where
 
+    @property
+    def mixture(self) -> bool:
+        """Whether some layer is a mixture of experts."""
+        return bool(self._origin.mixtures)
+
     def flat(self, name: str, dtype: type[np.generic], length: int) -> np.ndarray:
         """A one-dimensional array."""
         return self._take(name, dtype, (length,))
 
     def gates(self, name: str, dtype: type[np.generic], rows: int) -> np.ndarray:
         """The layers of one array side by side: ``[row, gate]``, gates by flat index."""
+        head, _, kind = name.rpartition("/")
+        if kind in _IN_FILE:
+            return self._per_expert(f"{head}/{_IN_FILE[kind]}", name, dtype, rows)
         widths = enumerate(self._origin.widths)
         return np.concatenate([self._take(f"{name}/{at:02d}", dtype, (rows, n)) for at, n in widths], axis=1)
+
+    def _per_expert(self, name: str, kind: str, dtype: type[np.generic], rows: int) -> np.ndarray:
+        """One column per expert in the file, one per gate here; a layer without experts has every token."""
+        parts: list[np.ndarray] = []
+        for layer, width in enumerate(self._origin.widths):
+            if count := self._origin.mixtures.get(layer):
+                parts.append(
+                    self._take(f"{name}/{layer:02d}", dtype, (rows, count)).repeat(width // count, axis=1)
+                )
+            else:
+                everywhere = self._everywhere(kind, rows)
+                parts.append(np.repeat(everywhere[:, None].astype(dtype), width, axis=1))
+        return np.concatenate(parts, axis=1)
+
+    def _everywhere(self, kind: str, rows: int) -> np.ndarray:
+        """Tokens of a scope, or clips, as any gate outside mixtures meets them."""
+        scope = kind.rpartition("/")[0]
+        name = f"{scope}/tokens" if kind.endswith(f"/{ROUTED}") else "clips"
+        return np.asarray(self._arrays[name])[:rows]
 
     def _take(self, name: str, dtype: type[np.generic], shape: tuple[int, ...]) -> np.ndarray:
         found = self._arrays.get(name)

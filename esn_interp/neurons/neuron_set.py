@@ -54,7 +54,8 @@ class NeuronSet:
             values = getattr(self, name)
             if ((values < 0) | (values >= limit)).any():
                 raise StatisticsError(f"{where}: {name} out of range, there are {limit}")
-        wrong = (self.neuron < 0) | (self.neuron >= np.array(self.widths, dtype=np.int64)[self.layer])
+        limit = np.array(self.widths, dtype=np.int64)[self.layer]
+        wrong = (self.neuron < 0) | (self.in_layer < 0) | (self.in_layer >= limit)
         if wrong.any():
             layer, neuron = int(self.layer[wrong][0]), int(self.neuron[wrong][0])
             raise StatisticsError(
@@ -81,7 +82,8 @@ class NeuronSet:
         flat = np.concatenate([*indices.values(), np.zeros(0)]).astype(np.int64)
         if len(flat) and not (flat.min() >= 0 and flat.max() < origin.n_gates):
             raise StatisticsError(f"gate indices of {origin.model} run from 0 to {origin.n_gates - 1}")
-        layer, neuron = origin.locate(flat)
+        layer, number = origin.locate(flat)
+        expert, neuron = origin.expert_of(layer, number)
         weights = (
             [np.zeros(0), *(scores[emotion] for emotion in indices)] if scores else [np.zeros(len(flat))]
         )
@@ -90,7 +92,7 @@ class NeuronSet:
             emotions=tuple(indices),
             emotion=np.repeat(np.arange(len(sizes)), sizes).astype(np.int32),
             layer=layer.astype(np.int32),
-            expert=np.full(len(flat), -1, np.int32),
+            expert=expert.astype(np.int32),
             neuron=neuron.astype(np.int32),
             score=np.concatenate(weights).astype(np.float32),
             selector=selector,
@@ -122,7 +124,14 @@ class NeuronSet:
     @property
     def flat(self) -> Int64[np.ndarray, " member"]:
         """Flat gate index of every member."""
-        return self.origin.offsets[self.layer] + self.neuron
+        return self.origin.offsets[self.layer] + self.in_layer
+
+    @property
+    def in_layer(self) -> Int64[np.ndarray, " member"]:
+        """Number of every member within its layer, by which edits name it; experts one after the other."""
+        experts = np.array(self.origin.experts or (0,) * len(self.widths), dtype=np.int64)[self.layer]
+        width = np.array(self.widths, dtype=np.int64)[self.layer] // np.maximum(experts, 1)
+        return np.maximum(self.expert, 0) * width + self.neuron
 
     def __len__(self) -> int:
         return len(self.neuron)

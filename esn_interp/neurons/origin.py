@@ -39,8 +39,10 @@ class GatedModel(Protocol):
 class Origin:
     """The gates of one component of one model, and the clips that they were read on.
 
-    ``widths`` counts the gates of each decoder layer. A gate has two names: (layer, neuron), and its flat
-    index, which numbers all gates layer by layer: ``index = offsets[layer] + neuron``.
+    ``widths`` counts the gates of each decoder layer, in a mixture of experts those of all its ``experts`` (0
+    for a layer that is not a mixture, and none at all where no layer is one). A gate has two names: (layer,
+    expert, neuron), and its flat index, which numbers all gates layer by layer, and within a layer expert by
+    expert: ``index = offsets[layer] + expert * width + neuron``.
     """
 
     model: str
@@ -49,6 +51,21 @@ class Origin:
     widths: tuple[int, ...]
     corpus: str
     corpus_fingerprint: str
+    experts: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, lm: GatedModel, *, corpus: str = "", corpus_fingerprint: str = "") -> "Origin":
+        """The gates of a model, and the clips that they are read on."""
+        experts = tuple(getattr(lm, "experts", ()))
+        return cls(
+            model=lm.name,
+            fingerprint=lm.fingerprint,
+            component=lm.component,
+            widths=tuple(lm.widths),
+            corpus=corpus,
+            corpus_fingerprint=corpus_fingerprint,
+            experts=experts if any(experts) else (),
+        )
 
     @property
     def name(self) -> str:
@@ -72,10 +89,23 @@ class Origin:
             slice(int(start), int(start) + n) for start, n in zip(self.offsets, self.widths, strict=True)
         )
 
+    @property
+    def mixtures(self) -> dict[int, int]:
+        """Number of experts of the layers that are mixtures."""
+        return {layer: count for layer, count in enumerate(self.experts) if count}
+
+    def expert_of(
+        self, layer: Int[np.ndarray, " member"], neuron: Int[np.ndarray, " member"]
+    ) -> tuple[Int64[np.ndarray, " member"], Int64[np.ndarray, " member"]]:
+        """Expert (-1 outside mixtures) and neuron within it, from the neuron's number within its layer."""
+        experts = np.array(self.experts or (0,) * len(self.widths), dtype=np.int64)[layer]
+        width = np.array(self.widths, dtype=np.int64)[layer] // np.maximum(experts, 1)
+        return np.where(experts > 0, neuron // width, -1), np.where(experts > 0, neuron % width, neuron)
+
     def locate(
         self, index: Int[np.ndarray, " member"]
     ) -> tuple[Int64[np.ndarray, " member"], Int64[np.ndarray, " member"]]:
-        """Layer and neuron of each flat index."""
+        """Layer of each flat index, and its number within the layer."""
         layer = np.searchsorted(np.cumsum(self.widths), index, side="right")
         return layer.astype(np.int64), (index - self.offsets[layer]).astype(np.int64)
 
@@ -118,7 +148,7 @@ class Origin:
             "fingerprint": self.fingerprint,
             "component": self.component,
             "widths": list(self.widths),
-            "experts": [0] * len(self.widths),
+            "experts": list(self.experts or (0,) * len(self.widths)),
             "corpus": self.corpus,
             "corpus_fingerprint": self.corpus_fingerprint,
         }
@@ -133,6 +163,7 @@ class Origin:
             widths=tuple(header["widths"]),
             corpus=header["corpus"],
             corpus_fingerprint=header["corpus_fingerprint"],
+            experts=tuple(header["experts"]) if any(header["experts"]) else (),
         )
 
 

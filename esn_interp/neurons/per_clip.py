@@ -7,13 +7,13 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int, Int32, Num
 
 from esn_interp.errors import StatisticsError
-from esn_interp.neurons.layout import ALL, TOKEN_SUMS, LayeredArrays, by_layer, parse_scopes, sum_over
+from esn_interp.neurons.layout import ALL, ROUTED, TOKEN_SUMS, LayeredArrays, by_layer, parse_scopes, sum_over
 from esn_interp.neurons.origin import Origin
 
 TYPES: dict[str, type[np.generic]] = {
     kind: np.int32 if kind == "firings" else np.float64 for kind in TOKEN_SUMS
 }
-"""Type of each sum over the tokens of one clip."""
+"""Type of each sum over the tokens of one clip; mixtures of experts have ``routed``, int32, as well."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +35,11 @@ class PerClip:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The names of the sums, without their scopes."""
+        return tuple(dict.fromkeys(name.rpartition("/")[2] for name in self.sums))
 
     def rate(self, scope: str = ALL) -> Float64[np.ndarray, "clip gate"]:
         """Share of the tokens of one scope, or of all, at which each gate fires (0 to 1), per clip."""
@@ -107,7 +112,7 @@ class PerClip:
     @classmethod
     def read(cls, file: LayeredArrays, header: Mapping[str, list[str]], scopes: Sequence[str]) -> "PerClip":
         """What `arrays` and `header` wrote."""
-        clips = len(header["ids"])
+        clips, types = len(header["ids"]), TYPES | ({ROUTED: np.int32} if file.mixture else {})
         return cls(
             ids=tuple(header["ids"]),
             speakers=tuple(header["speakers"]),
@@ -117,12 +122,14 @@ class PerClip:
             sums={
                 f"{scope}/{kind}": file.gates(f"per_clip/{scope}/{kind}", dtype, clips)
                 for scope in scopes
-                for kind, dtype in TYPES.items()
+                for kind, dtype in types.items()
             },
         )
 
     def _per_token(self, kind: str, scope: str) -> Float64[np.ndarray, "clip gate"]:
         (name,) = parse_scopes(scope, tuple(self.tokens))
         parts = tuple(self.tokens) if name == ALL else (name,)
-        tokens = sum_over(self.tokens[part] for part in parts)
-        return sum_over(self.sums[f"{part}/{kind}"] for part in parts) / tokens[:, None]
+        total = sum_over(self.sums[f"{part}/{kind}"] for part in parts)
+        if ROUTED in self.kinds:
+            return total / np.maximum(sum_over(self.sums[f"{part}/{ROUTED}"] for part in parts), 1)
+        return total / sum_over(self.tokens[part] for part in parts)[:, None]

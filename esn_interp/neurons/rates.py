@@ -13,7 +13,8 @@ class Rates:
     """Per emotion and gate (flat index), under one choice of scope, pooling and filter.
 
     ``frequency`` is P, the share of tokens at which the gate fires (0 to 1); ``mean`` is mu, its mean value.
-    ``firings`` and ``tokens`` are the counts behind them, which `lape` needs as they are.
+    ``firings`` and ``tokens`` are the counts behind them, which `lape` needs as they are; ``tokens`` has one
+    column, or one per gate where experts of a mixture meet different tokens.
     """
 
     emotions: tuple[str, ...]
@@ -21,7 +22,7 @@ class Rates:
     mean: Float64[np.ndarray, "emotion gate"]
     clips: Int64[np.ndarray, " emotion"]
     firings: Int64[np.ndarray, "emotion gate"]
-    tokens: Int64[np.ndarray, " emotion"]
+    tokens: Int64[np.ndarray, "emotion column"]
     pooling: str
 
     @property

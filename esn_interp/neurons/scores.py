@@ -76,7 +76,8 @@ def lape(rates: Rates, tau_rate: float = 0.95, beta_rate: float = 0.95) -> Score
         if not 0 < rate <= 1:
             raise StatisticsError(f"{name} is a fraction in (0, 1], not {rate:g}")
     if rates.pooling == "token":
-        p = torch.from_numpy(rates.firings.T.copy()).float() / torch.from_numpy(rates.tokens).float()
+        tokens = torch.from_numpy(rates.tokens.T.copy()).float()
+        p = (torch.from_numpy(rates.firings.T.copy()).float() / tokens).nan_to_num(nan=0.0)
     else:
         p = torch.from_numpy(rates.frequency.T.copy()).float()
     q = (p / p.sum(dim=-1, keepdim=True)).nan_to_num(nan=0.0)

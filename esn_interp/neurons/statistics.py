@@ -16,7 +16,17 @@ from jaxtyping import Float64, Int64, Num
 
 from esn_interp.errors import StatisticsError
 from esn_interp.files import load_tensors, package_version, save_tensors
-from esn_interp.neurons.layout import ALL, SCOPES, LayeredArrays, by_layer, parse_scopes, sum_over, sum_types
+from esn_interp.neurons.layout import (
+    ALL,
+    ROUTED,
+    ROUTED_CLIPS,
+    SCOPES,
+    LayeredArrays,
+    by_layer,
+    parse_scopes,
+    sum_over,
+    sum_types,
+)
 from esn_interp.neurons.origin import GatedModel, Origin
 from esn_interp.neurons.per_clip import PerClip
 from esn_interp.neurons.rates import Rates
@@ -42,7 +52,8 @@ class GateStatistics:
         counts g > 0; ``sum``, ``sum_sq`` and ``sum_abs`` add g, its square and its magnitude. Over clips:
         ``rate_sum`` and ``rate_sum_sq`` add each clip's firing rate and its square, ``mean_sum`` and
         ``mean_sum_sq`` its mean gate and its square; these exist for the scope ``all`` too, every position of
-        the prompt.
+        the prompt. Where a layer is a mixture of experts, ``routed`` counts the tokens that reached the gate's
+        expert and ``routed_clips`` the clips that had such a token: rates are shares of these.
     skipped
         Clips that could not be used, each with the reason.
     """
@@ -128,12 +139,13 @@ class GateStatistics:
 
         firings = total("firings", parts)
         tokens = sum_over(_sides(self.tokens[name], filter) for name in parts)
+        reached = total(ROUTED, parts) if self.origin.mixtures else tokens[:, None]
         if pooling == "clip":
-            shares = clips[:, None] * len(names)
-            frequency, mean = total("rate_sum", names) / shares, total("mean_sum", names) / shares
+            shares = total(ROUTED_CLIPS, names) if self.origin.mixtures else clips[:, None] * len(names)
+            frequency, mean = _ratio(total("rate_sum", names), shares), _ratio(total("mean_sum", names), shares)
         else:
-            frequency, mean = firings / tokens[:, None], total("sum", parts) / tokens[:, None]
-        return Rates(self.emotions, frequency, mean, clips, firings, tokens, pooling)
+            frequency, mean = _ratio(firings, reached), _ratio(total("sum", parts), reached)
+        return Rates(self.emotions, frequency, mean, clips, firings, reached, pooling)
 
     def magnitude(self, *, scope: str = ALL) -> Float64[np.ndarray, " gate"]:
         """Mean of abs(g) over the tokens of a scope: unweighted mean over the emotions that have clips.
@@ -145,11 +157,14 @@ class GateStatistics:
         """
         parts = self._disjoint(scope)
         tokens = sum_over(_sides(self.tokens[name], "none") for name in parts)
+        reached = tokens[:, None]
+        if self.origin.mixtures:
+            reached = sum_over(_sides(self.sums[f"{name}/{ROUTED}"], "none") for name in parts)
         total = sum_over(_sides(self.sums[f"{name}/sum_abs"], "none") for name in parts)
         present = tokens > 0
         if not present.any():
             raise StatisticsError("no clip was run, so the gates have no magnitude")
-        return np.mean(total[present] / tokens[present, None], axis=0)
+        return np.mean(_ratio(total[present], reached[present]), axis=0)
 
     def __add__(self, other: "GateStatistics") -> "GateStatistics":
         return merge([self, other])
@@ -214,7 +229,10 @@ class GateStatistics:
             prompt=header["prompt"],
             clips=file.flat("clips", np.int64, groups),
             tokens={scope: file.flat(f"{scope}/tokens", np.int64, groups) for scope in scopes},
-            sums={name: file.gates(name, dtype, groups) for name, dtype in sum_types(scopes).items()},
+            sums={
+                name: file.gates(name, dtype, groups)
+                for name, dtype in sum_types(scopes, mixture=bool(origin.mixtures)).items()
+            },
             scopes=scopes,
             skipped=tuple((clip, reason) for clip, reason in header["skipped"]),
             seed=header["seed"],
@@ -290,6 +308,11 @@ def _sides(rows: np.ndarray, filter: str) -> np.ndarray:
     """One row per emotion: the kept side, or both sides of the filter together."""
     kept, dropped = np.split(rows, 2)
     return kept if filter == "correct" else kept + dropped
+
+
+def _ratio(total: np.ndarray, count: np.ndarray) -> Float64[np.ndarray, "emotion gate"]:
+    """Quotient, 0 for a gate whose expert no token reached: it did not fire."""
+    return np.where(count > 0, total / np.maximum(count, 1), 0.0)
 
 
 def _say(value: str | tuple[str, ...]) -> str:

@@ -38,7 +38,7 @@ def neuron_map(neurons: NeuronSet) -> go.Figure:
         one = neurons[emotion]
         figure.add_trace(
             marks(
-                x=one.neuron,
+                x=one.in_layer,
                 y=one.layer + lanes[at],
                 mode="markers",
                 name=emotion,

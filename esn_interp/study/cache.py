@@ -29,16 +29,22 @@ class Undone(EsnError):
     """A task of a study that could not be done, or whose inputs could not; the study goes on without it."""
 
 
+class Missing(Undone):
+    """A task that is not done yet, met while nothing may be done."""
+
+
 @dataclass(eq=False)
 class Store:
     """Files of finished tasks, one a task, named by a digest of everything that the task depends on.
 
-    ``done`` counts the tasks that were computed, ``reused`` those that were found.
+    ``done`` lists the stages of tasks that were computed, ``reused`` of those that were found. While it is
+    ``closed`` nothing is computed: what is not there is `Missing`.
     """
 
     folder: Path
     done: list[str] = field(default_factory=list[str])
     reused: list[str] = field(default_factory=list[str])
+    closed: bool = False
 
     def path(self, stage: str, key: str, suffix: str) -> Path:
         """Where a task's result is, or will be."""
@@ -70,6 +76,8 @@ class Store:
         if failed.exists():
             self.reused.append(stage)
             raise Undone(read_json(failed, kind=KIND, version=VERSION)["reason"])
+        if self.closed:
+            raise Missing(f"{stage} is not done yet")
         try:
             result = make()
         except Undone:

@@ -73,8 +73,10 @@ class Cell:
     def splits(self) -> tuple[Clips, Clips, Clips]:
         """Validation, identification and evaluation clips."""
         parts = self.clips.split(seed=self.seed, **self.corpus.split)
-        limit = self.corpus.limit
-        return tuple(part if limit is None else part.limit(limit, seed=self.seed) for part in parts)
+        if (limit := self.corpus.limit) is None:
+            return parts
+        validation, identification, evaluation = (part.limit(limit, seed=self.seed) for part in parts)
+        return validation, identification, evaluation
 
     @property
     def validation(self) -> Clips:
@@ -108,7 +110,7 @@ class Cell:
         checkpoint = self.store.path("collect", key, ".partial.safetensors")
 
         def make() -> GateStatistics:
-            statistics = collect(
+            return collect(
                 self.model.lm,
                 self.identification,
                 batch_size=self.config.batch_size,
@@ -118,7 +120,6 @@ class Cell:
                 seed=self.seed,
                 progress=self.progress,
             )
-            return statistics
 
         statistics = self.store.fetch("collect", key, make, GateStatistics.load, suffix=".safetensors")
         checkpoint.unlink(missing_ok=True)

@@ -16,7 +16,7 @@ from esn_interp.files import write_atomic, write_json
 from esn_interp.report.grid import build_grid_report
 from esn_interp.speech.clips import Clips
 from esn_interp.speech.corpora import corpus
-from esn_interp.study.cache import Store, Undone, digest
+from esn_interp.study.cache import Missing, Store, Undone, digest
 from esn_interp.study.cell import Cell
 from esn_interp.study.chapters import chapters, provenance
 from esn_interp.study.config import STAGES, CorpusSpec, StudyConfig
@@ -33,6 +33,11 @@ class Pair:
 
     one: Cell
     other: Cell
+
+    @property
+    def store(self) -> Store:
+        """Where results are kept."""
+        return self.one.store
 
     @property
     def model(self) -> StudiedModel:
@@ -118,15 +123,14 @@ class Grid:
 
     def tasks(self) -> list["Task"]:
         """Every task in order: all stages of a model before the next model is loaded."""
-        listed: list[Task] = []
-        for model in dict.fromkeys(cell.model for cell in self.cells):
-            for stage in STAGES:
-                if not self.config.does(stage) or stage == "report":
-                    continue
-                for one in self.pairs if stage in BETWEEN else self.cells:
-                    if one.model is model:
-                        listed.append(Task(stage, one))
-        return listed
+        return [
+            Task(stage, one)
+            for model in dict.fromkeys(cell.model for cell in self.cells)
+            for stage in STAGES[:-1]
+            if self.config.does(stage)
+            for one in (self.pairs if stage in BETWEEN else self.cells)
+            if one.model is model
+        ]
 
     def result(self, task: "Task") -> Any:
         """A task's result; None where it could not be done, with the reason in ``undone``."""
@@ -153,6 +157,19 @@ class Task:
     def model(self) -> StudiedModel:
         """The model that it needs."""
         return self.of.model
+
+    @property
+    def kept(self) -> bool:
+        """Whether its result is there already; what it depends on must be there to tell."""
+        store = self.of.store
+        store.closed = True
+        try:
+            self.work()
+        except Undone as error:
+            return not isinstance(error, Missing)
+        finally:
+            store.closed = False
+        return True
 
     def work(self) -> Any:
         """Do it, or find it done."""

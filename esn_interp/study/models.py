@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from esn_interp.models.audio_lm import AudioLM
-from esn_interp.models.loading import BUNDLED, bundled_path, load
+from esn_interp.models.loading import BUNDLED, Outline, bundled_path, load, outline
 from esn_interp.study.config import ModelSpec
 
 
@@ -26,10 +26,8 @@ class StudiedModel:
         """A digest of how the model is loaded and, for one in a folder, of its files' names, sizes and times."""
         parts = [self.spec.model_dump_json()]
         folder = bundled_path(self.spec.model) if self.spec.model in BUNDLED else Path(self.spec.model)
-        if folder.is_dir():
-            for file in sorted(folder.rglob("*")):
-                if file.is_file():
-                    parts.append(f"{file.relative_to(folder)} {file.stat().st_size} {file.stat().st_mtime_ns}")
+        files = sorted(file for file in folder.rglob("*") if file.is_file()) if folder.is_dir() else []
+        parts += [f"{file.relative_to(folder)} {file.stat().st_size} {file.stat().st_mtime_ns}" for file in files]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
     @cached_property
@@ -41,6 +39,16 @@ class StudiedModel:
     def loaded(self) -> bool:
         """Whether something had to be run."""
         return "lm" in vars(self)
+
+    @cached_property
+    def outline(self) -> Outline:
+        """The model's structure, from its configuration alone."""
+        return outline(self.spec.model, trust_remote_code=self.spec.trust_remote_code, dtype=self.spec.dtype)
+
+    @property
+    def parameters(self) -> int:
+        """Weights of the part that answers."""
+        return sum(parameter.numel() for parameter in self.outline.model.parameters())
 
     def release(self) -> None:
         """Let go of the weights."""

@@ -104,7 +104,7 @@ def collect(
     recognition = Recognition(tuple(emotions) if emotions is not None else clips.emotions)
     clips = _chosen(clips, recognition.emotions)
     clips = clips if limit is None else clips.limit(limit, seed=seed)
-    origin = Origin(lm.name, lm.fingerprint, lm.component, tuple(lm.widths), clips.name, clips.fingerprint)
+    origin = Origin.of(lm, corpus=clips.name, corpus_fingerprint=clips.fingerprint)
     if per_clip and progress:
         size = PerClip.size(len(clips), origin.n_gates, len(SCOPES))
         sys.stderr.write(f"Keeping the sums of each of {len(clips)} clips: {_in_words(size)}\n")

@@ -1,25 +1,43 @@
 """The kinds of models that can be asked about a clip, one file each."""
 
-from esn_interp.errors import ModelError
+from typing import Any
+
+from esn_interp.models.families.audio_flamingo_3 import AudioFlamingo3
 from esn_interp.models.families.base import Family, Inputs, Processor
+from esn_interp.models.families.glm_asr import GlmAsr
+from esn_interp.models.families.granite_speech import GraniteSpeech
+from esn_interp.models.families.kimi_audio import KimiAudio
+from esn_interp.models.families.minicpm_o import MiniCPMO
+from esn_interp.models.families.music_flamingo import MusicFlamingo
+from esn_interp.models.families.phi4_multimodal import Phi4Multimodal
 from esn_interp.models.families.qwen2_5_omni import Qwen25Omni
+from esn_interp.models.families.qwen2_audio import Qwen2Audio
+from esn_interp.models.families.qwen3_omni import Qwen3Omni
+from esn_interp.models.families.resolver import ByStructure
+from esn_interp.models.families.voxtral import Voxtral
 
-FAMILIES: tuple[Family, ...] = (Qwen25Omni(),)
+FAMILIES: tuple[Family, ...] = (
+    Qwen25Omni(),
+    Qwen3Omni(),
+    AudioFlamingo3(),
+    MusicFlamingo(),
+    Qwen2Audio(),
+    Voxtral(),
+    GlmAsr(),
+    GraniteSpeech(),
+    Phi4Multimodal(),
+    KimiAudio(),
+    MiniCPMO(),
+)
 
 
-def family_of(model_type: str) -> Family:
-    """The family that handles a transformers ``model_type``.
+def family_of(config: Any, *, gates: str | None = None) -> Family:
+    """The family of a model with this configuration; one that goes by structure where there is none.
 
-    Raises
-    ------
-    ModelError
-        When none does; names those that are known.
+    ``gates`` points at the gates by hand, such as ``"model.layers[*].mlp.act_fn"``, and overrules the family.
     """
-    for family in FAMILIES:
-        if model_type in family.model_types:
-            return family
-    known = ", ".join(t for family in FAMILIES for t in family.model_types)
-    raise ModelError(f"model type {model_type!r} has no family here; known: {known}")
+    known = [family for family in FAMILIES if family.knows(config)]
+    return known[0] if known and gates is None else ByStructure(gates)
 
 
-__all__ = ["FAMILIES", "Family", "Inputs", "Processor", "family_of"]
+__all__ = ["FAMILIES", "ByStructure", "Family", "Inputs", "Processor", "family_of"]

@@ -1,30 +1,57 @@
-"""What the rest of the package needs to know about a kind of model, and nothing more."""
+"""What the rest of the package needs to know about a kind of model, and nothing more.
 
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
+The defaults fit a model of transformers that merges audio into the prompt of one decoder and comes with a processor:
+gates, decoder, head and embedding are found by structure, inputs come from the processor's chat template. A family
+file says what is different.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
+import transformers
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from transformers import PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoProcessor, PreTrainedTokenizerBase
+from transformers.utils import logging as transformers_logging
 
 from esn_interp.errors import ModelError
+from esn_interp.models.families.hearing import require_heard
+from esn_interp.models.gate_view import decoder_inputs
+from esn_interp.models.stacks import Stack, find_stacks, no_stack
+
+AUTO_CLASSES: tuple[Any, ...] = tuple(
+    getattr(transformers, name)
+    for name in (
+        "AutoModelForMultimodalLM",
+        "AutoModelForSeq2SeqLM",
+        "AutoModelForTextToWaveform",
+        "AutoModelForCausalLM",
+    )
+    # Models with code of their own need releases that lack one of these, or whole families of ours.
+    if hasattr(transformers, name)
+)
+THINKER = "thinker"
+PER_TOKEN = ("input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids", "audio_mask")
+"""Inputs with a value for every token of the prompt."""
 
 
 @dataclass(frozen=True)
 class Processor:
     """Turns audio and text into a model's inputs: tokenizer, feature extractor and chat template.
 
-    The full processor classes insist on image libraries; audio needs only these three.
+    ``whole`` is the model's own processor of transformers, where it has one that needs no image libraries;
+    ``audio_token_id`` is the token that stands for audio in a prompt.
     """
 
     tokenizer: PreTrainedTokenizerBase
     feature_extractor: Any
-    chat_template: str
+    chat_template: str = ""
+    whole: Any = None
+    audio_token_id: int = -1
 
 
 @dataclass(frozen=True)
@@ -45,46 +72,305 @@ class Inputs:
         return codes.masked_fill(self.tensors["attention_mask"] == 0, -1)
 
 
-class Family(ABC):
+@dataclass(frozen=True, eq=False)
+class Spoken:
+    """What a model said: its words, where it writes any, and the sound at ``sampling_rate``.
+
+    Both are empty when it said nothing.
+    """
+
+    text: str
+    waveform: Float[np.ndarray, " sample"]
+    sampling_rate: int
+
+    @classmethod
+    def of(cls, tokenizer: PreTrainedTokenizerBase, tokens: Tensor, waveform: Tensor, rate: int) -> "Spoken":
+        """From the tokens of the answer and a waveform of any leading shape."""
+        text = cast(str, tokenizer.decode(tokens, skip_special_tokens=True)).strip()
+        return cls(text, waveform.detach().reshape(-1).float().cpu().numpy(), rate)
+
+
+class Family:
     """One kind of model: how it is loaded, how a clip and an instruction become its inputs, where its parts are."""
 
     name: ClassVar[str]
     model_types: ClassVar[tuple[str, ...]]
     title: ClassVar[str]
-    capability: ClassVar[str]
-    """``recognise``, ``speak`` or ``gates only``."""
-    checkpoints: ClassVar[tuple[str, ...]]
-    needs: ClassVar[str]
+    capability: ClassVar[str] = "recognise"
+    """``recognise`` (answers about audio), ``speak`` (speech comes out) or ``gates only``."""
+    checkpoints: ClassVar[tuple[str, ...]] = ()
+    needs: ClassVar[str] = "transformers only"
+    tested: ClassVar[str] = "the real class"
+    """What the contract tests run on: ``the real class``, or ``a stand-in`` for code that is not in transformers."""
+    roles: ClassVar[Mapping[str, str]] = {THINKER: "reads audio and instruction, writes the answer"}
+    """What each decoder stack does, by its name."""
+    answering: ClassVar[tuple[str, ...]] = (THINKER,)
+    """The stacks that take part when the model answers; gates of others can't change an answer."""
+    notes: ClassVar[tuple[str, ...]] = ()
+    """What one must know about the gates of this family."""
+    max_seconds: ClassVar[float | None] = None
+    """Longest clip that the encoder takes; None where it is windowed or unlimited."""
+    sampling_rate: ClassVar[int] = 16_000
+    clip_by_clip: ClassVar[bool] = False
+    """Whether the model writes its answers one clip at a time."""
 
-    @abstractmethod
-    def load(self, path: str | Path, **options: Any) -> tuple[nn.Module, Processor]:
-        """Load model and processor from a folder or the hub."""
+    # ---------------------------------------------------------------- loading
 
-    @abstractmethod
+    def knows(self, config: Any) -> bool:
+        """Whether a model with this configuration is of this kind."""
+        return getattr(config, "model_type", None) in self.model_types
+
+    def load(
+        self, path: str | Path, *, component: str = THINKER, **options: Any
+    ) -> tuple[nn.Module, Processor]:
+        """Load model and processor from a folder or the hub; ``component`` says whose gates will be read."""
+        model = load_auto(path, **options)
+        trust = bool(options.get("trust_remote_code"))
+        return model, self.processor(model, AutoProcessor.from_pretrained(str(path), trust_remote_code=trust))
+
+    def processor(self, model: nn.Module, given: Any) -> Processor:
+        """Our view of a processor of transformers (or of one of ours, which is returned as it is).
+
+        Raises
+        ------
+        ModelError
+            When it has no tokenizer or no feature extractor, or its vocabulary is not this model's.
+        """
+        if isinstance(given, Processor):
+            return given
+        tokenizer, extractor = self.halves(given)
+        token = self.audio_token_id(model, given)
+        theirs = getattr(given, "audio_token_id", None)
+        if isinstance(theirs, int) and theirs != token:
+            raise ModelError(
+                f"{type(given).__name__}: its audio token is number {theirs}, the model's is {token}; this is the"
+                " processor of another model"
+            )
+        if token >= (rows := cast(Any, self.embedding(model)).weight.shape[0]):
+            raise ModelError(
+                f"{type(given).__name__}: its audio token is number {token}, but the model knows {rows} tokens;"
+                " this is the processor of another model"
+            )
+        bins = getattr(getattr(getattr(model, "config", None), "audio_config", None), "num_mel_bins", None)
+        theirs = getattr(extractor, "feature_size", None)
+        if isinstance(bins, int) and isinstance(theirs, int) and bins != theirs:
+            raise ModelError(
+                f"{type(given).__name__}: its features have {theirs} mel bands, the model's encoder takes {bins}; this"
+                " is the processor of another model"
+            )
+        return Processor(tokenizer, extractor, getattr(given, "chat_template", None) or "", given, token)
+
+    def halves(self, given: Any) -> tuple[PreTrainedTokenizerBase, Any]:
+        """Tokenizer and feature extractor of a processor of transformers."""
+        tokenizer = getattr(given, "tokenizer", None)
+        extractor = getattr(given, "feature_extractor", None) or getattr(given, "audio_processor", None)
+        if tokenizer is None or extractor is None:
+            raise ModelError(
+                f"{type(given).__name__} is not a processor for audio and text (it lacks a tokenizer or a feature"
+                f" extractor); load the one that belongs to {self.title}"
+            )
+        return tokenizer, extractor
+
+    def audio_token_id(self, model: nn.Module, processor: Any) -> int:
+        """The token that stands for audio in a prompt, from the model's configuration or its processor."""
+        config = getattr(model, "config", None)
+        for holder in (config, processor):
+            for name in ("audio_token_id", "audio_token_index"):
+                if isinstance(token := getattr(holder, name, None), int):
+                    return token
+        raise ModelError(
+            f"{type(model).__name__}: no audio token in its configuration, so audio has no place in its prompt (is it a"
+            " text-only model?)"
+        )
+
+    def skeleton(self, config: Any = None) -> nn.Module | None:
+        """The model without weights, for looking at its structure; by default in transformers' own configuration.
+
+        None where its class does not come with transformers.
+        """
+        # Default configurations are complained about, and none of it concerns the structure.
+        verbosity = transformers_logging.get_verbosity()
+        transformers_logging.set_verbosity_error()
+        try:
+            return self._skeleton(self.default_config() if config is None else config)
+        finally:
+            transformers_logging.set_verbosity(verbosity)
+
+    def _skeleton(self, config: Any) -> nn.Module | None:
+        auto = next((auto for auto in AUTO_CLASSES if type(config) in _mapping(auto)), None)
+        if auto is None:
+            return None
+        with torch.device("meta"):
+            return auto.from_config(config)
+
+    def default_config(self) -> Any:
+        """The configuration of `skeleton`; None where there is none."""
+        return AutoConfig.for_model(self.model_types[0])
+
+    # ---------------------------------------------------------------- inputs
+
     def inputs(
-        self, processor: Processor, waveforms: Sequence[Float[np.ndarray, " _sample"]], prompt: str
+        self,
+        processor: Processor,
+        waveforms: Sequence[Float[np.ndarray, " _sample"]],
+        prompt: str,
+        *,
+        system: str | None = None,
     ) -> Inputs:
-        """The inputs that ask ``prompt`` about each waveform (16 kHz mono)."""
+        """The inputs that ask ``prompt`` about each waveform (mono, at ``sampling_rate``).
 
-    @abstractmethod
+        Every clip is prepared by itself and padded afterwards, so that none depends on its neighbours.
+        """
+        singles = [self.one_input(processor, waveform, prompt, system=system) for waveform in waveforms]
+        padding = processor.tokenizer.pad_token_id
+        if not isinstance(padding, int) or padding == processor.audio_token_id:
+            padding = 0 if processor.audio_token_id else 1  # padding must not be taken for audio
+        tensors = collate(singles, pad_token_id=padding)
+        return Inputs(tensors, tensors["input_ids"].eq(processor.audio_token_id))
+
+    def one_input(
+        self,
+        processor: Processor,
+        waveform: Float[np.ndarray, " sample"],
+        prompt: str,
+        *,
+        system: str | None = None,
+    ) -> dict[str, Tensor]:
+        """The inputs of one clip, batch axis included, as the model's own processor makes them."""
+        require_template(processor.chat_template, type(processor.whole).__name__)
+        conversation = messages(waveform, prompt, system=system)
+        made = processor.whole.apply_chat_template(
+            conversation, add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt"
+        )
+        require_heard(made.get("input_features"), processor.feature_extractor, waveform, self.title)
+        return {name: value for name, value in made.items() if isinstance(value, Tensor)}
+
+    # ---------------------------------------------------------------- speech
+
+    def speech_inputs(
+        self,
+        processor: Processor,
+        waveform: Float[np.ndarray, " sample"] | None,
+        prompt: str,
+        *,
+        system: str | None = None,
+    ) -> Inputs:
+        """The inputs of one spoken answer; by default those of a question about a clip."""
+        if waveform is None:
+            raise ModelError(f"{self.title} speaks about a clip; give it one")
+        return self.inputs(processor, [waveform], prompt, system=system)
+
+    def speak(
+        self,
+        model: nn.Module,
+        processor: Processor,
+        inputs: Mapping[str, Tensor],
+        *,
+        speaker: str | None = None,
+        max_new_tokens: int = 256,
+        max_seconds: float = 30.0,
+    ) -> Spoken:
+        """Answer aloud; ``speaker`` is a voice of the model's own, its first when there are several.
+
+        Raises
+        ------
+        ModelError
+            When this kind of model has no speech of its own, or not this voice.
+        """
+        raise ModelError(f"{self.title} does not speak, it answers in writing")
+
+    # ---------------------------------------------------------------- parts
+
+    def stacks(self, model: nn.Module) -> dict[str, Stack]:
+        """The decoder stacks by name."""
+        if not (found := find_stacks(model)):
+            raise no_stack(model)
+        return found
+
     def generator(self, model: nn.Module) -> nn.Module:
         """The module with ``forward`` to logits and ``generate`` to text."""
+        return model
 
-    @abstractmethod
     def backbone(self, model: nn.Module) -> nn.Module:
         """The module that merges audio and text and runs the decoder, without the head."""
+        return cast(nn.Module, getattr(self.generator(model), "base_model", model))
 
-    @abstractmethod
     def decoder(self, model: nn.Module) -> nn.Module:
-        """The decoder stack whose gates are read."""
+        """The decoder whose last hidden state the head reads."""
+        return self.stacks(model)[THINKER].decoder
 
-    @abstractmethod
+    def captured(self, model: nn.Module, inputs: Inputs) -> dict[str, Any]:
+        """The decoder's inputs: audio encoded and merged into the prompt, without running the decoder."""
+        return decoder_inputs(self.decoder(model), self.backbone(model), inputs.tensors)
+
     def head(self, model: nn.Module) -> nn.Linear:
         """The unembedding."""
+        return cast(Any, self.generator(model)).get_output_embeddings()
 
-    @abstractmethod
     def embedding(self, model: nn.Module) -> nn.Module:
         """The token embedding."""
+        return cast(Any, self.generator(model)).get_input_embeddings()
+
+    def finish(self, model: nn.Module, logits: Float[Tensor, "*cell"]) -> Float[Tensor, "*cell"]:
+        """What the model does to its logits after the head, element by element: scaling or soft-capping."""
+        return logits
+
+
+def load_auto(path: str | Path, **options: Any) -> nn.Module:
+    """A checkpoint through the first of transformers' Auto classes that knows its type."""
+    known = [auto for auto in AUTO_CLASSES if _knows(auto, path, options)]
+    if not known:
+        raise ValueError("none of transformers' Auto classes for audio or text generation knows it")
+    return cast(nn.Module, known[0].from_pretrained(str(path), **options))
+
+
+def _mapping(auto: Any) -> Mapping[type, Any]:
+    """Which configurations an Auto class knows; transformers offers no public way to ask."""
+    return auto._model_mapping
+
+
+def _knows(auto: Any, path: str | Path, options: Mapping[str, Any]) -> bool:
+    trust = bool(options.get("trust_remote_code"))
+    config = AutoConfig.from_pretrained(str(path), trust_remote_code=trust)
+    remote = getattr(config, "auto_map", None) or {}
+    return type(config) in _mapping(auto) or (trust and auto.__name__ in remote)
+
+
+def messages(waveform: np.ndarray, prompt: str, *, system: str | None = None) -> list[dict[str, Any]]:
+    """The conversation in the form that transformers' chat templates read."""
+    user = [{"type": "audio", "audio": waveform}, {"type": "text", "text": prompt}]
+    before = [{"role": "system", "content": [{"type": "text", "text": system}]}] if system else []
+    return [*before, {"role": "user", "content": user}]
+
+
+def collate(singles: Sequence[Mapping[str, Tensor]], *, pad_token_id: int) -> dict[str, Tensor]:
+    """Inputs of single clips as one batch: tokens padded on the left, features on the right, windows stacked.
+
+    The last position must be the one that predicts the answer, so tokens are padded on the left. Features may have
+    several rows a clip (windows of long audio); they are stacked in the order of the clips.
+    """
+    batch: dict[str, Tensor] = {}
+    for name in singles[0]:
+        tensors = [single[name] for single in singles]
+        if name in PER_TOKEN:
+            value = pad_token_id if name == "input_ids" else 0
+            longest = max(tensor.shape[1] for tensor in tensors)
+            padded = [
+                nn.functional.pad(tensor, (longest - tensor.shape[1], 0), value=value) for tensor in tensors
+            ]
+        else:
+            sizes = [max(sizes) for sizes in zip(*(tensor.shape[1:] for tensor in tensors), strict=True)]
+            padded = [_pad_right(tensor, sizes) for tensor in tensors]
+        batch[name] = torch.cat(padded)
+    return batch
+
+
+def _pad_right(tensor: Tensor, sizes: Sequence[int]) -> Tensor:
+    if list(tensor.shape[1:]) == list(sizes):
+        return tensor
+    whole = tensor.new_zeros(tensor.shape[0], *sizes)
+    whole[(slice(None), *(slice(size) for size in tensor.shape[1:]))] = tensor
+    return whole
 
 
 def require_template(template: str | None, where: str) -> str:

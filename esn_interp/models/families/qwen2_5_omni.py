@@ -1,61 +1,89 @@
-"""Qwen2.5-Omni: audio encoder, thinker (a Qwen2 decoder with SwiGLU gates) and text head.
+"""Qwen2.5-Omni: audio encoder, thinker (a Qwen2 decoder with SwiGLU gates), and a talker that speaks its words.
 
-Only the thinker is loaded, since recognition asks for nothing else. The model's own processor class needs pillow
-and torchvision even for audio; the same inputs are made here from its feature extractor, tokenizer and template.
+Only the thinker is loaded to answer, since recognition asks for nothing else. The model's own processor class needs
+pillow and torchvision even for audio; the same inputs are made here from its feature extractor, tokenizer and
+template. Speech comes out of the whole model: the thinker writes, the talker turns embeddings and hidden states of
+its words into codes, and a vocoder makes the waveform.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
+import transformers
 from jaxtyping import Float
 from torch import Tensor, nn
-from transformers import AutoFeatureExtractor, AutoTokenizer, Qwen2_5OmniThinkerForConditionalGeneration
+from transformers import AutoFeatureExtractor, AutoTokenizer
 from transformers.utils.hub import cached_file
 
-from esn_interp.models.families.base import Family, Inputs, Processor, require_template
+from esn_interp.errors import ModelError
+from esn_interp.models.families.base import THINKER, Family, Inputs, Processor, Spoken, require_template
 
-_PLACEHOLDER = "<|AUDIO|>"
+RATE = 24_000
+_CODES_PER_SECOND = 50
 
 
 class Qwen25Omni(Family):
-    """Qwen2.5-Omni, asked through its thinker."""
+    """Qwen2.5-Omni, asked through its thinker; its talker speaks what the thinker writes."""
 
     name = "qwen2.5-omni"
     model_types = ("qwen2_5_omni", "qwen2_5_omni_thinker")
     title = "Qwen2.5-Omni"
-    capability = "recognise"
+    capability = "speak"
     checkpoints = ("Qwen/Qwen2.5-Omni-7B", "Qwen/Qwen2.5-Omni-3B")
     needs = "transformers only; about 18 GB of memory for the 7B thinker in bfloat16"
+    roles: ClassVar[Mapping[str, str]] = {
+        THINKER: "reads audio and instruction, writes the answer; its edits change text and speech",
+        "talker": "turns the thinker's words into speech codes; its edits change the speech only",
+    }
+    notes: ClassVar[tuple[str, ...]] = (
+        "the whole model, which speaks, is loaded with component='talker'; its thinker is then opened by"
+        " load(lm.model, processor=lm.processor)",
+    )
+    placeholder: ClassVar[str] = "<|AUDIO|>"
+    whole_class: ClassVar[str] = "Qwen2_5OmniForConditionalGeneration"
+    thinker_class: ClassVar[str] = "Qwen2_5OmniThinkerForConditionalGeneration"
 
-    def load(self, path: str | Path, **options: Any) -> tuple[nn.Module, Processor]:
-        model = Qwen2_5OmniThinkerForConditionalGeneration.from_pretrained(str(path), **options)
+    def load(
+        self, path: str | Path, *, component: str = THINKER, **options: Any
+    ) -> tuple[nn.Module, Processor]:
+        """The thinker alone is loaded to answer; the whole model where the talker's gates are meant."""
+        kind: Any = getattr(transformers, self.thinker_class if component == THINKER else self.whole_class)
+        model = kind.from_pretrained(str(path), **options)
         tokenizer = AutoTokenizer.from_pretrained(str(path))
         template = getattr(tokenizer, "chat_template", None) or _template_file(path)
         extractor = AutoFeatureExtractor.from_pretrained(str(path))
         return model, Processor(tokenizer, extractor, require_template(template, str(path)))
 
+    def audio_token_id(self, model: nn.Module, processor: Any) -> int:
+        return cast(int, processor.tokenizer.convert_tokens_to_ids(self.placeholder))
+
     def inputs(
-        self, processor: Processor, waveforms: Sequence[Float[np.ndarray, " _sample"]], prompt: str
+        self,
+        processor: Processor,
+        waveforms: Sequence[Float[np.ndarray, " _sample"]],
+        prompt: str,
+        *,
+        system: str | None = None,
     ) -> Inputs:
         tokenizer = processor.tokenizer
         features = [_mel(processor.feature_extractor, waveform) for waveform in waveforms]
         content: Any = [{"type": "audio", "audio": ""}, {"type": "text", "text": prompt}]
+        before = [{"role": "system", "content": system}] if system else []
         text = cast(
             str,
             tokenizer.apply_chat_template(
-                [{"role": "user", "content": content}],
+                [*before, {"role": "user", "content": content}],
                 chat_template=processor.chat_template,
                 tokenize=False,
                 add_generation_prompt=True,
             ),
         )
-        texts = [
-            text.replace(_PLACEHOLDER, _PLACEHOLDER * _audio_tokens(mel.shape[1]), 1) for mel in features
-        ]
+        place = self.placeholder
+        texts = [text.replace(place, place * self.audio_tokens(mel.shape[1]), 1) for mel in features]
         # The last position must be the one that predicts the answer, so padding stands on the left.
         tokens = tokenizer(texts, padding=True, padding_side="left", return_tensors="pt")
         ids, attention = cast(Tensor, tokens["input_ids"]), cast(Tensor, tokens["attention_mask"])
@@ -71,7 +99,47 @@ class Qwen25Omni(Family):
             "input_features": padded,
             "feature_attention_mask": mask,
         }
-        return Inputs(tensors, ids.eq(cast(int, tokenizer.convert_tokens_to_ids(_PLACEHOLDER))))
+        return Inputs(tensors, ids.eq(cast(int, tokenizer.convert_tokens_to_ids(self.placeholder))))
+
+    @staticmethod
+    def audio_tokens(frames: int) -> int:
+        """Audio tokens of that many mel frames: a convolution of stride 2, then pooling by 2."""
+        return ((frames - 1) // 2 + 1 - 2) // 2 + 1
+
+    def speak(
+        self,
+        model: nn.Module,
+        processor: Processor,
+        inputs: Mapping[str, Tensor],
+        *,
+        speaker: str | None = None,
+        max_new_tokens: int = 256,
+        max_seconds: float = 30.0,
+    ) -> Spoken:
+        whole, prompt = cast(Any, model), inputs["input_ids"].shape[1]
+        self.require_voice(model, speaker, speakers := list(getattr(model, "speaker_map", ())))
+        said = spoken_or_silent(
+            whole.generate,
+            **inputs,
+            speaker=speaker or speakers[0],
+            thinker_max_new_tokens=max_new_tokens,
+            thinker_do_sample=False,
+            talker_max_new_tokens=round(max_seconds * _CODES_PER_SECOND),
+            talker_eos_token_id=[whole.talker.codec_pad_token, whole.talker.codec_eos_token],
+        )
+        if said is None:
+            return Spoken("", np.zeros(0, dtype=np.float32), RATE)
+        return Spoken.of(processor.tokenizer, said[0][0, prompt:], said[1], RATE)
+
+    def require_voice(self, model: nn.Module, speaker: str | None, speakers: Sequence[str]) -> None:
+        """Refuse to speak without a talker, or in a voice that the model does not have."""
+        if not hasattr(model, "talker"):
+            raise ModelError(
+                f"{type(model).__name__}: only the thinker is loaded; to speak, load the whole model with"
+                " component='talker' (then load(lm.model, processor=lm.processor) opens its thinker)"
+            )
+        if not speakers or (speaker or speakers[0]) not in speakers:
+            raise ModelError(f"no speaker {speaker!r}; the model has {', '.join(speakers) or 'none'}")
 
     def generator(self, model: nn.Module) -> nn.Module:
         return model.get_submodule("thinker") if hasattr(model, "thinker") else model
@@ -79,16 +147,16 @@ class Qwen25Omni(Family):
     def backbone(self, model: nn.Module) -> nn.Module:
         return self.generator(model).get_submodule("model")
 
-    def decoder(self, model: nn.Module) -> nn.Module:
-        backbone = self.backbone(model)
-        # transformers 4 keeps the decoder in `model` itself, 5 in `model.language_model`
-        return backbone.get_submodule("language_model") if hasattr(backbone, "language_model") else backbone
 
-    def head(self, model: nn.Module) -> nn.Linear:
-        return cast(nn.Linear, self.generator(model).get_submodule("lm_head"))
-
-    def embedding(self, model: nn.Module) -> nn.Module:
-        return self.decoder(model).get_submodule("embed_tokens")
+def spoken_or_silent(generate: Callable[..., Any], **arguments: Any) -> tuple[Tensor, Tensor] | None:
+    """Tokens and waveform of a whole model; None when thinker or talker ended at once, on which it stumbles."""
+    try:
+        tokens, waveform = generate(**arguments)
+    except (RuntimeError, ValueError) as error:
+        if "non-empty" not in str(error):
+            raise
+        return None
+    return tokens, waveform
 
 
 def _mel(extractor: Any, waveform: Float[np.ndarray, " sample"]) -> Float[np.ndarray, "mel frame"]:
@@ -103,11 +171,6 @@ def _mel(extractor: Any, waveform: Float[np.ndarray, " sample"]) -> Float[np.nda
         padded, sampling_rate=extractor.sampling_rate, padding=False, truncation=False, return_tensors="np"
     )["input_features"][0]
     return np.asarray(features[:, :frames], dtype=np.float32)
-
-
-def _audio_tokens(frames: int) -> int:
-    """Audio tokens of that many mel frames: a convolution of stride 2, then pooling by 2."""
-    return ((frames - 1) // 2 + 1 - 2) // 2 + 1
 
 
 def _template_file(path: str | Path) -> str | None:

@@ -1,0 +1,284 @@
+"""Kimi-Audio: one Qwen2 decoder that forks, so that text and speech are written side by side.
+
+The code is not in transformers: it comes with the checkpoint (class ``MoonshotKimiaForCausalLM``) and with the package
+``kimia_infer``, whose prompt manager makes the inputs. A prompt is two streams of equal length that are added as
+embeddings: the audio stream (discrete speech tokens, to which continuous Whisper features are added) and the text
+stream, each blank where the other speaks. Layers up to the fork are shared; the layers after it lead to the text head
+only, and the ``mimo`` layers, which start from the hidden state at the fork, to the speech head only. So gates after
+the fork can't change speech, and gates of ``mimo`` can't change an answer.
+"""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any, ClassVar, cast
+
+import numpy as np
+import soundfile
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedTokenizerBase
+from transformers.modeling_outputs import BaseModelOutputWithPast, CausalLMOutputWithPast
+
+from esn_interp.errors import ModelError
+from esn_interp.models.families.base import THINKER, Inputs, Processor
+from esn_interp.models.families.clip_by_clip import ClipByClip
+from esn_interp.models.gate_view import first_hidden
+from esn_interp.models.stacks import Stack, find_stacks
+
+_MANAGER = "kimia_infer.api.prompt_manager"
+
+
+class KimiAudio(ClipByClip):
+    """Kimi-Audio, asked through its text stream."""
+
+    name = "kimi-audio"
+    model_types = ("kimi_audio",)
+    title = "Kimi-Audio"
+    capability = "recognise"
+    checkpoints: ClassVar[tuple[str, ...]] = ("moonshotai/Kimi-Audio-7B-Instruct",)
+    needs = "its own environment (kimia_infer, flash-attn), a GPU with about 24 GB, --trust-remote-code"
+    tested = "a stand-in"
+    roles: ClassVar[Mapping[str, str]] = {
+        THINKER: "all layers that the text passes; reads both streams, writes the answer",
+        "shared": "the layers up to the fork; their edits change text and speech",
+        "text": "the layers after the fork; their edits change the text and can't change the speech",
+        "mimo": "from the fork to the speech tokens; its edits change the speech only",
+    }
+    answering: ClassVar[tuple[str, ...]] = (THINKER, "shared", "text")
+    notes: ClassVar[tuple[str, ...]] = (
+        "the hidden state forks: gates of the thinker after the shared layers can't change speech",
+        "in `text`, layer 0 is the first after the fork",
+        "it has no system prompt",
+        "the mimo layers run along in every forward, also where only text is asked for",
+    )
+
+    def knows(self, config: Any) -> bool:
+        # The published configuration derives from Qwen2's and may carry its type.
+        return hasattr(config, "kimia_mimo_transformer_from_layer_index")
+
+    def default_config(self) -> Any:
+        return None
+
+    # ---------------------------------------------------------------- loading
+
+    def load(
+        self, path: str | Path, *, component: str = THINKER, **options: Any
+    ) -> tuple[nn.Module, Processor]:
+        """The model by the code that comes with it, and its prompt manager from ``kimia_infer``."""
+        try:
+            managers: Any = import_module(_MANAGER)
+        except ImportError as error:
+            raise ModelError(
+                f"{path}: Kimi-Audio's inputs are made by its own package, and {error.name} can't be imported here;"
+                " install kimia_infer from https://github.com/MoonshotAI/Kimi-Audio"
+            ) from error
+        model = AutoModelForCausalLM.from_pretrained(str(path), **options)
+        folder = str(path)
+        if not Path(folder).is_dir():
+            from huggingface_hub import snapshot_download
+
+            folder = snapshot_download(folder)
+        manager = managers.KimiAPromptManager(
+            model_path=folder, kimia_token_offset=model.config.kimia_token_offset
+        )
+        return model, self.processor(model, manager)
+
+    def processor(self, model: nn.Module, given: Any) -> Processor:
+        """Our view of a prompt manager of ``kimia_infer``, or of the ``KimiAudio`` that holds one."""
+        if not isinstance(given, Processor):
+            manager = getattr(given, "prompt_manager", given)
+            if not (hasattr(manager, "get_prompt") and hasattr(manager, "extra_tokens")):
+                raise ModelError(
+                    f"{type(given).__name__} is not a prompt manager of kimia_infer; give KimiAudio's"
+                    " prompt_manager as the processor"
+                )
+            given = Processor(_Tokenizer(manager), manager, whole=given)
+        special = given.feature_extractor.extra_tokens
+        # What ends an answer and what is silent is known to the tokenizer alone; the model's class says neither.
+        cast(Any, model).generation_config = GenerationConfig(
+            eos_token_id=special.kimia_text_eos, pad_token_id=special.kimia_text_blank
+        )
+        return given
+
+    # ---------------------------------------------------------------- inputs
+
+    def inputs(
+        self,
+        processor: Processor,
+        waveforms: Sequence[Float[np.ndarray, " _sample"]],
+        prompt: str,
+        *,
+        system: str | None = None,
+    ) -> Inputs:
+        """Both streams of every clip: ``input_ids`` is the text, ``audio_input_ids`` the audio.
+
+        The text is padded on the left; all else belongs to the audio, starts with its clip and is padded on the right.
+        """
+        if system is not None:
+            raise ModelError("Kimi-Audio has no system prompt; put what it should know into the question")
+        manager = processor.feature_extractor
+        blank = manager.extra_tokens.kimia_text_blank
+        texts, audios, continuous, features = [], [], [], []
+        for waveform in waveforms:
+            content = _content(manager, waveform, prompt)
+            audio, text, mask = (tensor[0] for tensor in content.to_tensor())
+            texts.append(text)
+            audios.append(audio)
+            continuous.append(mask)
+            features.append(content.continuous_feature[0][0].float())
+        pad = nn.utils.rnn.pad_sequence
+        longest = max(map(len, texts))
+        left = [longest - len(text) for text in texts]
+        tensors = {
+            "input_ids": pad(texts, batch_first=True, padding_value=blank, padding_side="left"),
+            "attention_mask": torch.stack([(torch.arange(longest) >= start).long() for start in left]),
+            "audio_input_ids": pad(audios, batch_first=True, padding_value=blank),
+            "is_continuous_mask": pad(continuous, batch_first=True),
+            "whisper_input_feature": pad(features, batch_first=True),
+        }
+        heard = [nn.functional.pad(mask, (start, 0)) for mask, start in zip(continuous, left, strict=True)]
+        return Inputs(tensors, torch.stack(heard))
+
+    def one(self, tensors: Mapping[str, Tensor], row: int) -> dict[str, Tensor]:
+        text = tensors["input_ids"][row : row + 1, tensors["attention_mask"][row].eq(0).sum() :]
+        # While the model answers in text its audio stream is blank, and so is the padding.
+        audio = tensors["audio_input_ids"][row : row + 1]
+        continuous = tensors["is_continuous_mask"][row : row + 1]
+        more, blank = max(text.shape[1] - audio.shape[1], 0), int(tensors["input_ids"][row, 0])
+        audio = nn.functional.pad(audio, (0, more), value=blank)[:, : text.shape[1]]
+        continuous = nn.functional.pad(continuous, (0, more))[:, : text.shape[1]]
+        features = tensors["whisper_input_feature"][row : row + 1, : continuous.sum()]
+        return {
+            "input_ids": audio,
+            "text_input_ids": text,
+            "whisper_input_feature": features,
+            "is_continuous_mask": continuous,
+        }
+
+    # ---------------------------------------------------------------- parts
+
+    def stacks(self, model: nn.Module) -> dict[str, Stack]:
+        found = find_stacks(model)
+        thinker, fork = found[THINKER], _fork(model)
+        parts = (thinker.part("shared", 0, fork), thinker.part("text", fork, len(thinker)))
+        return {THINKER: thinker, **{part.name: part for part in parts}, "mimo": found["mimo"]}
+
+    def decoder(self, model: nn.Module) -> nn.Module:
+        return _TextStream(model)
+
+    def embedding(self, model: nn.Module) -> nn.Module:
+        return _Answering(model)
+
+    # ---------------------------------------------------------------- running
+
+    def native(self, model: nn.Module, clip: Mapping[str, Tensor], *, use_cache: bool = False) -> Any:
+        output = _forward(model, clip, 0, None, use_cache=use_cache)
+        return CausalLMOutputWithPast(logits=output.logits[1], past_key_values=output.past_key_values)
+
+    def merged(self, model: nn.Module, clip: Mapping[str, Tensor]) -> Float[Tensor, "1 token hidden"]:
+        layers = [*cast(Any, model).model.layers, *cast(Any, model).model.mimo_layers]
+
+        def run(**clip: Tensor) -> None:
+            _forward(model, clip, 0, None, use_cache=False)
+
+        return first_hidden(layers, run, clip)
+
+    def answer(
+        self, model: nn.Module, clip: Mapping[str, Tensor], *, max_new_tokens: int
+    ) -> Int[Tensor, " token"]:
+        special: Any = cast(Any, model).generation_config
+        answer: list[Tensor] = []
+        cache, start = None, 0
+        while len(answer) < max_new_tokens:
+            output = _forward(model, clip, start, cache, use_cache=True)
+            token = output.logits[1][:, -1].argmax(-1, keepdim=True)
+            answer.append(token[0])
+            if int(token) == special.eos_token_id:
+                break
+            start, cache = start + clip["input_ids"].shape[1], output.past_key_values
+            clip = {"input_ids": torch.full_like(token, special.pad_token_id), "text_input_ids": token}
+        return torch.cat(answer)
+
+
+def _forward(model: Any, clip: Mapping[str, Tensor], start: int, cache: Any, *, use_cache: bool) -> Any:
+    """The model's own forward; of its ``logits`` the first are those of speech, the second those of text."""
+    streams = dict(clip)
+    if (features := streams.pop("whisper_input_feature", None)) is not None:
+        streams |= {"whisper_input_feature": cast(Any, [features])}
+    length = clip["input_ids"].shape[1]
+    positions = torch.arange(start, start + length, device=clip["input_ids"].device)[None]
+    return model(
+        **streams, position_ids=positions, past_key_values=cache, use_cache=use_cache, return_dict=True
+    )
+
+
+class _TextStream(nn.Module):
+    """The decoder with the hidden state of the text stream alone as its output."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.decoder = model.model
+
+    def forward(self, **inputs: Any) -> BaseModelOutputWithPast:
+        output = self.decoder(**inputs, return_dict=True)
+        text, _ = output.last_hidden_state
+        return BaseModelOutputWithPast(last_hidden_state=text, past_key_values=output.past_key_values)
+
+
+class _Answering(nn.Module):
+    """The embedding of a token of the answer: its own, plus that of the blank audio stream beside it."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.embedding = model.get_input_embeddings()
+        self.blank = model.generation_config.pad_token_id
+
+    def forward(self, tokens: Int[Tensor, "clip token"]) -> Float[Tensor, "clip token hidden"]:
+        return self.embedding(torch.full_like(tokens, self.blank)) + self.embedding(tokens)
+
+
+class _Tokenizer(PreTrainedTokenizerBase):
+    """The prompt manager's text tokenizer, asked in its own way, under the names of transformers."""
+
+    def __init__(self, manager: Any) -> None:
+        super().__init__()
+        self.manager = manager
+
+    # Only what the package asks of a tokenizer; the arguments that it never gives are not looked at.
+
+    def __call__(self, *text: Any, **options: Any) -> Any:
+        return {"input_ids": list(self.manager.text_tokenizer.encode(text[0], bos=False, eos=False))}
+
+    def convert_ids_to_tokens(self, *ids: Any, **options: Any) -> Any:
+        return [self.manager.text_tokenizer.decode([token]) for token in ids[0]]
+
+    def batch_decode(self, *sequences: Any, **options: Any) -> Any:
+        """What is said before each answer ends; tokens of speech and markers are no words."""
+        special = self.manager.extra_tokens
+        markers = {token for token in vars(special).values() if isinstance(token, int)}
+        words: list[str] = []
+        for tokens in sequences[0].tolist():
+            ends = tokens.index(special.kimia_text_eos) if special.kimia_text_eos in tokens else len(tokens)
+            said = [t for t in tokens[:ends] if t < self.manager.kimia_token_offset and t not in markers]
+            words.append(self.manager.text_tokenizer.decode(said))
+        return words
+
+
+def _content(manager: Any, waveform: Float[np.ndarray, " sample"], prompt: str) -> Any:
+    """The prompt of one clip, instruction first, by the manager itself, which reads audio from files only."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "clip.wav")
+        soundfile.write(path, waveform, 16_000, subtype="FLOAT")
+        messages = [
+            {"role": "user", "message_type": "text", "content": prompt},
+            {"role": "user", "message_type": "audio", "content": path},
+        ]
+        return manager.get_prompt(messages, output_type="text")
+
+
+def _fork(model: nn.Module) -> int:
+    """How many layers are shared: the mimo layers start from the output of the one with this configured number."""
+    return int(cast(Any, model).config.kimia_mimo_transformer_from_layer_index) + 1

@@ -1,0 +1,135 @@
+"""Qwen3-Omni: a thinker and a talker whose MLPs are mixtures of experts, a code predictor and a vocoder.
+
+A neuron is (layer, expert, unit), numbered ``expert * width + unit`` within its layer, and exists only at the tokens
+that were routed to its expert. The talker's shared expert sees every token and is a stack of its own. The code
+predictor fills in the residual codes of each frame that the talker chose.
+"""
+
+import shutil
+import tempfile
+import warnings
+import weakref
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, cast
+
+import numpy as np
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from esn_interp.models.families.base import THINKER, Inputs, Processor, Spoken
+from esn_interp.models.families.qwen2_5_omni import RATE, Qwen25Omni, spoken_or_silent
+from esn_interp.models.stacks import Stack
+
+# The only implementation that computes all gates of a layer in one call, in the order of the tokens.
+_EXPERTS = "batched_mm"
+_CODES_PER_SECOND = 12.5
+_SHORTEST = 16_000  # samples
+
+
+class Qwen3Omni(Qwen25Omni):
+    """Qwen3-Omni, asked through its thinker; its talker speaks what the thinker writes."""
+
+    name = "qwen3-omni"
+    model_types = ("qwen3_omni_moe", "qwen3_omni_moe_thinker")
+    title = "Qwen3-Omni"
+    checkpoints = (
+        "Qwen/Qwen3-Omni-30B-A3B-Instruct",
+        "Qwen/Qwen3-Omni-30B-A3B-Thinking",
+        "Qwen/Qwen3-Omni-30B-A3B-Captioner",
+    )
+    needs = (
+        "transformers only; about 64 GB of memory for the thinker in bfloat16, and about 50 MB more for every token"
+        " of a batch: readable experts copy their weights to each token"
+    )
+    roles: ClassVar[Mapping[str, str]] = {
+        THINKER: "reads audio and instruction, writes the answer; its edits change text and speech",
+        "talker": "turns the thinker's words into the first code of each frame; its edits change the speech only",
+        "talker_shared_expert": "the expert of the talker that sees every token",
+        "talker_code_predictor": "adds the residual codes of each frame; its edits change the sound only",
+    }
+    notes = (
+        *Qwen25Omni.notes,
+        "experts_implementation is set to batched_mm when the model is opened: no other computes its gates in one"
+        " call",
+        "clips under a second are followed by silence up to one: the encoder's convolutions would see the end of a"
+        " shorter clip differently in every batch",
+    )
+    placeholder = "<|audio_pad|>"
+    whole_class = "Qwen3OmniMoeForConditionalGeneration"
+    thinker_class = "Qwen3OmniMoeThinkerForConditionalGeneration"
+
+    def load(
+        self, path: str | Path, *, component: str = THINKER, **options: Any
+    ) -> tuple[nn.Module, Processor]:
+        if "device_map" not in options:
+            return super().load(path, component=component, experts_implementation=_EXPERTS, **options)
+        # Experts lie apart in a checkpoint and together in memory, so those that are offloaded are written anew.
+        folder = tempfile.mkdtemp(prefix="esn-offload-")
+        options |= {"experts_implementation": _EXPERTS, "offload_folder": folder}
+        model, processor = super().load(path, component=component, **options)
+        weakref.finalize(model, shutil.rmtree, folder, ignore_errors=True)
+        return model, processor
+
+    def default_config(self) -> Any:
+        config = super().default_config()
+        # Read by the model's code, but missing from its default configuration.
+        config.talker_config.spatial_merge_size = 2
+        config.talker_config.text_config.shared_expert_intermediate_size = 768
+        return config
+
+    def inputs(
+        self,
+        processor: Processor,
+        waveforms: Sequence[Float[np.ndarray, " _sample"]],
+        prompt: str,
+        *,
+        system: str | None = None,
+    ) -> Inputs:
+        long = [np.pad(waveform, (0, max(0, _SHORTEST - len(waveform)))) for waveform in waveforms]
+        return super().inputs(processor, long, prompt, system=system)
+
+    @staticmethod
+    def audio_tokens(frames: int) -> int:
+        """Audio tokens of that many mel frames: three convolutions of stride 2 over each second by itself."""
+        seconds, rest = divmod(frames, 100)
+        for _ in range(3):
+            rest = (rest + 1) // 2
+        return 13 * seconds + rest
+
+    def stacks(self, model: nn.Module) -> dict[str, Stack]:
+        if any(_implementation(part) != _EXPERTS for part in model.modules() if hasattr(part, "gate_up_proj")):
+            cast(Any, model).set_experts_implementation(_EXPERTS)
+        return super().stacks(model)
+
+    def speak(
+        self,
+        model: nn.Module,
+        processor: Processor,
+        inputs: Mapping[str, Tensor],
+        *,
+        speaker: str | None = None,
+        max_new_tokens: int = 256,
+        max_seconds: float = 30.0,
+    ) -> Spoken:
+        whole, prompt = cast(Any, model), inputs["input_ids"].shape[1]
+        voices = list(whole.config.talker_config.speaker_id or ()) if hasattr(model, "talker") else []
+        self.require_voice(model, speaker, voices)
+        with warnings.catch_warnings():  # the model's own penalty is warned about, and meant as it is
+            warnings.filterwarnings("ignore", message="Passing `repetition_penalty`")
+            said = spoken_or_silent(
+                whole.generate,
+                **inputs,
+                speaker=speaker or voices[0],
+                thinker_max_new_tokens=max_new_tokens,
+                thinker_do_sample=False,
+                thinker_eos_token_id=processor.tokenizer.eos_token_id,
+                talker_max_new_tokens=round(max_seconds * _CODES_PER_SECOND),
+            )
+        if said is None:
+            return Spoken("", np.zeros(0, dtype=np.float32), RATE)
+        return Spoken.of(processor.tokenizer, said[0][0, prompt:], said[1], RATE)
+
+
+def _implementation(experts: nn.Module) -> str | None:
+    return getattr(getattr(experts, "config", None), "_experts_implementation", None)

@@ -1,0 +1,71 @@
+"""Models without a family file: whatever can be found by structure, and clear words where it can't."""
+
+from inspect import signature
+from pathlib import Path
+from typing import Any, ClassVar
+
+from torch import nn
+from transformers import AutoProcessor, PreTrainedTokenizerBase
+
+from esn_interp.errors import ModelError
+from esn_interp.models.families.base import PER_TOKEN, THINKER, Family, Processor, load_auto
+from esn_interp.models.stacks import Stack, hinted_stack
+
+
+class ByStructure(Family):
+    """A model that is known by its structure only: decoder and gates are searched for, or pointed at.
+
+    ``gates`` is a path such as ``"model.layers[*].mlp.act_fn"``, for models whose gates are not found.
+    """
+
+    name: ClassVar[str] = "by structure"
+    model_types: ClassVar[tuple[str, ...]] = ()
+    title: ClassVar[str] = "a model by structure"
+    needs: ClassVar[str] = "a processor of transformers with a chat template for audio"
+
+    def __init__(self, gates: str | None = None) -> None:
+        self.gates = gates
+
+    def load(
+        self, path: str | Path, *, component: str = THINKER, **options: Any
+    ) -> tuple[nn.Module, Processor]:
+        """As any family, but the processor comes first: a model without one can't hear, whatever its weights."""
+        trust = bool(options.get("trust_remote_code"))
+        given = AutoProcessor.from_pretrained(str(path), trust_remote_code=trust)
+        if isinstance(given, PreTrainedTokenizerBase):
+            raise ModelError(
+                f"{path}: this is a text-only model, it has a tokenizer but no feature extractor for audio"
+            )
+        model = load_auto(path, **options)
+        return model, self.processor(model, given)
+
+    def stacks(self, model: nn.Module) -> dict[str, Stack]:
+        if self.gates is not None:
+            return {THINKER: hinted_stack(model, self.gates)}
+        found = super().stacks(model)
+        # The stack that reads the prompt is the one whose path holds nothing but common parts; failing that, the
+        # first: talkers and depth decoders stand behind it.
+        if THINKER not in found:
+            first, *others = found.values()
+            found = {THINKER: Stack(THINKER, first.path, first.decoder, first.gates)} | {
+                s.name: s for s in others
+            }
+        return found
+
+    def processor(self, model: nn.Module, given: Any) -> Processor:
+        self.stacks(model)  # without gates there is nothing to ask a processor for
+        processor = super().processor(model, given)
+        if processor.whole is not None and not processor.chat_template:
+            raise ModelError(
+                f"{type(given).__name__} has no chat template, so its prompt is not known; add chat_template.jinja"
+                " to the checkpoint, or write a family file"
+            )
+        names = set(processor.feature_extractor.model_input_names) | set(
+            getattr(given, "model_input_names", ())
+        )
+        features = sorted(names - set(PER_TOKEN))
+        if not set(features) & set(signature(model.forward).parameters):
+            raise ModelError(
+                f"{type(model).__name__} takes no audio features ({', '.join(features)}): it is a text-only model"
+            )
+        return processor

@@ -1,0 +1,94 @@
+"""Voxtral: a Whisper encoder of 30-second chunks and a Llama decoder with SwiGLU gates.
+
+Its processor class prepares conversations through mistral-common, from audio files only. The same inputs are made
+here from its tokenizer and feature extractor: `<s>[INST][BEGIN_AUDIO][AUDIO]...[AUDIO]instruction[/INST]`.
+"""
+
+from pathlib import Path
+from typing import Any, ClassVar, cast
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from transformers import AutoFeatureExtractor, AutoTokenizer
+
+from esn_interp.errors import ModelError
+from esn_interp.models.families.base import THINKER, Family, Processor, load_auto
+
+_FRAMES_PER_TOKEN = 8
+"""Mel frames of an audio token: a convolution of stride 2, then four positions in one."""
+
+
+class Voxtral(Family):
+    """Voxtral. Clips are padded to whole chunks of 30 seconds, and the padding enters the prompt as audio, too."""
+
+    name = "voxtral"
+    model_types = ("voxtral",)
+    title = "Voxtral"
+    checkpoints: ClassVar[tuple[str, ...]] = (
+        "mistralai/Voxtral-Mini-3B-2507",
+        "mistralai/Voxtral-Small-24B-2507",
+    )
+    needs = "mistral-common, for its tokenizer; about 10 GB of memory for Mini in bfloat16, 50 GB for Small"
+    notes = (
+        "A short clip has 375 audio tokens, most of them silence that was padded to 30 seconds: choose the scope of"
+        " neurons with care.",
+        "It knows no system prompt together with audio.",
+    )
+
+    def load(
+        self, path: str | Path, *, component: str = THINKER, **options: Any
+    ) -> tuple[nn.Module, Processor]:
+        """Tokenizer and feature extractor are loaded by themselves, since the processor class wants mistral-common."""
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(str(path))
+        except (OSError, ValueError, ImportError, AttributeError, TypeError) as error:
+            raise ModelError(
+                f"{path}: its tokenizer can't be read; Voxtral's is in the format of mistral-common: pip install"
+                " mistral-common"
+            ) from error
+        extractor = AutoFeatureExtractor.from_pretrained(str(path))
+        model = load_auto(path, **options)
+        token = self.audio_token_id(model, tokenizer)
+        return model, Processor(tokenizer, extractor, audio_token_id=token)
+
+    def processor(self, model: nn.Module, given: Any) -> Processor:
+        made = super().processor(model, given)
+        return Processor(made.tokenizer, made.feature_extractor, audio_token_id=made.audio_token_id)
+
+    def one_input(
+        self,
+        processor: Processor,
+        waveform: Float[np.ndarray, " sample"],
+        prompt: str,
+        *,
+        system: str | None = None,
+    ) -> dict[str, Tensor]:
+        if system:
+            raise ModelError("Voxtral knows no system prompt together with audio; put it into the question")
+        tokenizer, extractor = processor.tokenizer, processor.feature_extractor
+        features = extractor(
+            waveform,
+            sampling_rate=extractor.sampling_rate,
+            padding=True,
+            truncation=False,
+            pad_to_multiple_of=extractor.n_samples,
+            return_tensors="pt",
+        )["input_features"][0]
+        chunks = torch.stack(features.split(extractor.nb_max_frames, dim=1))
+        start, begin, end = (
+            self._special(tokenizer, name) for name in ("[INST]", "[BEGIN_AUDIO]", "[/INST]")
+        )
+        audio = [processor.audio_token_id] * (features.shape[1] // _FRAMES_PER_TOKEN)
+        text = cast(list[int], tokenizer(prompt, add_special_tokens=False)["input_ids"])
+        ids = torch.tensor([[cast(int, tokenizer.bos_token_id), start, begin, *audio, *text, end]])
+        return {"input_ids": ids, "attention_mask": torch.ones_like(ids), "input_features": chunks}
+
+    def _special(self, tokenizer: Any, name: str) -> int:
+        token = tokenizer.convert_tokens_to_ids(name)
+        if not isinstance(token, int) or token == tokenizer.unk_token_id:
+            raise ModelError(
+                f"{self.title}: its tokenizer has no token {name}; this is the tokenizer of another model"
+            )
+        return token

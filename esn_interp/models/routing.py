@@ -1,0 +1,70 @@
+"""Gates of a mixture of experts: a neuron is (expert, unit), and exists only at the tokens routed to its expert.
+
+Within a layer the neurons of all experts are numbered expert by expert: ``expert * width + unit``.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from esn_interp.models.edits import Edit
+
+
+def routed(
+    gate: Float[Tensor, "row neuron"], experts: Int[Tensor, "position choice"], *, clips: int
+) -> tuple[Float[Tensor, "clip token choice neuron"], Int[Tensor, "clip token choice"]]:
+    """The gates that the experts of a layer computed, by clip and token; views, so that edits act on the model.
+
+    The batched implementation of transformers gives one row per token and chosen expert, in that order.
+    """
+    choices = experts.shape[-1]
+    return gate.view(clips, -1, choices, gate.shape[-1]), experts.view(clips, -1, choices)
+
+
+def edit_routed(
+    edit: Edit,
+    gate: Float[Tensor, "clip token choice neuron"],
+    experts: Int[Tensor, "clip token choice"],
+    where: Bool[Tensor, "clip token"] | None,
+) -> tuple[Float[Tensor, "clip token choice neuron"], int]:
+    """Apply an edit to the experts that it names, where tokens were routed to them.
+
+    Returns
+    -------
+    The gates, and on how many tokens the edit acted.
+    """
+    width, count = gate.shape[-1], 0
+    owner = edit.neurons // width
+
+    def of(value: Any, mine: Bool[np.ndarray, " neuron"]) -> Any:
+        return value[..., mine] if isinstance(value, np.ndarray) and value.ndim else value
+
+    for expert in np.unique(owner).tolist():
+        mine = owner == expert
+        part = replace(
+            edit,
+            neurons=edit.neurons[mine] % width,
+            gain=of(edit.gain, mine),
+            shift=of(edit.shift, mine),
+            floor=of(edit.floor, mine),
+        )
+        here = experts == expert
+        if where is not None:
+            here = here & where[..., None].to(here.device)
+        count += int(torch.count_nonzero(here))
+        gate = part.apply(gate, here)
+    return gate, count
+
+
+def by_expert(
+    values: Float[Tensor, "token choice neuron"], experts: Int[Tensor, "token choice"], *, count: int
+) -> Float[Tensor, " gate"]:
+    """Sums over tokens of what belongs to each neuron of each expert, numbered expert by expert."""
+    width = values.shape[-1]
+    sums = values.new_zeros(count, width)
+    sums.index_add_(0, experts.reshape(-1), values.reshape(-1, width))
+    return sums.view(-1)
