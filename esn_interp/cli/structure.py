@@ -6,7 +6,17 @@ from typing import Annotated
 import typer
 
 from esn_interp.cli.console import AsJson, Console, Quiet, Seed
-from esn_interp.cli.options import BatchSize, Limit, Root, Split, clips_of, load_model, numbers, out_file
+from esn_interp.cli.options import (
+    BatchSize,
+    Limit,
+    Root,
+    Split,
+    TrustRemoteCode,
+    clips_of,
+    load_model,
+    numbers,
+    out_file,
+)
 from esn_interp.cli.results import ResultOut, write_result
 from esn_interp.errors import EsnError
 

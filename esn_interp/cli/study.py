@@ -15,10 +15,19 @@ if TYPE_CHECKING:
 
 
 def study(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG.yaml", help="What to study, and with which settings.")],
+    config: Annotated[
+        Path,
+        typer.Argument(
+            metavar="CONFIG", help="A .yaml that says what to study, or a ready one: paper-recognition, emodb-toy."
+        ),
+    ],
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="Folder for the report, the results and every stage.")
     ],
+    root: Annotated[
+        list[str] | None,
+        typer.Option("--root", metavar="CORPUS=PATH", help="Where a corpus of the config lies; may be repeated."),
+    ] = None,
     resume: Annotated[
         bool,
         typer.Option("--resume", help="Go on with the study in DIR; what it has done is never done again."),
@@ -38,7 +47,7 @@ def study(
 
     from esn_interp.study.config import load_config
 
-    settings = load_config(config)
+    settings = load_config(config, roots=_roots(root or []))
     if resume and not (out / "stages").is_dir():
         raise EsnError(f"{out}: there is no study to resume; leave --resume out to begin one")
     if dry_run:
@@ -55,6 +64,13 @@ def study(
     undone = [f"not done: {one['stage']}, {one['of']}: {one['reason']}" for one in content["not_done"]]
     text = "\n".join([table(header, rows), *undone, *map(str, files.values())])
     console.result({"out": out, **files, "results": content}, text=text)
+
+
+def _roots(given: list[str]) -> dict[str, Path]:
+    parts = [text.partition("=") for text in given]
+    if wrong := next((text for text, (_, sign, path) in zip(given, parts, strict=True) if not (sign and path)), None):
+        raise EsnError(f"--root {wrong}: write CORPUS=PATH, such as emodb=/data/emodb")
+    return {name: Path(path) for name, _, path in parts}
 
 
 def _plan(settings: "StudyConfig", out: Path, console: Console) -> None:

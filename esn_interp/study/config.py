@@ -1,6 +1,7 @@
 """A whole study as one file: what is studied, with which settings; read with errors that name the line."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -124,17 +125,26 @@ class StudyConfig(_Strict):
         return stage in self.stages
 
 
-def load_config(path: str | Path) -> StudyConfig:
-    """Read and check a config; paths in it are relative to its folder.
+def ready_configs() -> dict[str, Path]:
+    """The configs that come with the package, by name."""
+    folder = Path(str(files("esn_interp") / "study" / "configs"))
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def load_config(path: str | Path, *, roots: Mapping[str, Path] | None = None) -> StudyConfig:
+    """Read and check a config: a file, or the name of one that comes with the package.
+
+    Paths in it are relative to its folder; ``roots`` says where corpora are, by their name in the study.
 
     Raises
     ------
     EsnError
         When there is no such file, it is no YAML, or it says something that a study can't do; names the line.
     """
-    path = Path(path)
+    ready = ready_configs()
+    path = ready.get(str(path), Path(path))
     if not path.is_file():
-        raise EsnError(f"{path}: there is no such file; give the study's .yaml")
+        raise EsnError(f"{path}: there is no such file; give the study's .yaml, or one of {', '.join(ready)}")
     text = path.read_text(encoding="utf-8")
     try:
         tree = yaml.compose(text)
@@ -154,8 +164,13 @@ def load_config(path: str | Path) -> StudyConfig:
         more = f" (and {len(others)} more)" if others else ""
         message = first["msg"].removeprefix("Value error, ")
         raise EsnError(f"{path}, line {line}: {place}: {message}{more}") from None
+    roots = roots or {}
+    if strange := sorted(set(roots) - {spec.title for spec in config.corpora}):
+        had = ", ".join(spec.title for spec in config.corpora)
+        raise EsnError(f"no corpus {strange[0]!r} in this study to give a root; there are {had}")
     corpora = tuple(
-        spec if spec.root is None else spec.model_copy(update={"root": path.parent / spec.root})
+        spec if (root := roots.get(spec.title, spec.root and path.parent / spec.root)) is None
+        else spec.model_copy(update={"root": Path(root)})
         for spec in config.corpora
     )
     return config.model_copy(update={"corpora": corpora})
