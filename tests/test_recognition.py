@@ -168,3 +168,39 @@ def test_an_unknown_condition_is_named():
     answers = recognise(PlantedListener(), planted_clips(speakers=1))
     with pytest.raises(KeyError, match="no condition 'sad'; there are baseline"):
         answers.recall("sad")
+
+
+def test_synonyms_add_their_probabilities_to_the_emotion():
+    recognition = Recognition(("happy", "sad"), synonyms={"sad": ("gloomy", "sad", "down")})
+    assert recognition.labels == ("happy", "sad", "gloomy", "down")
+    assert "gloomy" not in recognition.prompt
+    probabilities = np.array([[0.4, 0.2, 0.3, 0.1], [0.7, 0.1, 0.1, 0.1]])
+    by_emotion = np.exp(recognition.by_emotion(np.log(probabilities)))
+    np.testing.assert_allclose(by_emotion, [[0.4, 0.6], [0.7, 0.3]])
+
+
+@pytest.mark.parametrize(
+    ("synonyms", "words"),
+    [({"sad": ("happy",)}, "'happy' stands for two"), ({"angry": ("mad",)}, "which is not among")],
+)
+def test_synonyms_that_do_not_tell_emotions_apart_are_refused(synonyms, words):
+    with pytest.raises(CorpusError, match=words):
+        Recognition(("happy", "sad"), synonyms=synonyms)
+
+
+def test_synonyms_change_what_a_planted_listener_answers():
+    class Wordy(PlantedListener):
+        """Knows emotions by other words as well, and spreads its belief evenly over them."""
+
+        def scores(self, encoded, labels, *, edits=()):
+            named = [label for label in labels if label in EMOTIONS]
+            known = super().scores(encoded, named, edits=edits)
+            share = {label: known[:, named.index(label.removesuffix("!"))] for label in labels}
+            return np.log(np.stack([np.exp(share[label]) / 2 for label in labels], axis=1))
+
+    clips = planted_clips(speakers=2, takes=1)
+    plain = recognise(Wordy(), clips, progress=False)
+    doubled = Recognition(clips.emotions, synonyms={emotion: (f"{emotion}!",) for emotion in EMOTIONS})
+    both = recognise(Wordy(), clips, recognition=doubled, progress=False)
+    np.testing.assert_array_equal(plain.predicted, both.predicted)
+    np.testing.assert_allclose(np.exp(both.log_probs).sum(axis=2), 1, rtol=1e-5)

@@ -2,7 +2,7 @@
 
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -59,6 +59,7 @@ def collect(
     checkpoint_every: int = 20,
     resume: bool = False,
     emotions: Sequence[str] | None = None,
+    synonyms: Mapping[str, tuple[str, ...]] | None = None,
     seed: int = 0,
 ) -> GateStatistics:
     """Ask the multiple-choice emotion question about every clip, and add up its gates on the side of its
@@ -87,6 +88,9 @@ def collect(
         the emotions of ``clips``. Name them when the clips are a shard, which may lack one: only statistics
         of the same emotions add up.
 
+    synonyms
+        Further words that count as naming an emotion, see `Recognition`.
+
     Raises
     ------
     CorpusError
@@ -101,7 +105,8 @@ def collect(
     CollectWarning
         When clips were skipped, or fewer than 10 clips of an emotion were labelled correctly.
     """
-    recognition = Recognition(tuple(emotions) if emotions is not None else clips.emotions)
+    options = tuple(emotions) if emotions is not None else clips.emotions
+    recognition = Recognition(options, synonyms=dict(synonyms or {}))
     clips = _chosen(clips, recognition.emotions)
     clips = clips if limit is None else clips.limit(limit, seed=seed)
     origin = Origin.of(lm, corpus=clips.name, corpus_fingerprint=clips.fingerprint)
@@ -128,7 +133,7 @@ def collect(
             ):
                 encoded = lm.encode(batch.waveforms, recognition.prompt)
                 tap = accumulator.tap(np.asarray(encoded.scopes))
-                scores = lm.scores(encoded, recognition.labels, tap=tap)
+                scores = recognition.by_emotion(lm.scores(encoded, recognition.labels, tap=tap))
                 truth = np.array([recognition.index(clip.emotion, clip=clip.id) for clip in batch.clips])
                 ids = [clip.id for clip in batch.clips]
                 accumulator.fold(

@@ -1,7 +1,7 @@
 """Emotion recognition as a multiple-choice question: the prompt, the labels, the answers under conditions."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -28,21 +28,41 @@ Informed = Callable[[Int64[np.ndarray, " clip"], Float[np.ndarray, "clip emotion
 class Recognition:
     """The multiple-choice question about the speaker's emotion.
 
-    ``emotions`` are both the options that the prompt lists and the labels that are scored, in this order.
+    ``emotions`` are the options that the prompt lists and, by default, the labels that are scored, in this order.
+    With ``synonyms`` an emotion is scored by several words: the probabilities of its own name and of these are
+    added, over all words that are scored.
     """
 
     emotions: tuple[str, ...]
     question: str = QUESTION
+    synonyms: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
     def __post_init__(self) -> None:
         if len(self.emotions) < 2 or len(set(self.emotions)) != len(self.emotions):
             listed = ", ".join(self.emotions) or "none"
             raise CorpusError(f"a choice of emotions needs two or more different ones, got: {listed}")
+        words = [word for emotion in self.emotions for word in self.words(emotion)]
+        if shared := sorted({word for word in words if words.count(word) > 1}):
+            raise CorpusError(f"the word {shared[0]!r} stands for two emotions; give each word to one only")
+        if strange := sorted(set(self.synonyms) - set(self.emotions)):
+            raise CorpusError(f"synonyms of {strange[0]!r}, which is not among {', '.join(self.emotions)}")
+
+    def words(self, emotion: str) -> tuple[str, ...]:
+        """The words that are scored for an emotion, its name first."""
+        return tuple(dict.fromkeys((emotion, *self.synonyms.get(emotion, ()))))
 
     @property
     def labels(self) -> tuple[str, ...]:
         """What is scored as an answer."""
-        return self.emotions
+        return tuple(word for emotion in self.emotions for word in self.words(emotion))
+
+    def by_emotion(self, scores: Float[np.ndarray, "clip label"]) -> Float[np.ndarray, "clip emotion"]:
+        """Log-probabilities of the emotions, from those of the labels: probabilities of synonyms are added."""
+        if not self.synonyms:
+            return scores
+        owner = np.array([at for at, emotion in enumerate(self.emotions) for _ in self.words(emotion)])
+        columns = [np.logaddexp.reduce(scores[:, owner == at], axis=1) for at in range(len(self.emotions))]
+        return np.stack(columns, axis=1)
 
     @property
     def prompt(self) -> str:
@@ -182,16 +202,16 @@ def recognise(
             for at, (name, condition) in enumerate(plan.items()):
                 if callable(condition):
                     if unedited is None:
-                        unedited = lm.scores(encoded, recognition.labels)
+                        unedited = recognition.by_emotion(lm.scores(encoded, recognition.labels))
                     edits = list(condition(np.array(batch.rows, dtype=np.int64), unedited))
                 else:
                     edits = list(condition)
                 if all(edit.identity for edit in edits):
                     if unedited is None:
-                        unedited = lm.scores(encoded, recognition.labels)
+                        unedited = recognition.by_emotion(lm.scores(encoded, recognition.labels))
                     scores = unedited
                 else:
-                    scores = lm.scores(encoded, recognition.labels, edits=edits)
+                    scores = recognition.by_emotion(lm.scores(encoded, recognition.labels, edits=edits))
                 if not np.isfinite(scores).all():
                     bad = batch.clips[int(np.argmin(np.isfinite(scores).all(axis=1)))].id
                     raise EditError(
