@@ -1,4 +1,4 @@
-"""Tiny models that speak: CSM and Moshi with their codec, and a whole Qwen2.5-Omni."""
+"""Tiny models that speak: CSM and Moshi with their codec, Higgs Audio v2, and a whole Qwen2.5-Omni."""
 
 from pathlib import Path
 from typing import Any
@@ -90,6 +90,46 @@ def save_moshi(folder: Path) -> Path:
     tokens.save_pretrained(folder)
     EncodecFeatureExtractor(sampling_rate=24_000).save_pretrained(folder)
     return folder
+
+
+def save_higgs_audio(folder: Path) -> Path:
+    from transformers import DacFeatureExtractor, HiggsAudioV2Config, HiggsAudioV2ForConditionalGeneration
+
+    tokens = parts.tokenizer(
+        "<pad>", "<|im_end|>", "<|im_start|>", "<|AUDIO_OUT|>", "<|audio_out_bos|>", "<|reserved_special_token_6|>"
+    )
+    token = tokens.convert_tokens_to_ids
+    config = HiggsAudioV2Config(
+        vocab_size=len(tokens), hidden_size=32, intermediate_size=24, num_hidden_layers=3, **HEADS,
+        num_codebooks=GROUPS, codebook_size=CODES, audio_stream_bos_id=CODES - 2, audio_stream_eos_id=CODES - 1,
+        audio_token_id=token("<|AUDIO_OUT|>"), audio_bos_token_id=token("<|audio_out_bos|>"),
+        audio_delay_token_id=token("<|reserved_special_token_6|>"), pad_token_id=tokens.pad_token_id,
+        eos_token_id=tokens.eos_token_id, rope_parameters={"rope_type": "default", "rope_theta": 1e4},
+    )  # fmt: skip
+    torch.manual_seed(0)
+    model = HiggsAudioV2ForConditionalGeneration(config)
+    with torch.no_grad():
+        for parameter in model.model.layers.parameters():
+            if parameter.ndim >= 2:
+                parameter.mul_(8)
+        model.audio_lm_head.weight.mul_(20)
+    parts.ends(model, tokens)
+    model.generation_config.do_sample = True
+    model.save_pretrained(folder)
+    tokens.chat_template = parts.template("<|AUDIO_OUT|>") + (
+        "{% if add_generation_prompt %}<|audio_out_bos|>{% endif %}"
+    )
+    tokens.save_pretrained(folder)
+    DacFeatureExtractor(sampling_rate=24_000).save_pretrained(folder)
+    return folder
+
+
+class PlainCodec:
+    """In the place of Higgs Audio's codec, which needs torchaudio: every code is a sample."""
+
+    @staticmethod
+    def decode(codes: torch.Tensor) -> torch.Tensor:
+        return codes.float() / CODES
 
 
 def save_whole_omni(folder: Path) -> Path:

@@ -65,7 +65,9 @@ class Moshi(Family):
         system: str | None = None,
     ) -> Inputs:
         if prompt or waveform is None:
-            raise ModelError(f"{self.title} is spoken to, it reads no instruction: give it a clip and no prompt")
+            raise ModelError(
+                f"{self.title} is spoken to, it reads no instruction: give it a clip and no prompt"
+            )
         heard = resampled(waveform, self.sampling_rate)
         frames = -(-len(heard) // _FRAME)
         user = torch.zeros(1, 1, frames * _FRAME)
