@@ -130,7 +130,8 @@ def test_without_edits_the_same_seed_says_the_same(lm):
     said = lm.speak(*request_of(lm), **SHORT)
     assert same(said, bare(lm))
     assert said.sampling_rate == 24_000
-    assert len(said.waveform) and np.isfinite(said.waveform).all()
+    assert len(said.waveform)
+    assert np.isfinite(said.waveform).all()
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])

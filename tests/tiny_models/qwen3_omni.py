@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import torch
+
 from tiny_models import parts
 
 SPECIAL = (

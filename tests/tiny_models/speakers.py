@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+
 from tiny_models import parts
 
 HEADS = dict(num_attention_heads=4, num_key_value_heads=2, head_dim=8)
@@ -12,7 +13,8 @@ CODES, GROUPS = 32, 4
 
 def mimi() -> dict[str, Any]:
     return dict(
-        model_type="mimi", hidden_size=16, num_filters=2, codebook_size=CODES, codebook_dim=8, num_quantizers=GROUPS, vector_quantization_hidden_dimension=8, upsample_groups=16, num_hidden_layers=1,
+        model_type="mimi", hidden_size=16, num_filters=2, codebook_size=CODES, codebook_dim=8, num_quantizers=GROUPS,
+        vector_quantization_hidden_dimension=8, upsample_groups=16, num_hidden_layers=1,
         intermediate_size=16, num_attention_heads=2, num_key_value_heads=2, head_dim=8,
     )  # fmt: skip
 

@@ -151,10 +151,10 @@ class Gemma3n(_Gemma):
 class _NoImages(PreTrainedModel):
     """In the place of Gemma 3n's image encoder, which comes from timm."""
 
-    _keys_to_ignore_on_load_unexpected: ClassVar[list[str]] = [r"vision_tower"]
 
     def __init__(self, config: Any) -> None:
         super().__init__(config)
+        self._keys_to_ignore_on_load_unexpected = [r"vision_tower"]
         self.post_init()
 
 

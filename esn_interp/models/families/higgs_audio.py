@@ -68,7 +68,7 @@ class HiggsAudio(Family):
     ) -> Inputs:
         if waveform is not None:
             raise ModelError(f"{self.title} says the words that it is given: speak(None, 'the words')")
-        turns = [{"role": "system", "content": [{"type": "text", "text": system or _SYSTEM}]}]
+        turns: list[Any] = [{"role": "system", "content": [{"type": "text", "text": system or _SYSTEM}]}]
         turns.append({"role": "user", "content": [{"type": "text", "text": prompt}]})
         text = processor.tokenizer.apply_chat_template(
             turns, chat_template=processor.chat_template, tokenize=False, add_generation_prompt=True
