@@ -1,8 +1,8 @@
 """MiniCPM-o 4.5: a Whisper encoder, a Qwen3 decoder that writes the answer, and a Llama that speaks it.
 
 The code is not in transformers: it comes with the checkpoint (class ``MiniCPMO``: ``apm``, ``llm``, ``tts``). The model
-is loaded without its image part. Its own batching lets the padding behind a short clip be heard (the encoder's mask
-counts mel frames where it should count half as many), so clips are encoded one by one.
+is loaded without its image part. In its own batches the last, unfinished second of a clip attends to the padding behind
+it (the encoder's mask counts mel frames where it should count half as many), so clips are encoded one by one.
 """
 
 import tempfile
@@ -44,7 +44,7 @@ class MiniCPMO(ClipByClip):
     }
     notes: ClassVar[tuple[str, ...]] = (
         "answers are greedy, without the sampling and the repetition penalty that `chat` has by default",
-        "it speaks with the voice of the clip that it is asked about",
+        "it speaks with the voice of the clip that it is asked about, and only answers that it has ended",
     )
     max_seconds = 30.0
 
@@ -194,7 +194,8 @@ class MiniCPMO(ClipByClip):
             # Its own code prints what went wrong with the speech, and returns the text as if nothing had.
             if not path.exists():
                 raise ModelError(
-                    f"{self.title} answered {text!r} but wrote no speech; its own code says why above"
+                    f"{self.title} answered {text!r} but wrote no speech; its own code says why above. An answer that"
+                    " max_new_tokens cuts off can't be spoken"
                 )
             sound, rate = soundfile.read(path, dtype="float32")
         return Spoken(text.strip(), sound.reshape(-1)[: round(max_seconds * rate)], int(rate))
