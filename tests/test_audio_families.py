@@ -14,6 +14,8 @@ from transformers.audio_utils import mel_filter_bank, spectrogram, window_functi
 from esn_interp.errors import AudioError, ModelError
 from esn_interp.models.audio_lm import AudioLM
 from esn_interp.models.loading import load
+from esn_interp.speech.corpora import corpus
+from esn_interp.tasks.collection import CollectWarning, collect
 
 CLIPS = noise(0.7, 1.3)
 WINDOWED = {"audio-flamingo-3": 4, "music-flamingo": 4, "glm-asr": 8}  # mel frames to an audio token
@@ -68,9 +70,20 @@ def test_audio_longer_than_a_model_hears_is_refused(model_of, family, seconds):
 
 
 def test_audio_that_the_processor_would_cut_off_is_refused(model_of):
-    """The tiny encoder hears two seconds, so the family's own limit does not show it."""
-    with pytest.raises(AudioError, match="a clip of 2.5 s is longer than the 2 s that Qwen2-Audio hears"):
-        model_of("qwen2-audio").encode(noise(2.5), CHOICE)
+    """The tiny encoder hears three seconds, so the family's own limit does not show it."""
+    with pytest.raises(AudioError, match=r"a clip of 3\.5 s is longer than the 3 s that Qwen2-Audio hears"):
+        model_of("qwen2-audio").encode(noise(3.5), CHOICE)
+
+
+def test_clips_longer_than_a_model_hears_are_left_out_and_listed(model_of, monkeypatch):
+    lm, clips = model_of("glm-asr"), corpus("toy-studio").limit(10)
+    monkeypatch.setattr(type(lm.family), "max_seconds", 1.4)
+    long = {clip.id for clip in clips if len(clip.waveform()) > 1.4 * 16_000}
+    assert 0 < len(long) < len(clips)
+    with pytest.warns(CollectWarning):
+        stats = collect(lm, clips, progress=False)
+    assert {name for name, _ in stats.skipped} == long
+    assert all("longer than the 1.4 s that the model hears; cut it" in reason for _, reason in stats.skipped)
 
 
 def test_padding_is_never_taken_for_audio(model_of):
@@ -198,7 +211,7 @@ def test_granite_without_its_adapter_is_refused(tmp_path):
     folder = BUILDERS["granite-speech"](tmp_path / "granite")
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"has_lora_adapter": True}))
-    with pytest.raises(ModelError, match="adapter for audio is not loaded.*pip install peft"):
+    with pytest.raises(ModelError, match=r"adapter for audio is not loaded.*pip install peft"):
         load(folder)
 
 
@@ -237,5 +250,5 @@ def test_phi_does_not_leave_its_speech_adapter_out(tmp_path, monkeypatch):
     adapter = Path(folder / "speech-lora" / "adapter_config.json")
     adapter.parent.mkdir()
     adapter.write_text("{}")
-    with pytest.raises(ModelError, match="speech adapter .* without peft: pip install peft"):
+    with pytest.raises(ModelError, match=r"speech adapter .* without peft: pip install peft"):
         load(folder)

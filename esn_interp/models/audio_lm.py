@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from esn_interp.errors import AudioError, EditError, ModelError
-from esn_interp.models.edits import EVERYWHERE, SCOPE_CODES, Edit
+from esn_interp.models.edits import EVERYWHERE, Edit
 from esn_interp.models.families.base import THINKER, Family, Inputs, Processor, Spoken
 from esn_interp.models.fingerprint import compute_device, weights_fingerprint
 from esn_interp.models.gate_activations import GateActivations
@@ -248,7 +248,7 @@ class AudioLM:
     def speak(
         self,
         audio: Any,
-        prompt: str,
+        prompt: str = "",
         *,
         edits: Sequence[Edit] = (),
         tap: Tap | None = None,
@@ -284,7 +284,9 @@ class AudioLM:
         """
         waveform = None if audio is None else _waveform(audio)
         inputs = self._on_device(
-            self.family.speech_inputs(self.processor, waveform, prompt, system=self.system)
+            self.family.speech_inputs(
+                self.processor, waveform, prompt, speaker=speaker, system=self.system
+            )
         )
 
         def fn(max_new_tokens: int) -> Spoken:
@@ -293,8 +295,7 @@ class AudioLM:
                 speaker=speaker, max_new_tokens=max_new_tokens, max_seconds=max_seconds,
             )  # fmt: skip
 
-        reads = self.component in (self.family.answering or (THINKER,))
-        scopes = inputs.scopes if reads else torch.full((1, 1), SCOPE_CODES["generated"], device=self.device)
+        scopes = self.family.speech_scopes(self.component, inputs)
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             return self._run(fn, {"max_new_tokens": max_new_tokens}, scopes, edits, tap)

@@ -225,7 +225,8 @@ def _positions(
     if step > 0:
         return (None, gate.shape[0] * gate.shape[1]) if "generated" in edit.positions else (None, 0)
     codes = [SCOPE_CODES[scope] for scope in edit.positions]
-    scopes = scopes[:, -gate.shape[1] :]  # a layer may compute no more of the prompt than its end
+    # A layer may compute no more of the prompt than its end; a single scope is that of every token.
+    scopes = scopes[:, -gate.shape[1] :].expand(-1, gate.shape[1])
     where = torch.isin(scopes, torch.tensor(codes, device=scopes.device))
     if edit.positions == frozenset(SCOPE_CODES):
         return None, int(where.sum())  # padding is edited too, where nothing attends to it

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from esn_interp.errors import AudioError
+from esn_interp.speech.audio import SAMPLE_RATE
 from esn_interp.speech.clips import Clip, Clips
 
 WINDOW = 32
@@ -36,12 +37,19 @@ class Skipped:
 
 
 def batches(
-    clips: Clips, *, batch_size: int, skipped: list[Skipped], strict: bool = False, window: int = WINDOW
+    clips: Clips,
+    *,
+    batch_size: int,
+    skipped: list[Skipped],
+    strict: bool = False,
+    window: int = WINDOW,
+    longest: float | None = None,
 ) -> Iterator[Batch]:
     """Stream the corpus in batches of like duration, so that little is spent on padding.
 
     ``window`` batches are read at a time and sorted by duration (ties in corpus order), which bounds the
-    memory. Every clip is decoded once. A clip whose audio is bad is appended to ``skipped``.
+    memory. Every clip is decoded once. A clip whose audio is bad, or lasts more than ``longest`` seconds, is
+    appended to ``skipped``.
 
     Raises
     ------
@@ -54,7 +62,7 @@ def batches(
     for row in range(len(clips)):
         clip = clips[row]
         try:
-            held.append((row, clip, clip.waveform()))
+            held.append((row, clip, _waveform(clip, longest)))
         except AudioError as error:
             if strict:
                 raise
@@ -63,6 +71,16 @@ def batches(
             yield from _by_duration(held, batch_size)
             held = []
     yield from _by_duration(held, batch_size)
+
+
+def _waveform(clip: Clip, longest: float | None) -> np.ndarray:
+    wave = clip.waveform()
+    if longest is not None and (seconds := len(wave) / SAMPLE_RATE) > longest:
+        raise AudioError(
+            f"{clip.id}: lasts {seconds:.1f} s, longer than the {longest:g} s that the model hears; cut it into"
+            " shorter clips"
+        )
+    return wave
 
 
 def _by_duration(held: list[tuple[int, Clip, np.ndarray]], batch_size: int) -> Iterator[Batch]:

@@ -19,6 +19,7 @@ from esn_interp.neurons.statistics import GateStatistics
 from esn_interp.progress import progress_bar
 from esn_interp.speech.clips import Clips
 from esn_interp.tasks.batches import Skipped, batches
+from esn_interp.tasks.listener import longest_clip
 from esn_interp.tasks.recognition import Recognition
 
 FEW = 10
@@ -129,7 +130,12 @@ def collect(
             before = len(skipped)
             stretch = clips.take(list(range(begin, end)))
             for batch in batches(
-                stretch, batch_size=batch_size, skipped=skipped, strict=strict, window=checkpoint_every
+                stretch,
+                batch_size=batch_size,
+                skipped=skipped,
+                strict=strict,
+                window=checkpoint_every,
+                longest=longest_clip(lm),
             ):
                 encoded = lm.encode(batch.waveforms, recognition.prompt)
                 tap = accumulator.tap(np.asarray(encoded.scopes))

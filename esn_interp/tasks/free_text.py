@@ -10,7 +10,7 @@ from esn_interp.models.edits import Edit
 from esn_interp.progress import progress_bar
 from esn_interp.speech.clips import Clips
 from esn_interp.tasks.batches import Skipped, batches
-from esn_interp.tasks.listener import Listener
+from esn_interp.tasks.listener import Listener, longest_clip
 from esn_interp.tasks.recognition import BASELINE, FREE_QUESTION
 
 SYNONYMS: Mapping[str, tuple[str, ...]] = {
@@ -82,7 +82,7 @@ def free_answers(
     skipped: list[Skipped] = []
     answers: dict[str, dict[int, str]] = {name: {} for name in conditions}
     with progress_bar("Asking freely", len(clips) * len(conditions), enabled=progress) as advance:
-        for batch in batches(clips, batch_size=batch_size, skipped=skipped):
+        for batch in batches(clips, batch_size=batch_size, skipped=skipped, longest=longest_clip(lm)):
             for name, edits in conditions.items():
                 texts = lm.generate(batch.waveforms, question, edits=edits, max_new_tokens=max_new_tokens)
                 answers[name] |= dict(zip(batch.rows, texts, strict=True))

@@ -53,3 +53,8 @@ class Listener(Protocol):
     ) -> list[str]:
         """Greedy free-text answers, one per clip."""
         ...
+
+
+def longest_clip(lm: object) -> float | None:
+    """Seconds of the longest clip that a model hears; None where it hears any, or does not say."""
+    return getattr(getattr(lm, "family", None), "max_seconds", None)

@@ -12,7 +12,7 @@ from esn_interp.models.edits import SCOPE_CODES, Edit
 from esn_interp.progress import progress_bar
 from esn_interp.speech.clips import Clips
 from esn_interp.tasks.batches import Skipped, batches
-from esn_interp.tasks.listener import Listener
+from esn_interp.tasks.listener import Listener, longest_clip
 
 QUESTION = "What is the emotion of the speaker?"
 FREE_QUESTION = "How does the speaker feel?"
@@ -193,7 +193,9 @@ def recognise(
     skipped: list[Skipped] = []
 
     with progress_bar(description, len(clips) * len(plan), enabled=progress) as advance:
-        for batch in batches(clips, batch_size=batch_size, skipped=skipped, strict=strict):
+        for batch in batches(
+            clips, batch_size=batch_size, skipped=skipped, strict=strict, longest=longest_clip(lm)
+        ):
             encoded = lm.encode(batch.waveforms, recognition.prompt)
             used[batch.rows] = True
             scopes = np.asarray(encoded.scopes)[..., None]

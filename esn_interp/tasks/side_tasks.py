@@ -15,7 +15,7 @@ from esn_interp.progress import progress_bar
 from esn_interp.speech.clips import Clip, Clips
 from esn_interp.tasks.batches import Batch, Skipped, batches
 from esn_interp.tasks.free_text import parse_emotion, parse_rate
-from esn_interp.tasks.listener import Listener
+from esn_interp.tasks.listener import Listener, longest_clip
 from esn_interp.tasks.recognition import BASELINE
 
 __all__ = ["OffTarget", "off_target", "parse_emotion", "parse_rate", "transcription_accuracy"]
@@ -132,7 +132,9 @@ def off_target(
     rows: list[int] = []
     total = len(clips) * len(tasks) * len(plan)
     with progress_bar("Asking for other things", total, enabled=progress) as advance:
-        for batch in batches(clips, batch_size=batch_size, skipped=skipped, strict=strict):
+        for batch in batches(
+            clips, batch_size=batch_size, skipped=skipped, strict=strict, longest=longest_clip(lm)
+        ):
             rows += batch.rows
             for at, task in enumerate(tasks):
                 if task in CHOICES:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+
 from tiny_models import parts
 
 TURNS = ("<pad>", "<|im_end|>", "<bos>", "<|im_start|>", "<start_of_audio>")

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import torch
+
 from tiny_models import parts
 
 SPECIAL = (
@@ -20,13 +21,17 @@ def save_qwen3_omni(folder: Path) -> Path:
     tokens = parts.tokenizer(*SPECIAL)
     torch.manual_seed(0)
     model = Qwen3OmniMoeForConditionalGeneration(config(tokens))
+    with torch.no_grad():  # not every expert and router is initialised by its class
+        for name, parameter in model.named_parameters():
+            if ".mlp.experts." in name or name.endswith(".mlp.gate.weight"):
+                parameter.normal_(std=0.02)
     parts.loud(model.thinker)
     parts.loud(model.talker)
     for part in (model.thinker, model):
         parts.ends(part, tokens)
     with torch.no_grad():  # the default weights speak any code, and near silence
         for head in (model.talker.codec_head, *model.talker.code_predictor.lm_head):
-            head.weight.mul_(8)
+            head.weight.mul_(20)
         model.talker.codec_head.weight[CODES] = 0  # it would end at once
         for parameter in model.code2wav.decoder.parameters():
             if parameter.ndim == 3:

@@ -7,6 +7,8 @@ import torch
 
 from tiny_models import parts
 
+_SECONDS = 2  # of a window
+
 
 def save_qwen2_audio(folder: Path) -> Path:
     from transformers import (
@@ -20,7 +22,7 @@ def save_qwen2_audio(folder: Path) -> Path:
     config = Qwen2AudioConfig(
         audio_config=dict(
             model_type="qwen2_audio_encoder", num_mel_bins=32, encoder_layers=1, encoder_attention_heads=2,
-            encoder_ffn_dim=32, d_model=32, max_source_positions=_SECONDS * 50,
+            encoder_ffn_dim=32, d_model=32, max_source_positions=3 * 50,
         ),
         text_config=_decoder("qwen2", tokens),
         audio_token_index=tokens.convert_tokens_to_ids("<|AUDIO|>"),
@@ -28,7 +30,7 @@ def save_qwen2_audio(folder: Path) -> Path:
     model = _model(Qwen2AudioForConditionalGeneration, config, tokens)
     model.save_pretrained(folder)
     # The processor's own template is the published one.
-    Qwen2AudioProcessor(feature_extractor=_extractor(32), tokenizer=tokens).save_pretrained(folder)
+    Qwen2AudioProcessor(feature_extractor=_extractor(32, seconds=3), tokenizer=tokens).save_pretrained(folder)
     return folder
 
 
@@ -74,9 +76,6 @@ def save_voxtral(folder: Path) -> Path:
     return folder
 
 
-_SECONDS = 2
-
-
 def _decoder(model_type: str, tokens: Any) -> dict[str, Any]:
     return dict(
         model_type=model_type, vocab_size=len(tokens), hidden_size=32, intermediate_size=24, num_hidden_layers=3,
@@ -85,10 +84,10 @@ def _decoder(model_type: str, tokens: Any) -> dict[str, Any]:
     )  # fmt: skip
 
 
-def _extractor(mels: int) -> Any:
+def _extractor(mels: int, *, seconds: int = _SECONDS) -> Any:
     from transformers import WhisperFeatureExtractor
 
-    return WhisperFeatureExtractor(feature_size=mels, chunk_length=_SECONDS)
+    return WhisperFeatureExtractor(feature_size=mels, chunk_length=seconds)
 
 
 def _model(kind: Any, config: Any, tokens: Any) -> Any:

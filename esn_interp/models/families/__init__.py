@@ -4,10 +4,14 @@ from typing import Any
 
 from esn_interp.models.families.audio_flamingo_3 import AudioFlamingo3
 from esn_interp.models.families.base import Family, Inputs, Processor
+from esn_interp.models.families.csm import Csm
+from esn_interp.models.families.gemma import Gemma3n, Gemma4
 from esn_interp.models.families.glm_asr import GlmAsr
 from esn_interp.models.families.granite_speech import GraniteSpeech
+from esn_interp.models.families.higgs_audio import HiggsAudio
 from esn_interp.models.families.kimi_audio import KimiAudio
 from esn_interp.models.families.minicpm_o import MiniCPMO
+from esn_interp.models.families.moshi import Moshi
 from esn_interp.models.families.music_flamingo import MusicFlamingo
 from esn_interp.models.families.phi4_multimodal import Phi4Multimodal
 from esn_interp.models.families.qwen2_5_omni import Qwen25Omni
@@ -24,6 +28,11 @@ FAMILIES: tuple[Family, ...] = (
     Qwen2Audio(),
     Voxtral(),
     GlmAsr(),
+    Gemma3n(),
+    Gemma4(),
+    Csm(),
+    Moshi(),
+    HiggsAudio(),
     GraniteSpeech(),
     Phi4Multimodal(),
     KimiAudio(),

@@ -19,6 +19,7 @@ class AudioFlamingo3(Family):
     needs = "transformers only; about 17 GB of memory in bfloat16"
     max_seconds = 600.0
     notes = (
+        "The published decoder has 28 layers of 18,944 gates; transformers' default configuration has 32 of 22,016.",
         "Its chat template puts the audio before the text, and a system prompt of its own when none is given.",
         "Its generation settings hold a repetition penalty, which acts in free-text answers and not in label scores.",
     )

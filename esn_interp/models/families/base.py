@@ -5,6 +5,7 @@ gates, decoder, head and embedding are found by structure, inputs come from the 
 file says what is different.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +15,17 @@ import numpy as np
 import torch
 import transformers
 from jaxtyping import Bool, Float, Int
+from scipy.signal import resample_poly
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoProcessor, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
 from esn_interp.errors import ModelError
+from esn_interp.models.edits import SCOPE_CODES
 from esn_interp.models.families.hearing import require_heard
 from esn_interp.models.gate_view import decoder_inputs
 from esn_interp.models.stacks import Stack, find_stacks, no_stack
+from esn_interp.speech.audio import SAMPLE_RATE
 
 AUTO_CLASSES: tuple[Any, ...] = tuple(
     getattr(transformers, name)
@@ -253,12 +257,22 @@ class Family:
         waveform: Float[np.ndarray, " sample"] | None,
         prompt: str,
         *,
+        speaker: str | None = None,
         system: str | None = None,
     ) -> Inputs:
         """The inputs of one spoken answer; by default those of a question about a clip."""
         if waveform is None:
             raise ModelError(f"{self.title} speaks about a clip; give it one")
         return self.inputs(processor, [waveform], prompt, system=system)
+
+    def speech_scopes(self, component: str, inputs: Inputs) -> Int[Tensor, "clip token"]:
+        """Scopes of the tokens that a stack computes first when the model speaks.
+
+        A stack that only speaks works on nothing but what is being generated.
+        """
+        if component in (self.answering or (THINKER,)):
+            return inputs.scopes
+        return torch.full((1, 1), SCOPE_CODES["generated"], device=inputs.audio.device)
 
     def speak(
         self,
@@ -270,7 +284,7 @@ class Family:
         max_new_tokens: int = 256,
         max_seconds: float = 30.0,
     ) -> Spoken:
-        """Answer aloud; ``speaker`` is a voice of the model's own, its first when there are several.
+        """Answer aloud, to inputs of `speech_inputs`; ``speaker`` is a voice of the model's own, by default its first.
 
         Raises
         ------
@@ -334,6 +348,12 @@ def _knows(auto: Any, path: str | Path, options: Mapping[str, Any]) -> bool:
     config = AutoConfig.from_pretrained(str(path), trust_remote_code=trust)
     remote = getattr(config, "auto_map", None) or {}
     return type(config) in _mapping(auto) or (trust and auto.__name__ in remote)
+
+
+def resampled(waveform: Float[np.ndarray, " sample"], rate: int) -> Float[np.ndarray, " resampled"]:
+    """A waveform of ours at the rate that a codec wants."""
+    divisor = math.gcd(rate, SAMPLE_RATE)
+    return resample_poly(waveform, rate // divisor, SAMPLE_RATE // divisor).astype(np.float32)
 
 
 def messages(waveform: np.ndarray, prompt: str, *, system: str | None = None) -> list[dict[str, Any]]:

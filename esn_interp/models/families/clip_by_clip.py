@@ -6,13 +6,16 @@ Answers are written clip by clip.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import Any, ClassVar, cast
 
 import torch
+import transformers
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
+from esn_interp.errors import ModelError
 from esn_interp.models.families.base import Family, Inputs
 
 
@@ -20,6 +23,26 @@ class ClipByClip(Family):
     """A family whose model reads and answers one clip at a time."""
 
     clip_by_clip: ClassVar[bool] = True
+    written_for: ClassVar[str]
+    """The releases of transformers that the code which comes with the checkpoint runs with."""
+
+    def by_its_own_code(self, auto: Any, path: str | Path, **options: Any) -> nn.Module:
+        """The model by the code that comes with its checkpoint.
+
+        Raises
+        ------
+        ModelError
+            When that code fails, for it is pinned to a few releases of transformers and may need other packages.
+        """
+        if "dtype" in options and tuple(map(int, transformers.__version__.split(".")[:2])) < (4, 56):
+            options["torch_dtype"] = options.pop("dtype")
+        try:
+            return cast(nn.Module, auto.from_pretrained(str(path), **options))
+        except (AttributeError, RuntimeError, TypeError) as error:
+            raise ModelError(
+                f"{path}: the code that comes with it failed under transformers {transformers.__version__} ({error});"
+                f" it runs with {self.written_for}"
+            ) from error
 
     def one(self, tensors: Mapping[str, Tensor], row: int) -> dict[str, Tensor]:
         """The inputs of one clip of a batch without their padding, batch axis included."""

@@ -11,16 +11,10 @@ from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
+import transformers
 from jaxtyping import Float
 from torch import Tensor, nn
-from transformers import (
-    AutoFeatureExtractor,
-    AutoModel,
-    AutoTokenizer,
-    Gemma3nConfig,
-    Gemma3nVisionConfig,
-    PreTrainedModel,
-)
+from transformers import AutoFeatureExtractor, AutoModel, AutoTokenizer, PreTrainedModel
 from transformers.utils.import_utils import is_timm_available
 
 from esn_interp.models.families.base import (
@@ -44,7 +38,9 @@ class _Gemma(Family):
         tokenizer = AutoTokenizer.from_pretrained(str(path))
         template = require_template(tokenizer.chat_template, str(path))
         extractor = AutoFeatureExtractor.from_pretrained(str(path))
-        return model, Processor(tokenizer, extractor, template, audio_token_id=self.audio_token_id(model, None))
+        return model, Processor(
+            tokenizer, extractor, template, audio_token_id=self.audio_token_id(model, None)
+        )
 
     def one_input(
         self,
@@ -126,7 +122,7 @@ class Gemma3n(_Gemma):
 
     def default_config(self) -> Any:
         _without_images()
-        return Gemma3nConfig()
+        return transformers.Gemma3nConfig()
 
     def heard(self, extractor: Any, waveform: Float[np.ndarray, " sample"]) -> dict[str, Tensor]:
         # The convolutions look a few frames ahead: what they see after a clip must not depend on its neighbours.
@@ -155,14 +151,15 @@ class Gemma3n(_Gemma):
 class _NoImages(PreTrainedModel):
     """In the place of Gemma 3n's image encoder, which comes from timm."""
 
-    config_class = Gemma3nVisionConfig
-    _keys_to_ignore_on_load_unexpected: ClassVar[list[str]] = [r"vision_tower"]
 
-    def __init__(self, config: Gemma3nVisionConfig) -> None:
+    def __init__(self, config: Any) -> None:
         super().__init__(config)
+        self._keys_to_ignore_on_load_unexpected = [r"vision_tower"]
         self.post_init()
 
 
 def _without_images() -> None:
     if not is_timm_available():
-        AutoModel.register(Gemma3nVisionConfig, _NoImages, exist_ok=True)
+        # Named here alone: releases that models with code of their own ask for have no Gemma 3n.
+        _NoImages.config_class = transformers.Gemma3nVisionConfig
+        AutoModel.register(_NoImages.config_class, _NoImages, exist_ok=True)

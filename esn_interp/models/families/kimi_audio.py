@@ -4,8 +4,9 @@ The code is not in transformers: it comes with the checkpoint (class ``MoonshotK
 ``kimia_infer``, whose prompt manager makes the inputs. A prompt is two streams of equal length that are added as
 embeddings: the audio stream (discrete speech tokens, to which continuous Whisper features are added) and the text
 stream, each blank where the other speaks. Layers up to the fork are shared; the layers after it lead to the text head
-only, and the ``mimo`` layers, which start from the hidden state at the fork, to the speech head only. So gates after
-the fork can't change speech, and gates of ``mimo`` can't change an answer.
+only, and the ``mimo`` layers, which start from the hidden state at the fork, to the speech head only. So in a forward,
+gates after the fork can't change speech, nor gates of ``mimo`` the text. While the model speaks, both streams are fed
+back: what is edited after the fork is heard only where it changes the words.
 """
 
 import tempfile
@@ -20,11 +21,19 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedTokenizerBase
-from transformers.modeling_outputs import BaseModelOutputWithPast, CausalLMOutputWithPast
+from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from esn_interp.errors import ModelError
-from esn_interp.models.families.base import THINKER, Inputs, Processor
+from esn_interp.models.families.base import THINKER, Inputs, Processor, Spoken
 from esn_interp.models.families.clip_by_clip import ClipByClip
+from esn_interp.models.families.kimi_streams import (
+    CODES_PER_SECOND,
+    RATE,
+    AnswerEmbedding,
+    TextStream,
+    forward,
+    write,
+)
 from esn_interp.models.gate_view import first_hidden
 from esn_interp.models.stacks import Stack, find_stacks
 
@@ -37,21 +46,24 @@ class KimiAudio(ClipByClip):
     name = "kimi-audio"
     model_types = ("kimi_audio",)
     title = "Kimi-Audio"
-    capability = "recognise"
+    capability = "speak"
     checkpoints: ClassVar[tuple[str, ...]] = ("moonshotai/Kimi-Audio-7B-Instruct",)
-    needs = "its own environment (kimia_infer, flash-attn), a GPU with about 24 GB, --trust-remote-code"
+    needs = "kimia_infer, flash-attn and a GPU with about 24 GB of memory; runs its own code"
     tested = "a stand-in"
+    written_for = "transformers 4.51 to 4.57, with flash-attn"
     roles: ClassVar[Mapping[str, str]] = {
         THINKER: "all layers that the text passes; reads both streams, writes the answer",
         "shared": "the layers up to the fork; their edits change text and speech",
-        "text": "the layers after the fork; their edits change the text and can't change the speech",
-        "mimo": "from the fork to the speech tokens; its edits change the speech only",
+        "text": "the layers after the fork; their edits change the text, and the speech by way of the words alone",
+        "mimo": "from the fork to the speech codes; its edits change the speech, and the words by way of the codes",
     }
     answering: ClassVar[tuple[str, ...]] = (THINKER, "shared", "text")
     notes: ClassVar[tuple[str, ...]] = (
-        "the hidden state forks: gates of the thinker after the shared layers can't change speech",
+        "the hidden state forks after the shared layers: gates of the thinker after the fork can't change the speech"
+        " codes of a forward, nor gates of the mimo layers the text; only what is written is fed back to both",
         "in `text`, layer 0 is the first after the fork",
         "it has no system prompt",
+        "it speaks when it is opened with the whole pipeline: load(kimi.alm, processor=kimi)",
         "the mimo layers run along in every forward, also where only text is asked for",
     )
 
@@ -75,7 +87,7 @@ class KimiAudio(ClipByClip):
                 f"{path}: Kimi-Audio's inputs are made by its own package, and {error.name} can't be imported here;"
                 " install kimia_infer from https://github.com/MoonshotAI/Kimi-Audio"
             ) from error
-        model = AutoModelForCausalLM.from_pretrained(str(path), **options)
+        model: Any = self.by_its_own_code(AutoModelForCausalLM, path, **options)
         folder = str(path)
         if not Path(folder).is_dir():
             from huggingface_hub import snapshot_download
@@ -117,13 +129,40 @@ class KimiAudio(ClipByClip):
 
         The text is padded on the left; all else belongs to the audio, starts with its clip and is padded on the right.
         """
+        return self._inputs(processor, waveforms, prompt, system=system, output="text")
+
+    def speech_inputs(
+        self,
+        processor: Processor,
+        waveform: Float[np.ndarray, " sample"] | None,
+        prompt: str,
+        *,
+        speaker: str | None = None,
+        system: str | None = None,
+    ) -> Inputs:
+        """As `inputs`, with the token that asks for speech beside the text."""
+        if waveform is None or speaker is not None:
+            raise ModelError(
+                "Kimi-Audio speaks about a clip, and with one voice; give it a clip and no speaker"
+            )
+        return self._inputs(processor, [waveform], prompt, system=system, output="both")
+
+    def _inputs(
+        self,
+        processor: Processor,
+        waveforms: Sequence[Float[np.ndarray, " _sample"]],
+        prompt: str,
+        *,
+        system: str | None,
+        output: str,
+    ) -> Inputs:
         if system is not None:
             raise ModelError("Kimi-Audio has no system prompt; put what it should know into the question")
         manager = processor.feature_extractor
         blank = manager.extra_tokens.kimia_text_blank
         texts, audios, continuous, features = [], [], [], []
         for waveform in waveforms:
-            content = _content(manager, waveform, prompt)
+            content = _content(manager, waveform, prompt, output=output)
             audio, text, mask = (tensor[0] for tensor in content.to_tensor())
             texts.append(text)
             audios.append(audio)
@@ -167,77 +206,65 @@ class KimiAudio(ClipByClip):
         return {THINKER: thinker, **{part.name: part for part in parts}, "mimo": found["mimo"]}
 
     def decoder(self, model: nn.Module) -> nn.Module:
-        return _TextStream(model)
+        return TextStream(model)
 
     def embedding(self, model: nn.Module) -> nn.Module:
-        return _Answering(model)
+        return AnswerEmbedding(model)
 
     # ---------------------------------------------------------------- running
 
     def native(self, model: nn.Module, clip: Mapping[str, Tensor], *, use_cache: bool = False) -> Any:
-        output = _forward(model, clip, 0, None, use_cache=use_cache)
+        output = forward(model, clip, 0, None, use_cache=use_cache)
         return CausalLMOutputWithPast(logits=output.logits[1], past_key_values=output.past_key_values)
 
     def merged(self, model: nn.Module, clip: Mapping[str, Tensor]) -> Float[Tensor, "1 token hidden"]:
         layers = [*cast(Any, model).model.layers, *cast(Any, model).model.mimo_layers]
 
         def run(**clip: Tensor) -> None:
-            _forward(model, clip, 0, None, use_cache=False)
+            forward(model, clip, 0, None, use_cache=False)
 
         return first_hidden(layers, run, clip)
 
     def answer(
         self, model: nn.Module, clip: Mapping[str, Tensor], *, max_new_tokens: int
     ) -> Int[Tensor, " token"]:
-        special: Any = cast(Any, model).generation_config
-        answer: list[Tensor] = []
-        cache, start = None, 0
-        while len(answer) < max_new_tokens:
-            output = _forward(model, clip, start, cache, use_cache=True)
-            token = output.logits[1][:, -1].argmax(-1, keepdim=True)
-            answer.append(token[0])
-            if int(token) == special.eos_token_id:
-                break
-            start, cache = start + clip["input_ids"].shape[1], output.past_key_values
-            clip = {"input_ids": torch.full_like(token, special.pad_token_id), "text_input_ids": token}
-        return torch.cat(answer)
+        words, _ = write(model, clip, words=max_new_tokens)
+        return words
 
+    # ---------------------------------------------------------------- speech
 
-def _forward(model: Any, clip: Mapping[str, Tensor], start: int, cache: Any, *, use_cache: bool) -> Any:
-    """The model's own forward; of its ``logits`` the first are those of speech, the second those of text."""
-    streams = dict(clip)
-    if (features := streams.pop("whisper_input_feature", None)) is not None:
-        streams |= {"whisper_input_feature": cast(Any, [features])}
-    length = clip["input_ids"].shape[1]
-    positions = torch.arange(start, start + length, device=clip["input_ids"].device)[None]
-    return model(
-        **streams, position_ids=positions, past_key_values=cache, use_cache=use_cache, return_dict=True
-    )
+    def speech_scopes(self, component: str, inputs: Inputs) -> Int[Tensor, "clip token"]:
+        return inputs.scopes  # all stacks run over the prompt
 
-
-class _TextStream(nn.Module):
-    """The decoder with the hidden state of the text stream alone as its output."""
-
-    def __init__(self, model: Any) -> None:
-        super().__init__()
-        self.decoder = model.model
-
-    def forward(self, **inputs: Any) -> BaseModelOutputWithPast:
-        output = self.decoder(**inputs, return_dict=True)
-        text, _ = output.last_hidden_state
-        return BaseModelOutputWithPast(last_hidden_state=text, past_key_values=output.past_key_values)
-
-
-class _Answering(nn.Module):
-    """The embedding of a token of the answer: its own, plus that of the blank audio stream beside it."""
-
-    def __init__(self, model: Any) -> None:
-        super().__init__()
-        self.embedding = model.get_input_embeddings()
-        self.blank = model.generation_config.pad_token_id
-
-    def forward(self, tokens: Int[Tensor, "clip token"]) -> Float[Tensor, "clip token hidden"]:
-        return self.embedding(torch.full_like(tokens, self.blank)) + self.embedding(tokens)
+    def speak(
+        self,
+        model: nn.Module,
+        processor: Processor,
+        inputs: Mapping[str, Tensor],
+        *,
+        speaker: str | None = None,
+        max_new_tokens: int = 256,
+        max_seconds: float = 30.0,
+    ) -> Spoken:
+        whole, special = processor.whole, processor.feature_extractor.extra_tokens
+        if getattr(whole, "detokenizer", None) is None:
+            raise ModelError(
+                "Kimi-Audio speaks through the detokenizer of its own package: kimi = KimiAudio(path), then"
+                " load(kimi.alm, processor=kimi)"
+            )
+        words, codes = write(
+            model,
+            self.one(inputs, 0),
+            words=max_new_tokens,
+            codes=round(max_seconds * CODES_PER_SECOND),
+            ends=(special.msg_end, special.media_end),
+        )
+        codes = codes[codes >= processor.feature_extractor.kimia_token_offset]
+        text = processor.tokenizer.batch_decode(words[None])[0].strip()
+        if not len(codes):
+            return Spoken(text, np.zeros(0, dtype=np.float32), RATE)
+        sound = whole.detokenize_audio(codes[None] - processor.feature_extractor.kimia_token_offset)
+        return Spoken(text, sound.reshape(-1).float().cpu().numpy(), RATE)
 
 
 class _Tokenizer(PreTrainedTokenizerBase):
@@ -267,7 +294,7 @@ class _Tokenizer(PreTrainedTokenizerBase):
         return words
 
 
-def _content(manager: Any, waveform: Float[np.ndarray, " sample"], prompt: str) -> Any:
+def _content(manager: Any, waveform: Float[np.ndarray, " sample"], prompt: str, *, output: str) -> Any:
     """The prompt of one clip, instruction first, by the manager itself, which reads audio from files only."""
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "clip.wav")
@@ -276,7 +303,7 @@ def _content(manager: Any, waveform: Float[np.ndarray, " sample"], prompt: str) 
             {"role": "user", "message_type": "text", "content": prompt},
             {"role": "user", "message_type": "audio", "content": path},
         ]
-        return manager.get_prompt(messages, output_type="text")
+        return manager.get_prompt(messages, output_type=output)
 
 
 def _fork(model: nn.Module) -> int:

@@ -1,22 +1,24 @@
 """MiniCPM-o 4.5: a Whisper encoder, a Qwen3 decoder that writes the answer, and a Llama that speaks it.
 
 The code is not in transformers: it comes with the checkpoint (class ``MiniCPMO``: ``apm``, ``llm``, ``tts``). The model
-is loaded without its image part. Its own batching lets the padding behind a short clip be heard (the encoder's mask
-counts mel frames where it should count half as many), so clips are encoded one by one.
+is loaded without its image part. In its own batches the last, unfinished second of a clip attends to the padding behind
+it (the encoder's mask counts mel frames where it should count half as many), so clips are encoded one by one.
 """
 
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
 import numpy as np
+import soundfile
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformers import AutoModel, AutoProcessor
 
 from esn_interp.errors import ModelError
-from esn_interp.models.families.base import THINKER, Processor
+from esn_interp.models.families.base import THINKER, Inputs, Processor, Spoken
 from esn_interp.models.families.clip_by_clip import ClipByClip
 from esn_interp.models.gate_view import decoder_inputs
 
@@ -31,18 +33,18 @@ class MiniCPMO(ClipByClip):
     name = "minicpm-o"
     model_types = ("minicpmo",)
     title = "MiniCPM-o 4.5"
-    capability = "recognise"
+    capability = "speak"
     checkpoints: ClassVar[tuple[str, ...]] = ("openbmb/MiniCPM-o-4_5",)
-    needs = (
-        "its own environment (transformers 4.51, minicpmo-utils), a GPU with about 22 GB, --trust-remote-code"
-    )
+    needs = "minicpmo-utils and a GPU with about 22 GB of memory; runs its own code"
     tested = "a stand-in"
+    written_for = "transformers 4.51.0, with minicpmo-utils"
     roles: ClassVar[Mapping[str, str]] = {
         THINKER: "`llm`: reads audio and instruction, writes the answer; its edits change text and speech",
         "tts": "turns words and hidden states of the llm into speech codes; its edits change the speech only",
     }
     notes: ClassVar[tuple[str, ...]] = (
         "answers are greedy, without the sampling and the repetition penalty that `chat` has by default",
+        "it speaks with the voice of the clip that it is asked about, and only answers that it has ended",
     )
     max_seconds = 30.0
 
@@ -55,7 +57,7 @@ class MiniCPMO(ClipByClip):
         self, path: str | Path, *, component: str = THINKER, **options: Any
     ) -> tuple[nn.Module, Processor]:
         """The model by the code that comes with it, without its image part."""
-        model = AutoModel.from_pretrained(str(path), init_vision=False, **options)
+        model = self.by_its_own_code(AutoModel, path, init_vision=False, **options)
         trust = bool(options.get("trust_remote_code"))
         return model, self.processor(model, AutoProcessor.from_pretrained(str(path), trust_remote_code=trust))
 
@@ -138,6 +140,65 @@ class MiniCPMO(ClipByClip):
         answer = output.sequences[0]
         ends = answer.eq(tokenizer.convert_tokens_to_ids(_END_OF_SPEECH)).nonzero()
         return answer[: int(ends[0])] if len(ends) else answer
+
+    # ---------------------------------------------------------------- speech
+
+    def speech_inputs(
+        self,
+        processor: Processor,
+        waveform: Float[np.ndarray, " sample"] | None,
+        prompt: str,
+        *,
+        speaker: str | None = None,
+        system: str | None = None,
+    ) -> Inputs:
+        """As `inputs`, and what ``chat`` makes them from."""
+        if waveform is None or speaker is not None:
+            raise ModelError(f"{self.title} speaks about a clip, in its voice; give it a clip and no speaker")
+        made = self.inputs(processor, [waveform], prompt, system=system)
+        # As integers: floating inputs are brought to the model's precision.
+        sound = torch.from_numpy(waveform.astype(np.float32).view(np.int32))[None]
+        texts = {"prompt": prompt, "system": system or ""}
+        numbers = {name: torch.tensor([[*text.encode()]], dtype=torch.long) for name, text in texts.items()}
+        return Inputs({**made.tensors, **numbers, "waveform": sound}, made.audio)
+
+    def speak(
+        self,
+        model: nn.Module,
+        processor: Processor,
+        inputs: Mapping[str, Tensor],
+        *,
+        speaker: str | None = None,
+        max_new_tokens: int = 256,
+        max_seconds: float = 30.0,
+    ) -> Spoken:
+        own: Any = model
+        if own.tts.audio_tokenizer is None:
+            own.init_tts(streaming=False)
+        waveform = inputs["waveform"][0].cpu().numpy().view(np.float32)
+        prompt, system = (bytes(inputs[name][0].tolist()).decode() for name in ("prompt", "system"))
+        before = [{"role": "system", "content": [system]}] if system else []
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "answer.wav"
+            text = own.chat(
+                msgs=[*before, {"role": "user", "content": [waveform, prompt]}],
+                do_sample=False,
+                num_beams=1,
+                repetition_penalty=1.0,
+                max_new_tokens=max_new_tokens,
+                use_tts_template=True,
+                enable_thinking=False,
+                generate_audio=True,
+                output_audio_path=str(path),
+            )
+            # Its own code prints what went wrong with the speech, and returns the text as if nothing had.
+            if not path.exists():
+                raise ModelError(
+                    f"{self.title} answered {text!r} but wrote no speech; its own code says why above. An answer that"
+                    " max_new_tokens cuts off can't be spoken"
+                )
+            sound, rate = soundfile.read(path, dtype="float32")
+        return Spoken(text.strip(), sound.reshape(-1)[: round(max_seconds * rate)], int(rate))
 
 
 def _as_the_model_has_it(clip: Mapping[str, Tensor]) -> dict[str, Any]:

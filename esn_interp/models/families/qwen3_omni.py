@@ -98,7 +98,9 @@ class Qwen3Omni(Qwen25Omni):
         return 13 * seconds + rest
 
     def stacks(self, model: nn.Module) -> dict[str, Stack]:
-        if any(_implementation(part) != _EXPERTS for part in model.modules() if hasattr(part, "gate_up_proj")):
+        if any(
+            _implementation(part) != _EXPERTS for part in model.modules() if hasattr(part, "gate_up_proj")
+        ):
             cast(Any, model).set_experts_implementation(_EXPERTS)
         return super().stacks(model)
 

@@ -1,0 +1,103 @@
+"""Moshi: a decoder that hears and speaks at once, one position for every 80 ms, and a depth decoder for the codes.
+
+A position holds the user's codes, Moshi's own codes and its own text token, summed. It is spoken to and answers aloud:
+there is no instruction to read. The gates are the first half of ``fc1``; in the depth decoder each code has weights of
+its own behind the same activation.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, cast
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from transformers import AutoFeatureExtractor, AutoTokenizer, MoshiConfig, MoshiForConditionalGeneration
+
+from esn_interp.errors import ModelError
+from esn_interp.models.families.base import THINKER, Family, Inputs, Processor, Spoken, resampled
+
+_FRAME = 1920  # samples
+
+
+class Moshi(Family):
+    """Kyutai's Moshi, which talks while it listens."""
+
+    name = "moshi"
+    model_types = ("moshi",)
+    title = "Moshi"
+    capability = "speak"
+    checkpoints: ClassVar[tuple[str, ...]] = ("kmhf/hf-moshika", "kmhf/hf-moshiko")
+    needs = "transformers only; about 17 GB of memory in bfloat16"
+    roles: ClassVar[Mapping[str, str]] = {
+        THINKER: "hears, and chooses a text token for every frame of speech; its edits change text and speech",
+        "depth_decoder": "chooses the codes of each frame; its edits change the speech only",
+    }
+    answering = ()
+    notes = (
+        "it is spoken to and reads no instruction; when the clip ends it goes on, hearing silence",
+        "a position is 80 ms of both voices and its own text together; those of the clip count as audio",
+        "the depth decoder runs anew for every frame; all its tokens are in scope generated",
+    )
+    sampling_rate = 24_000
+
+    def load(
+        self, path: str | Path, *, component: str = THINKER, **options: Any
+    ) -> tuple[nn.Module, Processor]:
+        model = MoshiForConditionalGeneration.from_pretrained(str(path), **options)
+        tokenizer = AutoTokenizer.from_pretrained(str(path))
+        return model, Processor(tokenizer, AutoFeatureExtractor.from_pretrained(str(path)))
+
+    def default_config(self) -> Any:
+        return MoshiConfig(audio_vocab_size=2048)
+
+    def audio_token_id(self, model: nn.Module, processor: Any) -> int:
+        return processor.tokenizer.pad_token_id  # what Moshi writes while it listens
+
+    def speech_inputs(
+        self,
+        processor: Processor,
+        waveform: Float[np.ndarray, " sample"] | None,
+        prompt: str,
+        *,
+        speaker: str | None = None,
+        system: str | None = None,
+    ) -> Inputs:
+        if prompt or waveform is None:
+            raise ModelError(
+                f"{self.title} is spoken to, it reads no instruction: give it a clip and no prompt"
+            )
+        heard = resampled(waveform, self.sampling_rate)
+        frames = -(-len(heard) // _FRAME)
+        user = torch.zeros(1, 1, frames * _FRAME)
+        user[0, 0, : len(heard)] = torch.from_numpy(heard)
+        silent = torch.full((1, frames), cast(int, processor.tokenizer.pad_token_id))
+        tensors = {
+            "input_ids": silent,
+            "attention_mask": torch.ones_like(silent),
+            "user_input_values": user,
+            "moshi_input_values": torch.zeros_like(user),
+        }
+        return Inputs(tensors, torch.ones_like(silent, dtype=torch.bool))
+
+    def speech_scopes(self, component: str, inputs: Inputs) -> Int[Tensor, "clip token"]:
+        scopes = super().speech_scopes(component, inputs)
+        # The model puts a position of its own before the clip.
+        return nn.functional.pad(scopes, (1, 0), value=1) if component == THINKER else scopes
+
+    def speak(
+        self,
+        model: nn.Module,
+        processor: Processor,
+        inputs: Mapping[str, Tensor],
+        *,
+        speaker: str | None = None,
+        max_new_tokens: int = 256,
+        max_seconds: float = 30.0,
+    ) -> Spoken:
+        heard = inputs["input_ids"].shape[1]
+        frames = min(max_new_tokens, round(max_seconds * self.sampling_rate / _FRAME))
+        said = cast(Any, model).generate(**inputs, max_new_tokens=frames)
+        waveform = said.audio_sequences[0, 0, heard * _FRAME :]
+        return Spoken.of(processor.tokenizer, said.sequences[0, heard + 1 :], waveform, self.sampling_rate)
