@@ -14,7 +14,6 @@ from gridded import STAGES, run
 from esn_interp.errors import EsnError
 from esn_interp.study.cache import Store
 
-
 pytestmark = pytest.mark.filterwarnings("ignore::esn_interp.tasks.collection.CollectWarning")
 
 

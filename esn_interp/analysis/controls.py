@@ -46,7 +46,8 @@ def parse_controls(
         )
     if stats is None and (needing := [name for name in names if name != RANDOM]):
         raise StatisticsError(
-            f"the control {needing[0]!r} needs the statistics that say how active neurons are: pass stats= (esn: --stats)"
+            f"the control {needing[0]!r} needs the statistics that say how active neurons are: pass stats="
+            " (esn: --stats)"
         )
     return (drawn[0] if drawn else None), tuple(name for name in names if name not in drawn)
 

@@ -10,9 +10,9 @@ from tiny import save_tiny
 
 from tiny_models.conformers import save_granite_speech, save_phi4_multimodal
 from tiny_models.flamingo import save_audio_flamingo_3, save_music_flamingo
+from tiny_models.gemma import save_gemma_3n, save_gemma_4
 from tiny_models.kimi import save_kimi_audio
 from tiny_models.minicpm import save_minicpm_o
-from tiny_models.gemma import save_gemma_3n, save_gemma_4
 from tiny_models.qwen3_omni import save_qwen3_omni
 from tiny_models.speakers import save_csm, save_higgs_audio, save_moshi
 from tiny_models.whispered import save_glm_asr, save_qwen2_audio, save_voxtral
