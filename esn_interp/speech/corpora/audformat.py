@@ -52,9 +52,9 @@ def load_audformat(
         raise CorpusError(f"corpus {name}: no table has a column {emotion!r}; columns are {_list(found)}")
     read = [_read(root, key, name).assign(split=_SPLITS.get(_kind(header, tables[key]), "")) for key in chosen]
     frame = pd.concat(read, ignore_index=True)
-    if (twice := frame["file"].duplicated()).any():
+    if twice := frame["file"][frame["file"].duplicated()].tolist():
         raise CorpusError(
-            f"corpus {name}: {frame['file'][twice.idxmax()]} is labelled in several tables; choose one by "
+            f"corpus {name}: {twice[0]} is labelled in several tables; choose one by "
             f"table=, of {_list(chosen)}"
         )
     unlabelled = int(frame[emotion].isna().sum())

@@ -82,7 +82,7 @@ def _part(part: str, path: Path, audio: dict[tuple[str, str], Path]) -> pd.DataF
             "audio": [str(audio.get((part, name), "")) for name in names],
             "label": table["Emotion"].str.strip().str.lower(),
             "speaker": speakers,
-            "sex": speakers.map(_SEXES).fillna(""),
+            "sex": [_SEXES.get(speaker, "") for speaker in speakers],
             "transcript": table["Utterance"].str.strip(),
             "language": "en",
             "split": _PARTS[part],

@@ -27,6 +27,7 @@ _LABELS = {
     **{"C": "contemptuous", "N": "neutral"},
 }
 _PARTS = {"train": "identification", "development": "validation", "validation": "validation"}
+_SEXES = {"female": "female", "male": "male"}
 _COLUMNS = ("FileName", "EmoClass", "SpkrID", "Gender", "Split_Set")
 _TABLES = ("labels_consensus.csv", "labels_concensus.csv", "labels_consensus.json", "labels_concensus.json")
 
@@ -46,10 +47,11 @@ def load_msp_podcast(
     if path is None:
         raise CorpusError(f"corpus msp-podcast: {root} holds no Labels/{_TABLES[0]} or .json")
     table = _read(path)
-    split = table["Split_Set"].str.strip().str.lower().map(_PARTS | {test.lower(): "evaluation"}).fillna("")
+    parts = _PARTS | {test.lower(): "evaluation"}
+    split = pd.Series([parts.get(name.strip().lower(), "") for name in table["Split_Set"]], dtype=object)
     speaker = table["SpkrID"].str.strip().replace("Unknown", "")
     audio = {found.name: str(found) for found in files(root)}
-    place = table["FileName"].map(audio).fillna("")
+    place = pd.Series([audio.get(name, "") for name in table["FileName"]], dtype=object)
     wanted = (split != "") & ((speaker != "") | (not known_speakers))
     kept = wanted & (place != "")
     if not kept.any():
@@ -62,7 +64,7 @@ def load_msp_podcast(
             "audio": place,
             "label": table["EmoClass"].str.strip(),
             "speaker": speaker,
-            "sex": table["Gender"].str.strip().str.lower().map({"female": "female", "male": "male"}).fillna(""),
+            "sex": [_SEXES.get(sex.strip().lower(), "") for sex in table["Gender"]],
             "language": "en",
             "split": split,
             "partition": table["Split_Set"],

@@ -29,7 +29,7 @@ def load_nemo(root: Path) -> Clips:
     frame = pd.DataFrame(
         {
             "id": stems,
-            "audio": table["file_id"].map(audio).fillna(""),
+            "audio": [audio.get(name, "") for name in table["file_id"]],
             "label": table["emotion"],
             "speaker": table["speaker_id"],
             "sex": table["gender"],
