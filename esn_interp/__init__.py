@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from esn_interp.analysis.ablation import Ablation, ablation
     from esn_interp.analysis.dose import DoseResponse, dose_response
+    from esn_interp.analysis.selector_comparison import SelectorComparison, compare_selectors
     from esn_interp.errors import AudioError, CorpusError, EditError, EsnError, ModelError, StatisticsError
-    from esn_interp.interventions.edits import deactivate, floor, mean_ablate, shift, steer
+    from esn_interp.interventions.edits import deactivate, floor, mean_ablate, resample_ablate, shift, steer
     from esn_interp.models.audio_lm import AudioLM
     from esn_interp.models.edits import Edit
     from esn_interp.models.families import FAMILIES, Processor
@@ -39,8 +40,9 @@ __version__ = version("esn-interp")
 _HOMES = {
     "analysis.ablation": ("Ablation", "ablation"),
     "analysis.dose": ("DoseResponse", "dose_response"),
+    "analysis.selector_comparison": ("SelectorComparison", "compare_selectors"),
     "errors": ("AudioError", "CorpusError", "EditError", "EsnError", "ModelError", "StatisticsError"),
-    "interventions.edits": ("deactivate", "floor", "mean_ablate", "shift", "steer"),
+    "interventions.edits": ("deactivate", "floor", "mean_ablate", "resample_ablate", "shift", "steer"),
     "models.audio_lm": ("AudioLM",),
     "models.edits": ("Edit",),
     "models.families": ("FAMILIES", "Processor"),
@@ -80,9 +82,11 @@ __all__ = [
     "Predictions",
     "Processor",
     "Recognition",
+    "SelectorComparison",
     "StatisticsError",
     "ablation",
     "collect",
+    "compare_selectors",
     "corpus",
     "deactivate",
     "dose_response",
@@ -93,6 +97,7 @@ __all__ = [
     "off_target",
     "read_audio",
     "recognise",
+    "resample_ablate",
     "select",
     "shift",
     "steer",

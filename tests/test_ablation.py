@@ -12,6 +12,7 @@ from planted import (
     PER_LAYER,
     WIDTHS,
     PlantedListener,
+    clip_bytes,
     evidence_for,
     planted_clips,
     planted_gates,
@@ -22,12 +23,14 @@ from studied import StudiedListener
 from tiny import noise
 
 from esn_interp.analysis.ablation import Ablation, ablation
-from esn_interp.analysis.significance import holm, sign_flip_test
+from esn_interp.analysis.controls import always_on
+from esn_interp.analysis.significance import holm, sign_flip_test, standardised_effect
 from esn_interp.analysis.trials import UNMET, deal
 from esn_interp.errors import CorpusError, EsnError, StatisticsError
 from esn_interp.interventions.edits import deactivate
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.neurons.origin import Origin
+from esn_interp.neurons.statistics import GateStatistics
 from esn_interp.speech.clips import Clips
 from esn_interp.tasks.collection import collect
 from esn_interp.tasks.recognition import Recognition
@@ -329,12 +332,19 @@ def test_damaged_and_foreign_files_are_refused(result, tmp_path):
 
 def test_wrong_requests_are_one_clear_line(clips):
     listener, sets = PlantedListener(), planted_set()
-    with pytest.raises(StatisticsError, match="unknown ablation 'nearly'; choose zero or mean"):
+    with pytest.raises(StatisticsError, match="unknown ablation 'nearly'; choose zero, mean or resample"):
         ablation(listener, clips, sets, how="nearly")
     with pytest.raises(StatisticsError, match="pass stats="):
         ablation(listener, clips, sets, how="mean")
     with pytest.raises(StatisticsError, match="1 to 3 random draws, not 4"):
         ablation(listener, clips, sets, draws=3, draws_per_clip=4)
+    with pytest.raises(StatisticsError, match="unknown control 'twin'; choose from random, decile, lap"):
+        ablation(listener, clips, sets, controls=["random", "twin"])
+    with pytest.raises(StatisticsError, match="in one way: choose random"):
+        ablation(listener, clips, sets, controls=["random", "decile"])
+    for name in ("decile", "lap"):
+        with pytest.raises(StatisticsError, match=f"the control '{name}' needs the statistics"):
+            ablation(listener, clips, sets, controls=name)
     listener.fingerprint = "other"  # type: ignore[misc]
     with pytest.raises(StatisticsError, match="other"):
         ablation(listener, clips, sets)
@@ -370,6 +380,143 @@ def test_mean_ablation_writes_the_mean_over_emotions():
         np.testing.assert_array_equal(found.predicted[1 + i], expected)
     # Weak rivals do not win against what is left, strong ones do; at zero all would be lost but neutral.
     assert -1 < found.self_change.value < 0
+
+
+@pytest.fixture(scope="module")
+def statistics() -> GateStatistics:
+    clips = planted_clips(speakers=4, takes=3, leaks=[0.1, 0.2, 0.3, 0.4])
+    return collect(StudiedListener(), clips, per_clip=True, progress=False)
+
+
+def test_resampling_writes_what_the_gates_did_on_other_clips(statistics):
+    leaks = [0.0, 0.15, 0.3, 0.5, 0.7, 0.9]
+    clips = planted_clips(speakers=6, leaks=leaks)
+    found = ablation(
+        StudiedListener(),
+        clips,
+        planted_set(),
+        how="resample",
+        stats=statistics,
+        donors=7,
+        draws=2,
+        progress=False,
+    )
+    assert found.predicted.shape == (1 + 7 * 5, len(clips))
+    assert found.random_predicted.shape == (2, 7 * 5, len(clips))
+    # Seven donors of five emotions: each once, two of them twice.
+    assert len(set(found.donors)) == 7
+    assert (
+        sorted(np.unique([name.split("-")[1] for name in found.donors], return_counts=True)[1])
+        == [1] * 3 + [2] * 2
+    )
+    changes = []
+    for d, donor in enumerate(found.donors):
+        speaker, meant, _ = donor.split("-")
+        for i, emotion in enumerate(EMOTIONS):
+            written = 1.0 if meant == emotion else [0.1, 0.2, 0.3, 0.4][int(speaker[1:])]
+            expected = []
+            for clip in clips:
+                evidence = np.array(evidence_for(clip.emotion, leaks[int(clip.speaker[1:])]))
+                evidence[i] = written
+                expected.append(int(np.argmax(evidence + BIAS)))
+            np.testing.assert_array_equal(found.predicted[1 + 5 * d + i], expected)
+        after = found.predicted[1 + 5 * d : 6 + 5 * d] == found.truth
+        before = found.predicted[0] == found.truth
+        changes.append(
+            [
+                [(a[found.truth == j].mean() - before[found.truth == j].mean()) for j in range(5)]
+                for a in after
+            ]
+        )
+    np.testing.assert_allclose(found.change, np.mean(changes, axis=0), atol=1e-12)
+    # A clip counts once for each donor.
+    assert found.confusion("sad").sum() == 7 * len(clips)
+    assert found.confusion().sum() == len(clips)
+
+
+def test_resampling_needs_clips_to_draw_from(statistics):
+    clips, listener = planted_clips(speakers=1), StudiedListener()
+    without = collect(listener, planted_clips(speakers=2, takes=5), progress=False)
+    with pytest.raises(
+        StatisticsError, match=r"keep no per-clip values to resample: collect with per_clip=True"
+    ):
+        ablation(listener, clips, planted_set(), how="resample", stats=without, progress=False)
+    with pytest.raises(StatisticsError, match="1 to 60 clips of planted, not 61"):
+        ablation(listener, clips, planted_set(), how="resample", stats=statistics, donors=61, progress=False)
+
+
+def test_the_neurons_that_fire_most_are_always_on_and_cost_nothing(statistics):
+    """Frequency is fooled: the gates that fire at every token of every clip lead nowhere."""
+    found = ablation(
+        StudiedListener(),
+        planted_clips(leaks=LEAKS),
+        planted_set(),
+        stats=statistics,
+        controls=["decile", "lap"],
+        draws=3,
+        progress=False,
+    )
+    (busy,) = found.comparisons
+    assert (busy.name, busy.neurons) == ("lap", found.neurons)
+    chosen = always_on(statistics, planted_set())
+    assert not any(gates_hit(chosen[emotion])[emotion] == 4 for emotion in EMOTIONS)
+    assert busy.own_minus.value == pytest.approx(found.self_change.value - busy.self_change.value)
+    assert busy.own_minus.high < 0
+    for i, emotion in enumerate(EMOTIONS):
+        expected = [
+            answer(evidence_for(c.emotion, LEAKS[int(c.speaker[1:])]), gates_hit(chosen[emotion]))
+            for c in planted_clips(leaks=LEAKS)
+        ]
+        np.testing.assert_array_equal(busy.predicted[i], expected)
+    assert found.matched == ("layer", "decile of mean abs(g)")
+    text = found.summary()
+    assert "random neurons of the same layers and activity" in text
+    assert f"the neurons that fire most on its clips by {100 * busy.self_change.value:+.1f}" in text
+    frame = found.to_frame()
+    rows = frame[(frame.neurons == "lap") & (frame.relation == "self")]
+    assert rows.change.mean() == pytest.approx(busy.self_change.value)
+
+
+def test_effect_sizes_are_means_over_speakers_in_standard_deviations(result, clips):
+    truth, one = result.truth, int(np.flatnonzero(np.isfinite(result.effect_sizes))[0])
+    own = by_speaker(result, clips, result.predicted[1 + one] == truth)[:, one]
+    random = np.mean(
+        [by_speaker(result, clips, d[one] == truth)[:, one] for d in result.random_predicted], axis=0
+    )
+    values = own - random
+    assert result.effect_sizes[one] == pytest.approx(values.mean() / values.std(ddof=1))
+    expected = standardised_effect(values)
+    assert (result.effect_low[one], result.effect_high[one]) == pytest.approx((expected.low, expected.high))
+    frame = result.to_frame()
+    assert frame.effect_size.count() == np.isfinite(result.effect_sizes).sum()
+    assert f"own minus random in standard deviations {result.effect_size.value:+.1f}" in result.summary()
+
+
+def test_all_neurons_selected_leave_no_control_and_that_is_said():
+    everything = np.arange(sum(WIDTHS))
+    sets = NeuronSet.from_indices(planted_set().origin, dict.fromkeys(EMOTIONS, everything))
+    found = ablation(PlantedListener(), planted_clips(speakers=2), sets, draws=4, progress=False)
+    assert found.draws == 0
+    assert found.matched == ()
+    assert "no random control: layer 0: 'neutral' holds 24 of 24 neurons, too many" in " ".join(found.notes)
+    # With every gate at zero, only the bias speaks.
+    np.testing.assert_array_equal(found.predicted[1:], np.zeros((5, len(found.clips)), dtype=int))
+    assert "random" not in found.summary()
+
+
+def test_two_clips_a_class_and_ties_everywhere():
+    """Clips without any evidence: all answers tie but for the bias, nothing can change, nothing varies."""
+    silent = planted_clips(speakers=1, takes=2)
+    frame = silent.to_frame()
+    frame["audio"] = [clip_bytes([0.0] * 5, female=True)] * len(silent)
+    found = ablation(
+        PlantedListener(), Clips.from_frame(frame, name="ties"), planted_set(), draws=2, progress=False
+    )
+    assert (found.predicted == 0).all()
+    assert (found.change == 0).all()
+    assert found.baseline_uar.value == pytest.approx(0.2)
+    assert np.isnan(found.effect_sizes).all()
+    assert found.confusion()[:, 0].tolist() == [2] * 5
 
 
 def test_a_real_model_is_studied_as_if_every_clip_were_asked_by_itself(tiny_lm):

@@ -172,7 +172,15 @@ def test_select_writes_a_set_that_says_how_it_was_made(statistics: Path, tmp_pat
     assert max(saved.counts().max(axis=0)) <= round(0.1 * 24)
 
 
-@pytest.mark.parametrize(("command", "options"), [("ablate", ()), ("dose", ("--alphas", "0,1,8"))])
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        ("ablate", ()),
+        ("dose", ("--alphas=-1,0,8",)),
+        ("dose", ("--scopes", "audio,all", "--alpha", "8")),
+        ("dose", ("--bands", "0-1,2-2")),
+    ],
+)
 def test_analyses_write_the_result_and_a_figure_beside_it(
     command: str, options: tuple[str, ...], model: Path, clips: Path, neurons: Path, tmp_path: Path
 ):

@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 from made_up_gates import EMOTIONS, WIDTHS, heard_clips, origin, statistics_of
 
 from esn_interp.errors import EditError, StatisticsError
-from esn_interp.interventions.edits import deactivate, floor, mean_ablate, shift, steer
+from esn_interp.interventions.edits import (
+    at_random,
+    deactivate,
+    floor,
+    mean_ablate,
+    resample_ablate,
+    shift,
+    steer,
+)
 from esn_interp.models.edits import SCOPES, Edit
 from esn_interp.neurons.neuron_set import NeuronSet
 
@@ -146,3 +154,50 @@ def test_statistics_of_another_model_are_refused():
     esns = NeuronSet.from_indices(origin(fingerprint="xyz", model="other"), {"angry": np.array([1])})
     with pytest.raises(StatisticsError, match=r"the statistics come from tiny.*not from other"):
         mean_ablate(esns, STATS)
+
+
+def test_resampling_writes_the_donors_means_scope_by_scope():
+    stats = statistics_of(heard_clips(9), per_clip=True)
+    donor = heard_clips(9)[4]
+    esns = neurons(1, 4, 6, second=(6, 9))
+    edits = resample_ablate(esns, stats, donor.id)
+    assert {edit.positions for edit in edits} == {
+        frozenset({"audio"}),
+        frozenset({"text"}),
+        frozenset({"last", "generated"}),
+    }
+    for edit in edits:
+        code = {"audio": 0, "text": 1, "last": 2}[min(edit.positions - {"generated"})]
+        expected = donor.gates[edit.layer][donor.scopes == code].mean(axis=0)[edit.neurons]
+        np.testing.assert_allclose(edit.shift, expected, rtol=1e-6)
+        assert edit.gain == 0
+    only = resample_ablate(esns, stats, donor.id, positions={"audio"})
+    assert {edit.positions for edit in only} == {frozenset({"audio"})}
+    with pytest.raises(StatisticsError, match="no clip 'nobody' in the statistics"):
+        resample_ablate(esns, stats, "nobody")
+    with pytest.raises(StatisticsError, match="per_clip=True"):
+        resample_ablate(esns, STATS, donor.id)
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=25, deadline=None)
+def test_edits_on_random_neurons_keep_all_but_the_neurons(seed: int):
+    edits = [
+        Edit(0, np.array([3, 1]), gain=np.array([2.0, 3.0]), positions=frozenset({"audio"})),
+        Edit(0, np.array([1]), floor=0.5),
+        Edit(2, np.array([0]), gain=0.0, shift=1.0),
+    ]
+    moved = at_random(edits, WIDTHS, seed=seed)
+    for old, new in zip(edits, moved, strict=True):
+        assert (old.layer, old.shift, old.floor, old.positions) == (
+            new.layer,
+            new.shift,
+            new.floor,
+            new.positions,
+        )
+        np.testing.assert_array_equal(old.gain, new.gain)
+    assert not {1, 3} & set(moved[0].neurons.tolist())
+    assert moved[2].neurons[0] != 0
+    assert moved[0].neurons[1] == moved[1].neurons[0]  # both act on neuron 1
+    with pytest.raises(StatisticsError, match="layer 1: the edits name 2 of 3 neurons, too many"):
+        at_random([Edit(1, np.array([0, 2]), gain=0.0)], WIDTHS, seed=0)

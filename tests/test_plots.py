@@ -116,8 +116,9 @@ def test_dose_curve_shows_the_curves_their_bands_and_the_control(dosed):
         np.testing.assert_allclose(curves[emotion, "x"].y, 100 * dosed.flip.value[at])
         np.testing.assert_allclose(curves[emotion, "x2"].y, 100 * dosed.recall.value[at])
         np.testing.assert_allclose(curves[emotion, "x"].x, position)
-        np.testing.assert_allclose(curves[emotion, "x"].customdata[:, 0], ALPHAS)
-        np.testing.assert_allclose(curves[emotion, "x"].customdata[:, 2], 100 * dosed.flip.high[at])
+        assert [row[0] for row in curves[emotion, "x"].customdata] == [f"{alpha:g}" for alpha in ALPHAS]
+        high = [row[2] for row in curves[emotion, "x"].customdata]
+        np.testing.assert_allclose(high, 100 * dosed.flip.high[at])
     np.testing.assert_allclose(curves["mean, 95 % interval", "x"].y, 100 * dosed.flip.mean)
     np.testing.assert_allclose(curves["random neurons", "x"].y, 100 * dosed.random_flip.mean)
     assert ("random neurons", "x2") not in curves

@@ -1,4 +1,4 @@
-"""Dose-response: how the answers move towards an emotion as its neurons are amplified, with controls."""
+"""Dose-response: how the answers move towards an emotion as its neurons are steered, with controls."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -6,16 +6,21 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Float64, Int64
-from scipy import stats
+from jaxtyping import Float64, Int64
 
+from esn_interp.analysis.breaking import SideEffects, side_effects
+from esn_interp.analysis.curves import Curves, mean_over_sets
+from esn_interp.analysis.dosed_trials import DosedTrials, run_doses
+from esn_interp.analysis.doses import Bands, DoseAxis, dose_axis
 from esn_interp.analysis.result import Origins, Result
-from esn_interp.analysis.significance import MIN_SPEAKERS, RATE, Interval, Range, SpeakerMeans, nan_mean
-from esn_interp.analysis.trials import Treatment, Trials, run_trials
+from esn_interp.analysis.sigmoid import Sigmoid, fit_sigmoid
+from esn_interp.analysis.significance import Interval, SpeakerMeans
+from esn_interp.analysis.trend import page, spearman
+from esn_interp.analysis.trials import UNMET
 from esn_interp.errors import EditError
-from esn_interp.interventions.edits import steer
 from esn_interp.models.edits import EVERYWHERE, SCOPES
 from esn_interp.neurons.neuron_set import NeuronSet
+from esn_interp.neurons.statistics import GateStatistics
 from esn_interp.speech.clips import Clips
 from esn_interp.tasks.batches import Skipped
 from esn_interp.tasks.listener import Listener
@@ -23,66 +28,56 @@ from esn_interp.tasks.listener import Listener
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-ALPHAS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
-
-
-@dataclass(frozen=True, eq=False)
-class Curves:
-    """One quantity over alpha: per set, and the unweighted mean over the sets, with 95 % cluster-t bounds."""
-
-    value: Float64[np.ndarray, "set alpha"]
-    low: Float64[np.ndarray, "set alpha"]
-    high: Float64[np.ndarray, "set alpha"]
-    mean: Float64[np.ndarray, " alpha"]
-    mean_low: Float64[np.ndarray, " alpha"]
-    mean_high: Float64[np.ndarray, " alpha"]
-
-    @classmethod
-    def of(cls, means: SpeakerMeans, within: Range = RATE) -> "Curves":
-        """From means by speaker, set and alpha, of something that lies ``within`` these limits."""
-        low, high = means.bounds(within=within)
-        mean, mean_low, mean_high = means.reduced(
-            lambda cells: nan_mean(np.swapaxes(cells, -1, -2)), within=within
-        )
-        return cls(means.value, low, high, mean, mean_low, mean_high)
-
 
 @dataclass(frozen=True, eq=False)
 class DoseResponse(Result):
-    """What steering with each alpha does; the gates of a set are multiplied by ``1 + alpha``.
+    """What steering with each dose does; the gates of a set are multiplied by ``1 + alpha``.
+
+    The doses differ along ``axis``: in ``alpha``, in the ``top`` fraction of gates selected, in the token
+    ``scope`` that is edited, or in the ``band`` of layers whose neurons are used. ``doses`` holds the amounts
+    (for scopes and bands just their numbers), ``labels`` what to call them.
 
     ``flip`` is the share of clips of other emotions that are labelled as the target (the set's own emotion),
     ``recall`` the share of the target's clips that are, ``log_prob`` the mean log-probability (nats) of the
     target on clips of other emotions, and ``random_flip`` the flip rate under layer-matched random sets,
-    pooled over the draws. At alpha 0 there is no edit. ``random_draws`` holds each draw's mean flip rate over
-    the sets.
+    pooled over the draws. ``random_draws`` holds each draw's mean flip rate over the sets. ``unedited_flip``
+    is the mean flip rate without an edit: how often the model makes these mistakes by itself.
 
-    ``spearman`` is the rank correlation of the mean flip rate with alpha (NaN when it never changes),
-    ``page_p`` the p-value of Page's trend test over speakers (NaN with fewer than six speakers or three
-    alphas). ``predicted`` indexes ``emotions``, per clip.
+    Where the doses are amounts, ``spearman`` is the rank correlation of the mean flip rate with them (NaN
+    when it never changes), ``page_p`` the p-value of Page's trend test over speakers (NaN with fewer than six
+    speakers or three doses), and ``sigmoid`` the fit to the mean flip rate, ``set_sigmoids`` that of each set.
+    ``side`` tells what else is lost, where that was asked for. ``predicted`` indexes ``emotions``, per clip.
     """
 
     kind: ClassVar[str] = "dose_response"
+    version: ClassVar[int] = 2
 
     origins: Origins
-    positions: tuple[str, ...]
-    tokens_touched: int
+    axis: str
+    labels: tuple[str, ...]
+    doses: Float64[np.ndarray, " dose"]
+    alphas: Float64[np.ndarray, " dose"]
+    positions: tuple[tuple[str, ...], ...]
+    tokens_touched: Int64[np.ndarray, " dose"]
     seed: int
     emotions: tuple[str, ...]
     sets: tuple[str, ...]
-    neurons: tuple[int, ...]
-    alphas: Float64[np.ndarray, " alpha"]
+    neurons: Int64[np.ndarray, "set dose"]
     flip: Curves
     recall: Curves
     log_prob: Curves
     random_flip: Curves
-    random_draws: Float64[np.ndarray, "draw alpha"]
+    random_draws: Float64[np.ndarray, "draw dose"]
+    unedited_flip: Interval
     spearman: float
     page_p: float
+    sigmoid: Sigmoid | None
+    set_sigmoids: tuple[Sigmoid, ...]
+    side: SideEffects | None
     clips: tuple[str, ...]
     speakers: tuple[str, ...]
     truth: Int64[np.ndarray, " clip"]
-    predicted: Int64[np.ndarray, "set alpha clip"]
+    predicted: Int64[np.ndarray, "set dose clip"]
     skipped: tuple[Skipped, ...]
     notes: tuple[str, ...]
 
@@ -97,67 +92,103 @@ class DoseResponse(Result):
         return len(self.random_draws)
 
     @property
+    def best(self) -> int:
+        """Position of the dose with the highest mean flip rate on these clips; among equals, the first."""
+        return int(np.argmax(np.nan_to_num(self.flip.mean, nan=-1.0)))
+
+    @property
     def best_alpha(self) -> float:
-        """The alpha with the highest mean flip rate on these clips; among equals, the smallest."""
-        return float(self.alphas[int(np.argmax(self.flip.mean))])
+        """The alpha of the dose with the highest mean flip rate."""
+        return float(self.alphas[self.best])
 
-    def flip_rate(self, alpha: float | int) -> Interval:
-        """Mean flip rate over the sets at one of the alphas."""
-        return self._at(self.flip, alpha)
+    @property
+    def broken(self) -> tuple[str, ...]:
+        """Labels of the doses at which the model breaks (see `SideEffects`); none where that was not asked."""
+        if self.side is None:
+            return ()
+        return tuple(label for label, lost in zip(self.labels, self.side.broken, strict=True) if lost)
 
-    def random_flip_rate(self, alpha: float | int | None = None) -> Interval:
-        """Mean flip rate of the random sets at one alpha; by default at the one where it is highest."""
-        if alpha is None:
-            if not self.draws:
-                return Interval(float("nan"), float("nan"), float("nan"), self.n_speakers)
-            alpha = float(self.alphas[int(np.argmax(self.random_flip.mean))])
-        return self._at(self.random_flip, alpha)
+    def flip_rate(self, dose: float | int | str) -> Interval:
+        """Mean flip rate over the sets at one dose, given by its amount or its label."""
+        return self.flip.at(self._find(dose))
 
-    def _at(self, curves: Curves, alpha: float | int) -> Interval:
-        found = np.flatnonzero(np.isclose(self.alphas, alpha))
-        if not len(found):
-            run = ", ".join(f"{one:g}" for one in self.alphas)
-            raise EditError(f"alpha {alpha:g} was not run; there are {run}")
-        at = int(found[0])
-        low, high = float(curves.mean_low[at]), float(curves.mean_high[at])
-        return Interval(float(curves.mean[at]), low, high, self.n_speakers)
+    def random_flip_rate(self, dose: float | int | str | None = None) -> Interval:
+        """Mean flip rate of the random sets at one dose; by default at the one where it is highest."""
+        if not self.draws:
+            return Interval(float("nan"), float("nan"), float("nan"), self.n_speakers)
+        if dose is None:
+            return self.random_flip.at(int(np.argmax(np.nan_to_num(self.random_flip.mean, nan=-1.0))))
+        return self.random_flip.at(self._find(dose))
+
+    def _find(self, dose: float | int | str) -> int:
+        if isinstance(dose, str):
+            found = [at for at, label in enumerate(self.labels) if label == dose]
+        else:
+            found = np.flatnonzero(np.isclose(self.doses, dose)).tolist()
+        if not found:
+            given = dose if isinstance(dose, str) else f"{dose:g}"
+            raise EditError(f"{self.axis} {given} was not run; there are {', '.join(self.labels)}")
+        return found[0]
 
     def to_frame(self) -> pd.DataFrame:
-        """One row per quantity, set (or ``mean``) and alpha."""
+        """One row per quantity, set (or ``mean``) and dose."""
         quantities = {
             "flip": self.flip,
             "recall": self.recall,
             "log_prob": self.log_prob,
             "random_flip": self.random_flip,
+            **({f"loss of {name}": curves for name, curves in self.side.losses.items()} if self.side else {}),
         }
         rows = [
-            {"quantity": name, "set": label, "alpha": dose, "value": value[k], "low": low[k], "high": high[k]}
+            {
+                "quantity": name,
+                "set": label,
+                self.axis: self.doses[k] if self._ordered else self.labels[k],
+                "value": value[k],
+                "low": low[k],
+                "high": high[k],
+            }
             for name, curves in quantities.items()
             for label, value, low, high in (
                 *zip(self.sets, curves.value, curves.low, curves.high, strict=True),
                 ("mean", curves.mean, curves.mean_low, curves.mean_high),
             )
-            for k, dose in enumerate(self.alphas)
+            for k in range(len(self.doses))
         ]
         return pd.DataFrame(rows)
 
+    @property
+    def _ordered(self) -> bool:
+        return self.axis in ("alpha", "top")
+
     def summary(self) -> str:
         """The result in one sentence; flip rates in percent with 95 % intervals."""
-        best = self.best_alpha
+        best = self.labels[self.best]
+        where = f"alpha {best}" if self.axis == "alpha" else f"{self.axis} {best} (alpha {self.best_alpha:g})"
         control = f", random neurons of the same layers at most {self.random_flip_rate():.1%}"
+        trend = ""
+        if self._ordered:
+            trend = (
+                f"; flip rate and {self.axis} correlate by {self.spearman:.2f}"
+                f" (Spearman, {len(self.doses)} doses)"
+            )
+        if self.sigmoid and not np.isnan(self.sigmoid.ec50.value):
+            trend += f", half of the effect is there at {self.axis} {self.sigmoid.ec50:.3g}"
+        if self.broken:
+            trend += f"; more than 10 points are lost elsewhere at {self.axis} {', '.join(self.broken)}"
         return (
-            f"Amplifying an emotion's own neurons turns {self.flip_rate(best):.1%} of the other emotions'"
-            f" clips into it at alpha {best:g}"
+            f"Amplifying an emotion's own neurons turns {self.flip.at(self.best):.1%} of the other emotions'"
+            f" clips into it at {where}"
             + (control if self.draws else "")
-            + f"; flip rate and alpha correlate by {self.spearman:.2f} (Spearman, {len(self.alphas)} alphas),"
-            f" on {len(self.clips)} clips of {self.n_speakers} speakers."
+            + f"{trend}; on {len(self.clips)} clips of {self.n_speakers} speakers."
         )
 
     def plot(self) -> "go.Figure":
-        """The curves over alpha, with their intervals and the random control."""
+        """The curves over the doses, with their intervals and the random control."""
         from esn_interp.plots.dose_curve import dose_curve
+        from esn_interp.plots.dose_points import dose_points
 
-        return dose_curve(self)
+        return dose_curve(self) if self._ordered else dose_points(self)
 
 
 def dose_response(
@@ -165,128 +196,145 @@ def dose_response(
     clips: Clips,
     esns: NeuronSet,
     *,
-    alphas: Sequence[float | int] = ALPHAS,
+    alphas: Sequence[float | int] | None = None,
+    tops: Sequence[float] | None = None,
+    scopes: Sequence[str] | None = None,
+    bands: Bands | None = None,
+    alpha: float | int = 4.0,
+    stats: GateStatistics | None = None,
     draws: int = 20,
     draws_per_clip: int | None = 1,
     positions: Iterable[str] = EVERYWHERE,
+    side_clips: int = 0,
     seed: int = 0,
     batch_size: int = 32,
     strict: bool = False,
     progress: bool = True,
 ) -> DoseResponse:
-    """Steer with each emotion's neurons at each alpha, and see how many other clips become that emotion.
+    """Steer with each emotion's neurons at each dose, and see how many other clips become that emotion.
 
     Parameters
     ----------
     alphas
-        From -1 (silenced) through 0 (no edit) upwards; sorted, each once.
+        Doses are gains, from -1 (silenced) through 0 (no edit) upwards; sorted, each once. The default.
+    tops
+        Doses are sizes of the sets: fractions of all gates, selected from ``stats`` as ``esns`` was.
+    scopes
+        Doses are token scopes: some of ``audio``, ``text``, ``last`` and ``all``.
+    bands
+        Doses are the parts of the set that lie in bands of layers: 3 for early, middle and late thirds, or
+        the first and last layer of each band.
+    alpha
+        The gain where it is not the dose.
     draws
-        Layer-matched random sets per emotion, run at the same alphas; 0 for no control.
+        Layer-matched random sets per emotion, run at the same doses; 0 for no control.
     draws_per_clip
         How many of the draws each clip meets, dealt evenly over speakers and emotions. The default of one
         keeps the control as cheap as the curve itself and estimates the same mean; None runs all draws on all
         clips.
     positions
         Token scopes that are edited: any of ``audio``, ``text``, ``last``; all by default.
+    side_clips
+        Ask so many clips, evenly over the emotions, for free answers, transcripts and the speaker's sex at
+        every dose, to see where the model breaks. Text is generated, which is slow: none by default.
 
     Raises
     ------
     EditError
-        On no alpha, one below -1, or one that is not finite.
+        When more than one kind of dose is given, or a dose is out of its range.
     StatisticsError
-        When the neurons come from another model.
+        When the neurons or the statistics come from another model, or ``tops`` has no ``stats``.
     CorpusError
         When no clip can be used, or the emotions of clips and neurons do not fit.
     """
     esns.check(lm)
-    positions = frozenset(positions)
-    doses = np.unique(np.asarray(alphas, dtype=np.float64))
-    if not len(doses) or not np.isfinite(doses).all() or doses[0] < -1:
-        given = ", ".join(f"{alpha:g}" for alpha in alphas) or "none"
-        raise EditError(f"alphas are one or more finite numbers from -1 upwards, not {given}")
-    trials = run_trials(
+    axis = dose_axis(
+        esns,
+        alphas=alphas,
+        tops=tops,
+        scopes=scopes,
+        bands=bands,
+        alpha=float(alpha),
+        stats=stats,
+        positions=frozenset(positions),
+    )
+    dosed = run_doses(
         lm,
         clips,
-        esns,
-        {f"alpha {alpha:g}": _steering(float(alpha), positions) for alpha in doses if alpha},
+        axis,
         draws=draws,
         draws_per_clip=draws_per_clip,
         seed=seed,
         batch_size=batch_size,
         strict=strict,
         progress=progress,
-        description="Steering",
     )
-    return _result(trials, Origins.of(lm, clips, esns), esns, doses=doses, positions=positions, seed=seed)
-
-
-def _steering(alpha: float, positions: frozenset[str]) -> Treatment:
-    return lambda neurons: steer(neurons, alpha, positions=positions)
+    side = None
+    if side_clips:
+        asked = clips.limit(side_clips, seed=seed)
+        side = side_effects(lm, asked, axis, esns.emotions, batch_size=batch_size, progress=progress)
+    return _result(axis, dosed, Origins.of(lm, clips, esns), side, seed=seed)
 
 
 def _result(
-    trials: Trials,
-    origins: Origins,
-    esns: NeuronSet,
-    *,
-    doses: Float64[np.ndarray, " alpha"],
-    positions: frozenset[str],
-    seed: int,
+    axis: DoseAxis, dosed: DosedTrials, origins: Origins, side: SideEffects | None, *, seed: int
 ) -> DoseResponse:
-    """Compute the curves; the unedited answers stand in at alpha 0."""
-    treated = np.flatnonzero(doses)
-    log_probs = np.empty((len(trials.sets), len(doses), *trials.baseline.shape), dtype=np.float32)
-    log_probs[:] = trials.baseline
-    log_probs[:, treated] = trials.log_probs.swapaxes(0, 1)
-    predicted = log_probs.argmax(axis=-1)
-    target = trials.target[:, None, None]
+    """Compute the curves, and what is fitted to them."""
+    trials, predicted, target = dosed.trials, dosed.predicted, dosed.trials.target[:, None, None]
     of_target = trials.of_emotion.T[trials.target][:, None]
-    target_log_prob = np.take_along_axis(log_probs, target[..., None], axis=-1)[..., 0]
-
     flip = trials.means(predicted == target, ~of_target)
+    unedited = trials.means((trials.baseline.argmax(axis=-1) == trials.target[:, None])[:, None], ~of_target)
     control, per_draw = SpeakerMeans(np.zeros_like(flip.total), np.zeros_like(flip.count)), []
-    for answers, met in zip(trials.random, trials.met, strict=True):
-        at_dose = np.empty_like(predicted)
-        at_dose[:] = trials.baseline.argmax(axis=-1)
-        at_dose[:, treated] = answers.swapaxes(0, 1)
-        one = trials.means(at_dose == target, ~of_target & met)
-        per_draw.append(nan_mean(one.value.T))
+    for answers in dosed.random:
+        one = trials.means(answers == target, ~of_target & (answers != UNMET))
+        per_draw.append(mean_over_sets(one.value))
         control = control + one
     curves = Curves.of(flip)
+    doses = np.array([dose.value for dose in axis.doses], dtype=np.float64)
+    sigmoid, of_sets = _sigmoids(doses, unedited, flip) if axis.ordered else (None, ())
+    notes = (sigmoid.note,) if sigmoid and sigmoid.note else ()
     return DoseResponse(
         origins=origins,
-        positions=tuple(scope for scope in SCOPES if scope in positions),
-        tokens_touched=trials.tokens_touched(positions),
+        axis=axis.name,
+        labels=tuple(dose.label for dose in axis.doses),
+        doses=doses,
+        alphas=np.array([dose.alpha for dose in axis.doses], dtype=np.float64),
+        positions=tuple(tuple(scope for scope in SCOPES if scope in dose.positions) for dose in axis.doses),
+        tokens_touched=np.array([trials.tokens_touched(dose.positions) for dose in axis.doses]),
         seed=seed,
         emotions=trials.emotions,
         sets=trials.sets,
-        neurons=tuple(len(esns[emotion]) for emotion in trials.sets),
-        alphas=doses,
+        neurons=np.array([[len(dose.neurons[emotion]) for dose in axis.doses] for emotion in trials.sets]),
         flip=curves,
         recall=Curves.of(trials.means(predicted == target, of_target)),
-        log_prob=Curves.of(trials.means(target_log_prob, ~of_target), (-np.inf, 0.0)),
+        log_prob=Curves.of(trials.means(dosed.target_log_prob, ~of_target), (-np.inf, 0.0)),
         random_flip=Curves.of(control),
         random_draws=np.array(per_draw).reshape(len(per_draw), len(doses)),
-        spearman=_spearman(doses, curves.mean),
-        page_p=_page(nan_mean(np.swapaxes(flip.per_speaker, 1, 2))),
+        unedited_flip=Curves.of(unedited).at(0),
+        spearman=spearman(doses, curves.mean) if axis.ordered else float("nan"),
+        page_p=page(mean_over_sets(flip.per_speaker)) if axis.ordered else float("nan"),
+        sigmoid=sigmoid,
+        set_sigmoids=of_sets,
+        side=side,
         clips=trials.clips,
         speakers=trials.speakers,
         truth=trials.truth,
         predicted=predicted,
         skipped=trials.skipped,
-        notes=trials.notes(esns),
+        notes=(*dosed.notes, *notes),
     )
 
 
-def _spearman(doses: Float64[np.ndarray, " alpha"], flips: Float[np.ndarray, " alpha"]) -> float:
-    if len(doses) < 2 or np.isnan(flips).any() or np.ptp(flips) == 0:
-        return float("nan")
-    return float(stats.spearmanr(doses, flips).statistic)
-
-
-def _page(per_speaker: Float[np.ndarray, "speaker alpha"]) -> float:
-    """Page's test that the flip rate rises with alpha, speakers as judges."""
-    complete = per_speaker[~np.isnan(per_speaker).any(axis=1)]
-    if len(complete) < MIN_SPEAKERS or per_speaker.shape[1] < 3:
-        return float("nan")
-    return float(stats.page_trend_test(complete).pvalue)
+def _sigmoids(
+    doses: Float64[np.ndarray, " dose"], unedited: SpeakerMeans, flip: SpeakerMeans
+) -> tuple[Sigmoid, tuple[Sigmoid, ...]]:
+    """The fit to the mean curve and that of each set, from no dose upwards; damping is left out."""
+    above = doses > 0
+    means = SpeakerMeans(
+        np.concatenate([unedited.total, flip.total[..., above]], axis=-1),
+        np.concatenate([unedited.count, flip.count[..., above]], axis=-1),
+    )
+    amounts, value, replicates = np.r_[0.0, doses[above]], means.value, means.replicates
+    overall = fit_sigmoid(amounts, mean_over_sets(value), mean_over_sets(replicates))
+    each = [fit_sigmoid(amounts, value[at], replicates[:, at]) for at in range(len(value))]
+    return overall, tuple(each)

@@ -101,7 +101,7 @@ def _decode(kind: Any, value: Any) -> Any:
         content = cast(dict[str, Any], value)
         return kind(**{field.name: _decode(field.type, content[field.name]) for field in fields(kind)})
     if hasattr(kind, "array_type"):
-        (dtype,) = kind.dtypes
+        dtype = kind.dtypes[0]  # exact but for Bool, which has two names
         return np.empty(value["shape"], dtype) if isinstance(value, dict) else np.array(value, dtype)
     arguments = get_args(kind)
     if get_origin(kind) is tuple:

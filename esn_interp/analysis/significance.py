@@ -11,7 +11,7 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 from jaxtyping import Bool, Float, Int, Shaped
-from scipy import stats
+from scipy import special, stats
 
 from esn_interp.errors import StatisticsError
 
@@ -185,6 +185,26 @@ def cluster_t_interval(values: Float[np.ndarray, " speaker"], *, level: float = 
     means = SpeakerMeans(values, np.ones(len(values), dtype=np.int64))
     low, high = means.bounds(level=level)
     return Interval(float(means.value), float(low), float(high), len(values))
+
+
+def standardised_effect(values: Float[np.ndarray, " speaker"], *, level: float = 0.95) -> Interval:
+    """Mean of one value per speaker in units of their standard deviation between speakers (Cohen's d_z).
+
+    With one difference per speaker this is the effect size of a paired comparison. The bounds invert the
+    noncentral t distribution, exact for normal values (Steiger and Fouladi 1997). It is not corrected for its
+    bias upwards, about 19 % with six speakers and 4 % with twenty. Speakers with NaN are left out; with fewer than
+    two, or where all agree, there is no standard deviation and the result is NaN.
+    """
+    values = values[~np.isnan(values)]
+    count, unknown = len(values), float("nan")
+    spread = float(values.std(ddof=1)) if count > 1 else 0.0
+    if spread <= 1e-12 * float(np.abs(values).max(initial=0.0)):
+        return Interval(unknown, unknown, unknown, count)
+    effect, root = float(values.mean()) / spread, np.sqrt(count)
+    low, high = (
+        float(special.nctdtrinc(count - 1, 0.5 + side * level / 2, effect * root)) / root for side in (1, -1)
+    )
+    return Interval(effect, low, high, count)
 
 
 def studentised_bootstrap_interval(

@@ -11,6 +11,7 @@ from esn_interp.analysis.significance import SpeakerMeans, few_speakers_note
 from esn_interp.errors import CorpusError, StatisticsError
 from esn_interp.models.edits import Edit
 from esn_interp.neurons.neuron_set import NeuronSet
+from esn_interp.neurons.statistics import GateStatistics
 from esn_interp.progress import track
 from esn_interp.speech.clips import Clips
 from esn_interp.tasks.batches import Skipped
@@ -23,13 +24,16 @@ Treatment = Callable[[NeuronSet], Sequence[Edit]]
 UNMET = -1
 """Stands for the answer of a clip that did not meet a random draw."""
 
+NO_CONTROL = "no random control was drawn"
+
 
 @dataclass(frozen=True, eq=False)
 class Trials:
     """Answers of every clip without an edit, with each emotion's own neurons edited, and with random ones.
 
-    ``random`` holds the answers under the layer-matched random sets, `UNMET` where a clip did not meet a
-    draw; ``tokens`` counts each clip's positions in the scopes audio, text and last.
+    ``random`` holds the answers under the random sets, `UNMET` where a clip did not meet a draw, and
+    ``others`` those under further sets that are compared; ``no_control`` says why no random set could be
+    drawn, where that is so. ``tokens`` counts each clip's positions in the scopes audio, text and last.
     """
 
     emotions: tuple[str, ...]
@@ -42,7 +46,9 @@ class Trials:
     baseline: Float32[np.ndarray, "clip emotion"]
     log_probs: Float32[np.ndarray, "treatment set clip emotion"]
     random: Int8[np.ndarray, "draw treatment set clip"]
+    others: Int8[np.ndarray, "other treatment set clip"]
     skipped: tuple[Skipped, ...]
+    no_control: str = ""
 
     @cached_property
     def target(self) -> Int64[np.ndarray, " set"]:
@@ -99,7 +105,7 @@ class Trials:
             elif count < self.n_speakers:
                 notes.append(f"{emotion}: only {count} of {self.n_speakers} speakers have a clip of it")
         if not len(self.random):
-            notes.append("no random control was drawn")
+            notes.append(f"no random control: {self.no_control}" if self.no_control else NO_CONTROL)
         if self.skipped:
             notes.append(f"{len(self.skipped)} clips were skipped, the first: {self.skipped[0].reason}")
         return tuple(notes)
@@ -157,8 +163,13 @@ def run_trials(
     strict: bool,
     progress: bool,
     description: str,
+    matched_on: GateStatistics | None = None,
+    others: Mapping[str, NeuronSet] | None = None,
 ) -> Trials:
-    """Run every clip under every treatment of every emotion's set, and of layer-matched random sets.
+    """Run every clip under every treatment of every emotion's set, and of random sets beside them.
+
+    Random sets match the layers. Where a set leaves too few neurons to draw from, there is no control, and
+    the trials say why.
 
     Parameters
     ----------
@@ -167,6 +178,10 @@ def run_trials(
     draws_per_clip
         How many of the draws each clip meets; None is all of them. The mean over draws is estimated without
         bias either way, and one draw per clip costs no more than the sets themselves.
+    matched_on
+        Statistics by which random neurons match the deciles of activity too, see `NeuronSet.random_like`.
+    others
+        Further sets of the same emotions, by name; every clip meets them, in the same pass.
     """
     per_clip = draws if draws_per_clip is None else draws_per_clip
     if draws < 0 or (draws > 0 and not 1 <= per_clip <= draws):
@@ -181,13 +196,16 @@ def run_trials(
         }
 
     seeds = np.random.SeedSequence(seed).generate_state(draws) if draws else []
-    random = [conditions(sets.random_like(int(state)), f"random {i}") for i, state in enumerate(seeds)]
+    drawn, no_control = _draw(sets, [int(state) for state in seeds], matched_on)
+    draws, per_clip = len(drawn), min(per_clip, len(drawn))
+    random = [conditions(one, f"random {i}") for i, one in enumerate(drawn)]
+    further = {k: v for name, one in (others or {}).items() for k, v in conditions(one, name).items()}
     # With every clip meeting every draw, all of it is one pass in which each batch is heard once.
     together = {name: edits for draw in random for name, edits in draw.items()} if per_clip == draws else {}
     first = recognise(
         lm,
         clips,
-        conditions={BASELINE: (), **conditions(sets, "own"), **together},
+        conditions={BASELINE: (), **conditions(sets, "own"), **further, **together},
         recognition=recognition,
         batch_size=batch_size,
         strict=strict,
@@ -196,9 +214,10 @@ def run_trials(
     )
     shape = (len(treatments), len(sets.emotions), len(first))
     n_own = shape[0] * shape[1]
+    n_first = 1 + n_own + len(further)
     answers = np.full((draws, *shape), UNMET, dtype=np.int8)
     if together:
-        answers[:] = first.predicted[1 + n_own :].reshape(answers.shape)
+        answers[:] = first.predicted[n_first:].reshape(answers.shape)
     elif draws:
         speaker = np.unique(np.array(first.speaker), return_inverse=True)[1]
         met = deal(first.truth, speaker, draws=draws, per_clip=per_clip, seed=seed)
@@ -225,5 +244,19 @@ def run_trials(
         baseline=first.log_probs[0],
         log_probs=first.log_probs[1 : 1 + n_own].reshape(*shape, len(recognition.emotions)),
         random=answers,
+        others=first.predicted[1 + n_own : n_first].astype(np.int8).reshape(-1, *shape),
         skipped=first.skipped,
+        no_control=no_control,
     )
+
+
+def _draw(
+    sets: NeuronSet, seeds: Sequence[int], matched_on: GateStatistics | None
+) -> tuple[list[NeuronSet], str]:
+    """Random sets like these; or none, and the reason, when these leave too few neurons to draw from."""
+    if matched_on is not None:
+        matched_on.check(sets.origin)
+    try:
+        return [sets.random_like(seed, statistics=matched_on) for seed in seeds], ""
+    except StatisticsError as error:
+        return [], str(error)

@@ -5,7 +5,7 @@ Heavy libraries are imported inside the commands, so that help and usage errors 
 
 import typer
 
-from esn_interp.cli import catalogue, effects, neurons, whole
+from esn_interp.cli import catalogue, checks, effects, neurons, whole
 from esn_interp.cli.guard import Guard
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.command("merge")(neurons.merge)
 app.command("select")(neurons.select)
 app.command("ablate")(effects.ablate)
 app.command("dose")(effects.dose)
+app.command("compare")(checks.compare)
 app.command("report")(whole.report)
 app.command("models")(catalogue.models)
 app.command("corpora")(catalogue.corpora)

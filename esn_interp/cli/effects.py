@@ -16,22 +16,25 @@ from esn_interp.cli.options import (
     Neurons,
     Root,
     Split,
+    Statistics,
+    TokenScope,
     clips_of,
+    layer_bands,
     load_model,
     numbers,
     out_file,
+    positions_of,
+    statistics_of,
+    words,
 )
+from esn_interp.cli.results import ResultOut, write_result
+from esn_interp.errors import EsnError
 
 if TYPE_CHECKING:
-    from esn_interp.analysis.ablation import Ablation
-    from esn_interp.analysis.dose import DoseResponse
     from esn_interp.models.audio_lm import AudioLM
     from esn_interp.neurons.neuron_set import NeuronSet
     from esn_interp.speech.clips import Clips
 
-ResultOut = Annotated[
-    Path, typer.Option("--out", metavar="R", help="The .json file to write; the figure goes beside it.")
-]
 OnSplit = Annotated[Split, typer.Option("--split", help="Which speakers to measure on.")]
 
 
@@ -49,6 +52,19 @@ def ablate(
     neurons: Neurons,
     corpus: Corpus,
     out: ResultOut,
+    how: Annotated[
+        str, typer.Option("--how", metavar="H", help="What is written: zero, mean or resample.")
+    ] = "zero",
+    stats: Statistics = None,
+    control: Annotated[
+        str,
+        typer.Option(
+            "--control",
+            metavar="C",
+            help="Compare with random or decile neurons, and with lap, e.g. random,lap.",
+        ),
+    ] = "random",
+    positions: TokenScope = "all",
     root: Root = None,
     split: OnSplit = Split.evaluation,
     limit: Limit = None,
@@ -60,10 +76,13 @@ def ablate(
 ) -> None:
     """Silence each emotion's neurons; see what is still recognised.
 
-    Writes the changes of recall with intervals over speakers, and the same for layer-matched random neurons.
+    Writes the changes of recall with intervals over speakers, and the same for the controls. Beside --out lie
+    two figures, the matrix of changes and the confusions. What needs --stats: --how mean and resample (the
+    latter with per-clip values), --control decile and lap.
     """
     console = Console(json=as_json, quiet=quiet)
     out_file(out, ".json")
+    where, known = positions_of(positions), statistics_of(stats)
     experiment = _prepare(model, neurons, corpus, root, split=split, limit=limit, seed=seed, console=console)
 
     from esn_interp.analysis.ablation import ablation
@@ -72,12 +91,16 @@ def ablate(
         experiment.lm,
         experiment.clips,
         experiment.neurons,
+        how=how,
+        stats=known,
+        controls=words(control),
         draws=draws,
+        positions=where,
         seed=seed,
         batch_size=batch_size,
         progress=console.progress,
     )
-    _write(result, out, console)
+    write_result(result, out, console, confusion=result.plot_confusion())
 
 
 def dose(
@@ -86,8 +109,43 @@ def dose(
     corpus: Corpus,
     out: ResultOut,
     alphas: Annotated[
-        str, typer.Option("--alphas", metavar="A", help="Gains: each neuron is multiplied by 1 + alpha.")
+        str,
+        typer.Option(
+            "--alphas", metavar="A", help="Gains: each neuron is multiplied by 1 + alpha; -1 silences."
+        ),
     ] = "0,0.5,1,2,4",
+    tops: Annotated[
+        str | None,
+        typer.Option(
+            "--tops", metavar="T", help="Instead, fractions of gates: 0.005,0.01,0.05; see --stats."
+        ),
+    ] = None,
+    scopes: Annotated[
+        str | None,
+        typer.Option("--scopes", metavar="P", help="Instead, token scopes: some of audio,text,last,all."),
+    ] = None,
+    bands: Annotated[
+        str | None,
+        typer.Option("--bands", metavar="B", help="Instead, layer bands: 3 for thirds, or e.g. 0-3,4-7."),
+    ] = None,
+    alpha: Annotated[
+        float, typer.Option("--alpha", min=-1, help="The gain with --tops, --scopes and --bands.")
+    ] = 4.0,
+    stats: Annotated[
+        Path | None,
+        typer.Option(
+            "--stats", metavar="S", help="Statistics that --tops selects from, as the neurons were."
+        ),
+    ] = None,
+    side_clips: Annotated[
+        int,
+        typer.Option(
+            "--side-clips",
+            min=0,
+            metavar="N",
+            help="Ask N clips freely, to see where the model breaks (slow).",
+        ),
+    ] = 0,
     root: Root = None,
     split: OnSplit = Split.evaluation,
     limit: Limit = None,
@@ -99,27 +157,42 @@ def dose(
 ) -> None:
     """Turn each emotion's neurons up; see which clips follow.
 
-    Writes the share of clips of other emotions that are heard as the target, over alpha, with intervals over
-    speakers, and the same for layer-matched random neurons.
+    Writes the share of clips of other emotions that are heard as the target, over the dose, with intervals
+    over speakers, and the same for layer-matched random neurons. The dose is the gain, or one of --tops,
+    --scopes and --bands.
     """
     console = Console(json=as_json, quiet=quiet)
     out_file(out, ".json")
-    gains = numbers(alphas, "--alphas")
+    others = [name for name, value in (("tops", tops), ("scopes", scopes), ("bands", bands)) if value]
+    if len(others) > 1:
+        raise EsnError(f"doses differ in one thing at a time: give one of --{' and --'.join(others)}")
+    gains = numbers(alphas, "--alphas", least=-1.0)
+    sizes = numbers(tops, "--tops") if tops else None
+    ranges = layer_bands(bands, "--bands") if bands else None
+    if bool(tops) != bool(stats):
+        raise EsnError("--tops and --stats go together: sizes are selected from statistics")
     experiment = _prepare(model, neurons, corpus, root, split=split, limit=limit, seed=seed, console=console)
 
     from esn_interp.analysis.dose import dose_response
+    from esn_interp.neurons.statistics import GateStatistics
 
     result = dose_response(
         experiment.lm,
         experiment.clips,
         experiment.neurons,
-        alphas=gains,
+        alphas=None if others else gains,
+        tops=sizes,
+        scopes=words(scopes) if scopes else None,
+        bands=ranges,
+        alpha=alpha,
+        stats=GateStatistics.load(stats) if stats else None,
+        side_clips=side_clips,
         draws=draws,
         seed=seed,
         batch_size=batch_size,
         progress=console.progress,
     )
-    _write(result, out, console)
+    write_result(result, out, console)
 
 
 def _prepare(
@@ -141,17 +214,3 @@ def _prepare(
     lm = load_model(model, progress=console.progress)
     chosen.check(lm)
     return _Experiment(lm, clips, chosen)
-
-
-def _write(result: "Ablation | DoseResponse", out: Path, console: Console) -> None:
-    """The result as JSON, its figure beside it, and its summary for the reader."""
-    from esn_interp.files import write_atomic
-
-    result.save(out)
-    figure, page = result.plot(), out.with_suffix(".html")
-    write_atomic(page, lambda path: figure.write_html(path, include_plotlyjs=True, full_html=True))
-    content = {"out": out, "figure": page, "summary": result.summary(), "notes": list(result.notes)}
-    console.result(
-        {**content, "result": result.to_dict()},
-        text="\n".join((result.summary(), *result.notes, str(out), str(page))),
-    )

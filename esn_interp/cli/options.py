@@ -12,6 +12,7 @@ from esn_interp.errors import CorpusError, EsnError, ModelError
 
 if TYPE_CHECKING:
     from esn_interp.models.audio_lm import AudioLM
+    from esn_interp.neurons.statistics import GateStatistics
     from esn_interp.speech.clips import Clips
 
 Model = Annotated[
@@ -26,6 +27,9 @@ Root = Annotated[
 ]
 Neurons = Annotated[
     Path, typer.Option("--neurons", metavar="F", help="A neuron set, as written by `esn select`.")
+]
+Statistics = Annotated[
+    Path | None, typer.Option("--stats", metavar="S", help="Statistics, as written by `esn collect`.")
 ]
 Limit = Annotated[
     int | None,
@@ -88,8 +92,8 @@ def in_folder(path: Path) -> Path:
     return path
 
 
-def numbers(text: str, option: str) -> tuple[float, ...]:
-    """Comma-separated numbers of at least 0, e.g. ``0,0.5,1``.
+def numbers(text: str, option: str, *, least: float = 0.0) -> tuple[float, ...]:
+    """Comma-separated numbers of at least ``least``, e.g. ``0,0.5,1``.
 
     Raises
     ------
@@ -104,12 +108,38 @@ def numbers(text: str, option: str) -> tuple[float, ...]:
             raise EsnError(
                 f"{option} {text}: {piece.strip()!r} is not a number; give e.g. 0,0.5,1,2,4"
             ) from None
-        if not 0 <= value < float("inf"):
-            raise EsnError(f"{option} {text}: {piece.strip()} must be a finite number of 0 or more")
+        if not least <= value < float("inf"):
+            raise EsnError(f"{option} {text}: {piece.strip()} must be a finite number of {least:g} or more")
         values.append(value)
     if len(set(values)) != len(values):
         raise EsnError(f"{option} {text}: a value is given twice")
     return tuple(values)
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Comma-separated words."""
+    return tuple(piece.strip() for piece in text.split(","))
+
+
+def layer_bands(text: str, option: str) -> int | list[tuple[int, int]]:
+    """A number of bands of like size, e.g. ``3``, or ranges of layers, e.g. ``0-3,4-7``.
+
+    Raises
+    ------
+    EsnError
+        On anything else, naming the option and the piece.
+    """
+    if text.strip().isdecimal():
+        return int(text)
+    bands: list[tuple[int, int]] = []
+    for piece in words(text):
+        first, dash, last = piece.partition("-")
+        if not (dash and first.isdecimal() and last.isdecimal()):
+            raise EsnError(
+                f"{option} {text}: {piece!r} is no range of layers; give a number, or e.g. 0-3,4-7"
+            )
+        bands.append((int(first), int(last)))
+    return bands
 
 
 def positions_of(text: str) -> frozenset[str]:
@@ -125,6 +155,15 @@ def positions_of(text: str) -> frozenset[str]:
             f"{', '.join(SCOPES)}"
         )
     return chosen
+
+
+def statistics_of(path: Path | None) -> "GateStatistics | None":
+    """The statistics in a file, where one is named."""
+    if path is None:
+        return None
+    from esn_interp.neurons.statistics import GateStatistics
+
+    return GateStatistics.load(path)
 
 
 def load_model(name: str, *, progress: bool) -> "AudioLM":

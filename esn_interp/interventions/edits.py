@@ -5,14 +5,16 @@ Each verb gives one `Edit` a layer, over the neurons of all emotions in the set,
 ``max(floor, a * g + b)``. [ESN-SER] Zhao, Schuller, Sisman, arXiv 2601.03115; [ESN-EVC] arXiv 2603.17231.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float64
 
-from esn_interp.errors import EditError
+from esn_interp.errors import EditError, StatisticsError
 from esn_interp.models.edits import EVERYWHERE, Edit
 from esn_interp.neurons.neuron_set import NeuronSet
+from esn_interp.neurons.per_clip import PerClip
 from esn_interp.neurons.rates import Rates
 from esn_interp.neurons.statistics import GateStatistics
 
@@ -51,6 +53,86 @@ def mean_ablate(
     """
     rates = _rates(neurons, stats, scope, pooling)
     return _edits(neurons, positions, gain=0.0, shift=rates.grand_mean)
+
+
+def resample_ablate(
+    neurons: NeuronSet, stats: GateStatistics, donor: str, *, positions: Iterable[str] = EVERYWHERE
+) -> list[Edit]:
+    """Write what the neurons did on another clip: a = 0, b = the donor's mean gate. (Details our choice.)
+
+    Spans of two clips differ in length, so each scope gets the donor's mean over that scope; generated tokens
+    get what the donor had at its last position, where the answer begins.
+
+    Parameters
+    ----------
+    stats
+        Statistics that keep per-clip values.
+    donor
+        Id of a clip in them.
+
+    Raises
+    ------
+    StatisticsError
+        When the statistics keep no per-clip values, have no such clip, or are of another model.
+    """
+    stats.check(neurons.origin)
+    clips = donors_of(stats)
+    if donor not in clips.ids:
+        raise StatisticsError(f"no clip {donor!r} in the statistics of {stats.corpus}")
+    row, where = clips.ids.index(donor), frozenset(positions)
+    edits: list[Edit] = []
+    for scope in stats.scopes:
+        acting = where & ({scope, "generated"} if scope == "last" else {scope})
+        if acting:
+            mean = clips.sums[f"{scope}/sum"][row] / clips.tokens[scope][row]
+            edits += _edits(neurons, acting, gain=0.0, shift=mean)
+    return edits
+
+
+def donors_of(stats: GateStatistics) -> PerClip:
+    """The clips whose gates can be written elsewhere.
+
+    Raises
+    ------
+    StatisticsError
+        When the statistics keep no per-clip values.
+    """
+    if stats.per_clip is None or not len(stats.per_clip):
+        raise StatisticsError(
+            f"the statistics of {stats.corpus} keep no per-clip values to resample: collect with per_clip=True"
+            " (esn collect --per-clip)"
+        )
+    return stats.per_clip
+
+
+def at_random(edits: Iterable[Edit], widths: Sequence[int], *, seed: int) -> list[Edit]:
+    """The same edits on random neurons of the same layers: the control for edits of any kind.
+
+    In every layer as many other neurons as the edits name there are drawn without replacement from those that
+    they do not name. Edits of the same neuron go to the same other neuron.
+
+    Raises
+    ------
+    StatisticsError
+        When the edits name more than half of a layer, so that there are not enough others to draw.
+    """
+    edits, rng = list(edits), np.random.default_rng(seed)
+    moved: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+    for layer in sorted({edit.layer for edit in edits}):
+        named = np.unique(np.concatenate([edit.neurons for edit in edits if edit.layer == layer]))
+        others = np.setdiff1d(np.arange(widths[layer]), named)
+        if len(named) > len(others):
+            raise StatisticsError(
+                f"layer {layer}: the edits name {len(named)} of {widths[layer]} neurons, too many for a random"
+                " control that avoids them; edit fewer"
+            )
+        moved[layer] = named, rng.choice(others, size=len(named), replace=False)
+
+    def other(edit: Edit) -> np.ndarray:
+        named, drawn = moved[edit.layer]
+        return drawn[np.searchsorted(named, edit.neurons)]
+
+    return [replace(edit, neurons=other(edit)) for edit in edits]
 
 
 def floor(

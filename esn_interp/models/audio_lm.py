@@ -4,7 +4,7 @@ import threading
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
@@ -13,11 +13,12 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from esn_interp.errors import EditError
-from esn_interp.models.edits import Edit
+from esn_interp.models.edits import EVERYWHERE, Edit
 from esn_interp.models.families import Family, Inputs, Processor
 from esn_interp.models.fingerprint import weights_fingerprint
 from esn_interp.models.gate_activations import GateActivations
 from esn_interp.models.gate_view import GateView, Tap, decoder_inputs, gate_widths, traced_run, view_gates
+from esn_interp.models.gradients import Attributions, gate_attributions
 from esn_interp.models.labels import label_tokens, sequence_log_probs, token_log_probs
 from esn_interp.speech.audio import read_audio
 
@@ -149,22 +150,36 @@ class AudioLM:
         tap
             Called with every layer's gates over the prompt (after the edits); it must only read.
         """
-        decoder, head = self.family.decoder(self.model), self.family.head(self.model)
-        tokens = label_tokens(self.processor.tokenizer, labels)
+        return self._scores(encoded, labels, edits, tap).float().cpu().numpy()
 
-        def run(inputs: dict[str, Any], scopes: Tensor, tap: Tap | None = None) -> Tensor:
-            return self._run(decoder, inputs, scopes, edits, tap).last_hidden_state
+    def attributions(
+        self,
+        encoded: Encoded,
+        labels: Sequence[str],
+        target: Int[np.ndarray, " clip"],
+        *,
+        positions: Iterable[str] = EVERYWHERE,
+    ) -> Attributions:
+        """Gradient times gate of the log-odds of each clip's target label, for every gate in one backward pass.
 
-        scopes = torch.from_numpy(encoded.scopes.astype(np.int64)).to(self.device)
-        if all(len(label) == 1 for label in tokens):
-            hidden = run(encoded.decoder_inputs, scopes, tap)[:, -1]
-            scores = token_log_probs(hidden, head, [label[0] for label in tokens])
-        else:
-            if tap is not None:
-                run(encoded.decoder_inputs, scopes, tap)
-            embed = self.family.embedding(self.model)
-            scores = sequence_log_probs(run, encoded.decoder_inputs, scopes, embed, head, tokens)
-        return scores.float().cpu().numpy()
+        The log-odds are ``log p - log(1 - p)`` with p normalised over the labels; ``target`` indexes them. What
+        it gives is a first-order estimate of what silencing the gate takes from the log-odds.
+
+        Parameters
+        ----------
+        positions
+            The token scopes over which the products are summed.
+
+        Raises
+        ------
+        EditError
+            When a scope is unknown, or the batch has no token in any of them.
+        """
+
+        def run(tap: Tap) -> Tensor:
+            return self._scores(encoded, labels, (), tap, gradients=True)
+
+        return gate_attributions(run, encoded.scopes, target, widths=self.widths, positions=frozenset(positions))
 
     def generate(
         self,
@@ -242,6 +257,32 @@ class AudioLM:
 
     # ---------------------------------------------------------------- plumbing
 
+    def _scores(
+        self,
+        encoded: Encoded,
+        labels: Sequence[str],
+        edits: Sequence[Edit],
+        tap: Tap | None,
+        *,
+        gradients: bool = False,
+    ) -> Float[Tensor, "clip label"]:
+        decoder, head = self.family.decoder(self.model), self.family.head(self.model)
+        tokens = label_tokens(self.processor.tokenizer, labels)
+
+        def run(inputs: dict[str, Any], scopes: Tensor, tap: Tap | None = None) -> Tensor:
+            return self._run(decoder, inputs, scopes, edits, tap, gradients).last_hidden_state
+
+        scopes = torch.from_numpy(encoded.scopes.astype(np.int64)).to(self.device)
+        if all(len(label) == 1 for label in tokens):
+            hidden = run(encoded.decoder_inputs, scopes, tap)[:, -1]
+            return token_log_probs(hidden, head, [label[0] for label in tokens])
+        if tap is not None and not gradients:
+            run(encoded.decoder_inputs, scopes, tap)
+        embed = self.family.embedding(self.model)
+        # What is differentiated are the runs that make the scores, one a label; what is looked at is the prompt.
+        scored = partial(run, tap=tap) if gradients else run
+        return sequence_log_probs(scored, encoded.decoder_inputs, scopes, embed, head, tokens)
+
     def _inputs(self, waveforms: Sequence[Float[np.ndarray, " _sample"]], prompt: str) -> Inputs:
         inputs = self.family.inputs(self.processor, waveforms, prompt)
         tensors = {
@@ -251,10 +292,16 @@ class AudioLM:
         return Inputs(tensors, inputs.audio.to(self.device))
 
     def _run(
-        self, fn: Any, batch: dict[str, Any], scopes: Tensor, edits: Sequence[Edit], tap: Tap | None = None
+        self,
+        fn: Any,
+        batch: dict[str, Any],
+        scopes: Tensor,
+        edits: Sequence[Edit],
+        tap: Tap | None = None,
+        gradients: bool = False,
     ) -> Any:
         standing = [edit for edits in self._standing for edit in edits]
-        with self._lock, torch.no_grad():
+        with self._lock, torch.set_grad_enabled(gradients):
             return traced_run(
                 self._view, fn, batch, scopes=scopes, widths=self.widths, edits=[*standing, *edits], tap=tap
             )

@@ -20,6 +20,7 @@ SCOPES = ("audio", "text", "last", "generated")
 SCOPE_CODES = {scope: code for code, scope in enumerate(SCOPES)}
 PADDING = -1
 EVERYWHERE = frozenset(SCOPES)
+_BATCHED = {"gain": 2, "shift": 3}  # axes of what may differ within a batch
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,9 +34,10 @@ class Edit:
     neurons
         The neurons of that layer, each at most once.
     gain, shift, floor
-        One number for all neurons, or one per neuron; the gain also one per clip of the batch and neuron. A
-        gain of 0 writes ``shift`` (a gate that is infinite or not a number does not survive it); a negative
-        gain is refused. ``floor=None`` means no floor.
+        One number for all neurons, or one per neuron; the gain also one per clip of the batch and neuron, and
+        the shift one per clip, token of the prompt and neuron (the gates of another run, for a patch). A gain
+        of 0 writes ``shift`` (a gate that is infinite or not a number does not survive it); a negative gain
+        is refused. ``floor=None`` means no floor.
     positions
         The token scopes where the edit acts: any of ``audio``, ``text``, ``last``, ``generated``.
 
@@ -48,7 +50,7 @@ class Edit:
     layer: int
     neurons: Int[np.ndarray, " neuron"]
     gain: float | Float[np.ndarray, " neuron"] | Float[np.ndarray, "clip neuron"] = 1.0
-    shift: float | Float[np.ndarray, " neuron"] = 0.0
+    shift: float | Float[np.ndarray, " neuron"] | Float[np.ndarray, "clip token neuron"] = 0.0
     floor: float | Float[np.ndarray, " neuron"] | None = None
     positions: frozenset[str] = field(default=EVERYWHERE)
 
@@ -66,8 +68,8 @@ class Edit:
             if value is None:
                 continue
             value = np.asarray(value, dtype=np.float32)
-            per_clip = name == "gain" and value.ndim == 2
-            if value.ndim and value.shape[per_clip:] != neurons.shape:
+            batched = value.ndim == _BATCHED.get(name)
+            if value.ndim and (value.shape[-1:] if batched else value.shape) != neurons.shape:
                 raise EditError(f"{where}: {name} has {value.size} values for {neurons.size} neurons")
             if not np.isfinite(value).all():
                 raise EditError(f"{where}: {name} must be finite")
@@ -92,7 +94,7 @@ class Edit:
         """The edited gates. ``where=None`` acts at every position (and then works in place)."""
         index = torch.as_tensor(self.neurons, device=gate.device)
 
-        def constant(value: float | Float[np.ndarray, "*clip neuron"]) -> Float[Tensor, "*clip neuron"]:
+        def constant(value: float | Float[np.ndarray, "*batch neuron"]) -> Float[Tensor, "*batch neuron"]:
             values = np.asarray(value, dtype=np.float32)
             values = np.broadcast_to(values, (*values.shape[:-1], len(self.neurons)))
             return torch.as_tensor(values.copy(), device=gate.device).to(gate.dtype)
@@ -105,6 +107,8 @@ class Edit:
                     f"edit at layer {self.layer}: gains of {len(gain)} clips for a batch of {len(gate)}"
                 )
             gain = gain[:, None]
+        if shift.ndim == 3:
+            shift = self._over(gate, shift, where)
         new = torch.where(gain == 0, shift, gain * old + shift)
         if self.floor is not None:
             new = torch.maximum(new, constant(self.floor))
@@ -114,6 +118,28 @@ class Edit:
             return gate.index_copy(gate.ndim - 1, index, new)
         gate[..., index] = new
         return gate
+
+    def _over(
+        self,
+        gate: Float[Tensor, "clip token neuron"],
+        shift: Float[Tensor, "given prompt chosen"],
+        where: Bool[Tensor, "clip token"] | None,
+    ) -> Float[Tensor, "clip token chosen"]:
+        """A shift by clip and token of the prompt, over the tokens of a run; what it lacks must not be edited.
+
+        Raises
+        ------
+        EditError
+            When the batch is another one, or the edit acts behind the prompt.
+        """
+        (clips, tokens), (given, prompt) = gate.shape[:2], shift.shape[:2]
+        beyond = tokens > prompt and (where is None or bool(where[:, prompt:].any()))
+        if given != clips or prompt > tokens or beyond:
+            raise EditError(
+                f"edit at layer {self.layer}: shifts of {given} clips and {prompt} tokens for a run of {clips} and"
+                f" {tokens}; they hold for the prompt that they were made for, so leave out positions 'generated'"
+            )
+        return torch.nn.functional.pad(shift, (0, 0, 0, tokens - prompt))
 
 
 def plan(edits: Iterable[Edit], widths: Sequence[int]) -> dict[int, list[Edit]]:

@@ -169,7 +169,8 @@ def traced_run(
         The scope of every token of step 0 (codes of :data:`~esn_interp.models.edits.SCOPE_CODES`, -1 padding).
         Every token of a later step is ``generated``.
     tap
-        Called with every layer's gates at every step, after the edits.
+        Called with every layer's gates at every step, after the edits. With gradients enabled they are part of
+        the graph, so that something computed from the result can be differentiated by them.
 
     Raises
     ------
@@ -191,14 +192,17 @@ def traced_run(
 
     touched = dict.fromkeys(map(id, (edit for edits_here in todo.values() for edit in edits_here)), 0)
 
-    def act(step: int, layer: int, gate: Tensor, edits_here: list[Edit]) -> None:
+    def act(step: int, layer: int, gate: Tensor, edits_here: list[Edit]) -> Tensor:
+        if torch.is_grad_enabled() and not gate.requires_grad:
+            gate = gate.detach().requires_grad_()  # the weights need no gradient, so the graph begins here
         for edit in edits_here:
             where, count = _positions(edit, step, scopes, gate)
             touched[id(edit)] += count
             if count:
-                edit.apply(gate, where)
+                gate = edit.apply(gate, where)
         if tap is not None:
             tap(step, layer, gate)
+        return gate
 
     traceable: Any = view
     with traceable.trace(fn=call, **batch) as tracer:
@@ -209,7 +213,9 @@ def traced_run(
                 for layer, gate, edits_here in nodes:
                     output = gate.output
                     first = False
-                    act(step, layer, output, edits_here)
+                    acted = act(step, layer, output, edits_here)
+                    if acted is not output:  # without gradients, edits work in place
+                        gate.output = acted
         except OutOfOrderError:  # the run is over; that can only show at the first gate of a step
             if step < 1 or not first:
                 raise

@@ -12,8 +12,15 @@ from esn_interp.errors import StatisticsError
 from esn_interp.neurons.accumulator import Accumulator
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.neurons.per_clip import PerClip
+from esn_interp.neurons.scores import Scores
 from esn_interp.neurons.selectors import SELECTORS, select
 from esn_interp.neurons.statistics import GateStatistics
+
+FEW_SPEAKERS = 6
+"""A bootstrap over fewer speakers is told to be rough."""
+
+_ATTEMPTS = 20
+"""How often a resample may be drawn anew, on average, before there is no hope."""
 
 
 def subset(
@@ -61,21 +68,75 @@ def require_single_clips(stats: GateStatistics) -> PerClip:
     return stats.per_clip
 
 
-def select_alike(stats: GateStatistics, neurons: NeuronSet) -> NeuronSet:
-    """What the selection that made ``neurons`` selects from other statistics.
+def select_alike(stats: GateStatistics, neurons: NeuronSet, *, top: float | None = None) -> NeuronSet:
+    """What the selection that made ``neurons`` selects from these statistics; ``top`` replaces its size.
 
     Raises
     ------
     StatisticsError
         When ``neurons`` were not made by `select`, or an emotion has no clip that passed the filter.
     """
+    _require_selector(neurons)
+    told = {name: value for name, value in neurons.parameters.items() if name not in ("seen", "kept")}
+    if top is not None:
+        told = {name: value for name, value in told.items() if name not in ("count", "threshold")}
+        told["top"] = top
+    return select(stats, neurons.selector, **told)
+
+
+def score_alike(stats: GateStatistics, neurons: NeuronSet) -> Scores:
+    """The scores of all gates by which ``neurons`` were selected, from these statistics (errors as above)."""
+    selector = SELECTORS[_require_selector(neurons)]
+    told = {name: neurons.parameters[name] for name in ("scope", "pooling", "filter")}
+    settings = {name: neurons.parameters[name] for name in selector.options}
+    return selector.score(stats.rates(**told), **settings)
+
+
+def resampled_sets(
+    stats: GateStatistics, sets: Sequence[NeuronSet], *, resamples: int, rng: np.random.Generator
+) -> tuple[list[list[NeuronSet]], tuple[str, ...]]:
+    """The sets that the same selections give on bootstrap samples of the clips, and what a reader must know.
+
+    A sample that leaves an emotion without clips is drawn anew.
+
+    Raises
+    ------
+    StatisticsError
+        When no single clips are kept, the sets are of another model or not made by `select`, or nearly every
+        sample lacks an emotion.
+    """
+    single = require_single_clips(stats)
+    for one in sets:
+        one.check(stats.origin)
+        _require_selector(one)
+    drawn, refusals = list[list[NeuronSet]](), 0
+    while len(drawn) < resamples:
+        part = subset(stats, bootstrap_clips(single, rng), per_clip=False)
+        try:
+            drawn.append([select_alike(part, one) for one in sets])
+        except StatisticsError:
+            refusals += 1
+            if refusals > _ATTEMPTS * resamples:
+                raise
+    notes: list[str] = []
+    if refusals:
+        notes.append(f"{refusals} resamples were drawn anew: an emotion had no clip that passed the filter")
+    if not by_speaker(single):
+        notes.append(
+            f"{stats.corpus}: no two known speakers, so clips were resampled; the ranges are too narrow"
+        )
+    elif (speakers := len(set(single.speakers))) < FEW_SPEAKERS:
+        notes.append(f"{stats.corpus}: resampled over {speakers} speakers only, the ranges are rough")
+    return drawn, tuple(notes)
+
+
+def _require_selector(neurons: NeuronSet) -> str:
     if neurons.selector not in SELECTORS:
         raise StatisticsError(
             f"the neurons of {neurons.corpus} were made by {neurons.selector!r}, not by one selector, so they"
             f" can't be selected again; use a set of {', '.join(SELECTORS)}"
         )
-    told = {name: value for name, value in neurons.parameters.items() if name not in ("seen", "kept")}
-    return select(stats, neurons.selector, **told)
+    return neurons.selector
 
 
 def deal_clips(

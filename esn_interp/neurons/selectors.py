@@ -1,15 +1,16 @@
 """From statistics to neurons: a selector scores every gate for every emotion, and one shared step cuts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import signature
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from esn_interp.errors import StatisticsError
 from esn_interp.neurons.neuron_set import NeuronSet
+from esn_interp.neurons.origin import Origin
 from esn_interp.neurons.scores import Scores, cas, lap, lape, mad, random
 from esn_interp.neurons.statistics import GateStatistics
 
@@ -118,23 +119,44 @@ def select(
     settings = {**chosen.options, **({"seed": seed} if "seed" in chosen.options else {}), **options}
     rates = stats.rates(scope=scope, pooling=pooling, filter=filter, min_clips=min_clips)
     scores = chosen.score(rates, **settings)
-    members = cut(scores, size, stats.origin.layers if per_layer else (slice(0, stats.n_gates),))
-    rows = dict(enumerate(stats.emotions))
-    return NeuronSet.from_indices(
+    return take(
+        scores,
+        size,
         stats.origin,
-        {emotion: np.flatnonzero(members[row]) for row, emotion in rows.items()},
-        scores={emotion: scores.score[row, members[row]] for row, emotion in rows.items()},
+        stats.emotions,
+        per_layer=per_layer,
         selector=selector,
         parameters={
-            **{name: value for name, value in vars(size).items() if value is not None},
             "scope": scope,
             "pooling": pooling,
             "filter": filter,
-            "per_layer": per_layer,
             **settings,
             "seen": stats.seen,
             "kept": stats.kept,
         },
+    )
+
+
+def take(
+    scores: Scores,
+    size: Size,
+    origin: Origin,
+    emotions: Sequence[str],
+    *,
+    per_layer: bool,
+    selector: str,
+    parameters: Mapping[str, Any],
+) -> NeuronSet:
+    """The shared step behind every selector: from scores to the neurons of highest score, with their labels."""
+    members = cut(scores, size, origin.layers if per_layer else (slice(0, origin.n_gates),))
+    rows = dict(enumerate(emotions))
+    given = {name: value for name, value in vars(size).items() if value is not None}
+    return NeuronSet.from_indices(
+        origin,
+        {emotion: np.flatnonzero(members[row]) for row, emotion in rows.items()},
+        scores={emotion: scores.score[row, members[row]] for row, emotion in rows.items()},
+        selector=selector,
+        parameters={**given, "per_layer": per_layer, **parameters},
     )
 
 

@@ -5,6 +5,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from esn_interp.analysis.ablation import Ablation
+from esn_interp.analysis.controls import CONTROLS
 from esn_interp.plots.theme import EFFECTS, GRID, INK, dress
 
 _LEAST_RANGE = 10.0
@@ -12,20 +13,25 @@ _LEAST_RANGE = 10.0
 
 
 def ablation_matrix(result: Ablation) -> go.Figure:
-    """Changes of recall in percentage points, ablated set by emotion; below it the same for random neurons.
+    """Changes of recall in percentage points, ablated set by emotion; below it the same for each control.
 
-    Both share one colour scale, centred on zero: red is a loss. An outline marks an emotion's own neurons.
+    All share one colour scale, centred on zero: red is a loss. An outline marks an emotion's own neurons.
     """
     panels = [("own neurons ablated", result.change, result.change_low, result.change_high)]
     if result.draws:
-        title = f"random neurons, same layers (mean of {result.draws})"
+        like = "same layers" if len(result.matched) == 1 else "same layers, as active"
+        title = f"random neurons, {like} (mean of {result.draws})"
         panels.append((title, result.random_change, result.random_low, result.random_high))
+    panels += [
+        (f"{CONTROLS[other.name].title}, as many", other.change, other.change_low, other.change_high)
+        for other in result.comparisons
+    ]
     known = np.abs([100 * change for _, change, _, _ in panels])
     extent = max(_LEAST_RANGE, float(np.nanmax(known, initial=0.0)))
     figure = make_subplots(
         rows=len(panels),
         subplot_titles=[panel[0] for panel in panels],
-        vertical_spacing=0.15,
+        vertical_spacing=0.3 / max(2, len(panels)),
         shared_xaxes=True,
     )
     for row, (_, change, low, high) in enumerate(panels, start=1):

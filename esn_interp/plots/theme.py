@@ -11,6 +11,12 @@ import plotly.graph_objects as go
 INK, SOFT, GRID, PANEL = "#1f2933", "#52606d", "#e4e7eb", "#f5f7fa"
 CONTROL = "#8a94a0"
 """Random controls, in every figure."""
+FIT = "#9b2226"
+"""Fitted curves and what is read off them."""
+BROKEN = "#fbe9e7"
+"""Background of doses at which the model breaks."""
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "x", "star")
+"""Beside colours, so that emotions can be told apart without them."""
 
 _EMOTIONS = {
     "neutral": "#009e73",
@@ -99,5 +105,9 @@ def dress(figure: go.Figure, title: str, subtitle: str, *, height: int, below: i
         margin={"t": above, "b": below},
     )
     # make_subplots centres the titles of its panels, and sets them larger than the rest of our text.
-    figure.update_annotations(font={"size": 13, "color": INK}, x=0, xanchor="left")
+    edges = [axis.domain[0] for axis in figure.select_xaxes() if axis.domain]
+    for panel in panels:
+        if panel.xref == "paper":
+            left = max((edge for edge in edges if edge <= panel.x), default=0)
+            panel.update(font={"size": 13, "color": INK}, x=left, xanchor="left")
     return figure

@@ -1,0 +1,40 @@
+"""Interchange patching: a set's gates are given the values that they had in another run."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from esn_interp.errors import EditError
+from esn_interp.models.edits import EVERYWHERE, Edit
+from esn_interp.models.recording import PROMPT_SCOPES, Recording
+from esn_interp.neurons.neuron_set import NeuronSet
+
+
+def recorded_neurons(*sets: NeuronSet) -> dict[int, np.ndarray]:
+    """The neurons of several sets by layer, each once: what a `Recorder` is asked to keep for them."""
+    layers = np.concatenate([one.layer for one in sets])
+    neurons = np.concatenate([one.neuron for one in sets]).astype(np.int64)
+    return {layer: np.unique(neurons[layers == layer]) for layer in np.unique(layers).tolist()}
+
+
+def patch(neurons: NeuronSet, donor: Recording, *, positions: Iterable[str] = EVERYWHERE) -> list[Edit]:
+    """Patch: a = 0, b = the gates of another run, one edit a layer; generated tokens stay as they are.
+
+    Parameters
+    ----------
+    donor
+        The other run's gates, seated on the tokens of the run to be patched: see `Recording.seated`.
+
+    Raises
+    ------
+    EditError
+        When the set is empty, or the recording lacks some of its neurons.
+    """
+    if not len(neurons):
+        raise EditError(f"no neuron to patch: the set of {', '.join(neurons.emotions)} is empty")
+    where = frozenset(positions) & frozenset(PROMPT_SCOPES)
+    chosen = donor.of(recorded_neurons(neurons))
+    return [
+        Edit(layer, index, gain=0.0, shift=chosen.gates[layer], positions=where)
+        for layer, index in chosen.neurons.items()
+    ]

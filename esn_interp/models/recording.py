@@ -1,0 +1,117 @@
+"""What gates did in one run, kept to be written into another: the material of a patch."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32, Int, Int64
+from torch import Tensor
+
+from esn_interp.errors import EditError
+from esn_interp.models.edits import SCOPE_CODES, SCOPES
+
+PROMPT_SCOPES = tuple(scope for scope in SCOPES if scope != "generated")
+_CODES = np.array([SCOPE_CODES[scope] for scope in PROMPT_SCOPES])
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """Gates of chosen neurons at every token of a batch of prompts, by layer.
+
+    ``scopes`` says where each token stands (-1 is padding, whose gates mean nothing).
+    """
+
+    neurons: Mapping[int, Int64[np.ndarray, " _neuron"]]
+    gates: Mapping[int, Float32[np.ndarray, "clip token _neuron"]]
+    scopes: Int[np.ndarray, "clip token"]
+
+    def __len__(self) -> int:
+        return len(self.scopes)
+
+    @property
+    def tokens(self) -> Int64[np.ndarray, "clip scope"]:
+        """Tokens of each clip in the scopes audio, text and last."""
+        return (self.scopes[..., None] == _CODES).sum(axis=1)
+
+    def of(self, neurons: Mapping[int, Int64[np.ndarray, " _neuron"]]) -> "Recording":
+        """The same for some of the neurons only.
+
+        Raises
+        ------
+        EditError
+            When some of them were not recorded.
+        """
+        gates: dict[int, Float32[np.ndarray, "clip token _neuron"]] = {}
+        for layer, chosen in neurons.items():
+            kept = self.neurons.get(layer, np.zeros(0, np.int64))
+            if not np.isin(chosen, kept).all():
+                raise EditError(
+                    f"layer {layer}: the recording lacks some of these neurons; record them as well"
+                )
+            gates[layer] = self.gates[layer][..., np.searchsorted(kept, chosen)]
+        return Recording(neurons, gates, self.scopes)
+
+    def means(self, layer: int) -> Float[np.ndarray, "clip scope neuron"]:
+        """Mean of each neuron of a layer over the tokens of each scope; NaN where there is none."""
+        where = (self.scopes[..., None] == _CODES).astype(np.float64)
+        gates = np.where((self.scopes >= 0)[..., None], self.gates[layer], 0.0)
+        with np.errstate(invalid="ignore"):
+            return np.einsum("cts,ctn->csn", where, gates) / self.tokens[..., None]
+
+    def unequal(
+        self, scopes: Int[np.ndarray, "seat place"], rows: Int[np.ndarray, " seat"]
+    ) -> Bool[np.ndarray, "seat scope"]:
+        """Which scopes of the prompts to be patched are not as long as those of the clips recorded in ``rows``."""
+        return (scopes[..., None] == _CODES).sum(axis=1) != self.tokens[rows]
+
+    def seated(
+        self,
+        scopes: Int[np.ndarray, "seat place"],
+        rows: Int[np.ndarray, " seat"],
+        averaged: Bool[np.ndarray, "seat scope"],
+    ) -> "Recording":
+        """The gates of the clips in ``rows``, on the tokens of other prompts: what is written there by a patch.
+
+        Scope by scope, token by token where both have equally many; where ``averaged``, every token gets the
+        clip's mean over the scope.
+
+        Raises
+        ------
+        EditError
+            When a recorded clip has no token in a scope that the other prompt has.
+        """
+        gates = {
+            layer: np.zeros((*scopes.shape, len(chosen)), dtype=np.float32)
+            for layer, chosen in self.neurons.items()
+        }
+        for seat, row in enumerate(rows.tolist()):
+            for at, code in enumerate(_CODES.tolist()):
+                to, source = np.flatnonzero(scopes[seat] == code), np.flatnonzero(self.scopes[row] == code)
+                if len(to) and not len(source):
+                    raise EditError(f"nothing to patch with: the other run has no {PROMPT_SCOPES[at]} token")
+                for layer, recorded in self.gates.items():
+                    values = recorded[row, source]
+                    if averaged[seat, at] and len(to):
+                        values = values.mean(axis=0, keepdims=True)
+                    gates[layer][seat, to] = values
+        return Recording(self.neurons, gates, scopes)
+
+
+@dataclass(eq=False)
+class Recorder:
+    """A tap that keeps the gates of the chosen neurons of one run over prompts."""
+
+    neurons: Mapping[int, Int64[np.ndarray, " _neuron"]]
+    gates: dict[int, Float32[np.ndarray, "clip token _neuron"]] = field(
+        default_factory=dict[int, Float32[np.ndarray, "clip token _neuron"]]
+    )
+
+    def __call__(self, step: int, layer: int, gate: Float[Tensor, "clip token neuron"]) -> None:
+        """Keep what was asked for of this layer."""
+        if layer in self.neurons:
+            # A copy, since an array may share its memory with the gate, which lives on.
+            self.gates[layer] = gate[..., self.neurons[layer]].float().cpu().numpy().copy()
+
+    def recording(self, scopes: Int[np.ndarray, "clip token"]) -> Recording:
+        """What was kept, and where its tokens stand."""
+        return Recording(self.neurons, self.gates, scopes)

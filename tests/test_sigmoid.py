@@ -1,0 +1,91 @@
+"""The sigmoid finds the EC50 of a known curve, its interval covers it, and it says when it knows nothing."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import curve_fit
+
+from esn_interp.analysis.sigmoid import Sigmoid, fit_sigmoid
+
+DOSES = np.array([0, 0.5, 1, 2, 4, 8, 16, 32.0])
+
+
+def hill(doses: np.ndarray, ec50: float, slope: float, bottom: float, top: float) -> np.ndarray:
+    return bottom + (top - bottom) * doses**slope / (doses**slope + ec50**slope)
+
+
+def without_each(curves: np.ndarray) -> np.ndarray:
+    """Means with each speaker left out in turn."""
+    return (curves.sum(axis=0) - curves) / (len(curves) - 1)
+
+
+def fit(curves: np.ndarray, doses: np.ndarray = DOSES) -> Sigmoid:
+    return fit_sigmoid(doses, curves.mean(axis=0), without_each(curves))
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    ec50=st.floats(0.7, 9), slope=st.floats(1.1, 4), bottom=st.floats(0, 0.3), rise=st.floats(0.1, 0.7)
+)
+def test_a_curve_without_noise_is_found_exactly(ec50, slope, bottom, rise):
+    curves = np.tile(hill(DOSES, ec50, slope, bottom, bottom + rise), (5, 1))
+    found = fit(curves)
+    assert found.note == ""
+    assert found.ec50.value == pytest.approx(ec50, rel=1e-4)
+    assert found.ec50.low == pytest.approx(ec50, rel=1e-4)  # all speakers agree
+    assert (found.slope, found.top) == (pytest.approx(slope, rel=1e-3), pytest.approx(bottom + rise, rel=1e-3))
+    np.testing.assert_allclose(found.at(DOSES), curves[0], atol=1e-5)
+
+
+def noisy(rng: np.random.Generator, speakers: int = 10, clips: int = 30) -> np.ndarray:
+    """Speakers who differ in how far they can be moved, and whose clips fall on either side by chance."""
+    top = np.clip(0.7 + 0.12 * rng.normal(size=(speakers, 1)), 0.2, 1)
+    rates = hill(DOSES, 4.0, 1.6, 0.05, 1.0) * top
+    return rng.binomial(clips, rates) / clips
+
+
+def test_the_fit_equals_scipy_curve_fit():
+    curve = noisy(np.random.default_rng(1)).mean(axis=0)
+    found = fit_sigmoid(DOSES, curve, np.tile(curve, (4, 1)))
+    (ec50, slope, top), _ = curve_fit(
+        lambda dose, ec50, slope, top: hill(dose, ec50, slope, curve[0], top), DOSES, curve, p0=(3.0, 1.0, 0.8)
+    )
+    assert [found.ec50.value, found.slope, found.top] == pytest.approx([ec50, slope, top], rel=1e-3)
+
+
+def test_the_interval_covers_the_truth():
+    # The mean curve of many speakers is itself a sigmoid with EC50 4, as they differ in height alone.
+    rng = np.random.default_rng(0)
+    found = [fit(noisy(rng)) for _ in range(200)]
+    covered = [one.ec50.low <= 4.0 <= one.ec50.high for one in found]
+    assert np.mean([np.isnan(one.ec50.low) for one in found]) < 0.02
+    assert np.mean(covered) >= 0.92
+    # An interval from 0 to infinity would cover as well: this one says something.
+    assert np.median([one.ec50.high / one.ec50.low for one in found]) < 2
+
+
+@pytest.mark.parametrize(
+    ("curve", "doses", "says"),
+    [
+        (hill(DOSES, 200, 1.5, 0.0, 1.0), DOSES, "has not reached its plateau"),
+        (hill(DOSES, 0.1, 1.5, 0.0, 1.0), DOSES, "at the smallest dose"),
+        (np.where(DOSES > 3, 0.8, 0.1), DOSES, "a step between two doses"),
+        (np.full(8, 0.2), DOSES, "does not rise"),
+        (np.linspace(0.4, 0.1, 8), DOSES, "does not rise"),
+        (np.full(8, np.nan), DOSES, "does not rise"),
+        (hill(DOSES[:4], 1, 2, 0, 1), DOSES[:4], "needs 4 doses above 0, there are 3"),
+    ],
+)
+def test_what_is_not_identified_is_not_reported(curve, doses, says):
+    found = fit_sigmoid(doses, curve, np.tile(curve, (6, 1)))
+    assert says in found.note
+    assert np.isnan([found.ec50.value, found.ec50.low, found.slope, found.top]).all()
+
+
+def test_one_speaker_gives_an_estimate_without_an_interval():
+    curve = hill(DOSES, 4, 2, 0.1, 0.9)
+    found = fit_sigmoid(DOSES, curve, np.full((1, 8), np.nan))
+    assert found.ec50.value == pytest.approx(4, rel=1e-3)
+    assert np.isnan(found.ec50.low)
+    assert "no interval for EC50" in found.note
