@@ -5,7 +5,8 @@ Heavy libraries are imported inside the commands, so that help and usage errors 
 
 import typer
 
-from esn_interp.cli import catalogue, checks, effects, neurons, whole
+from esn_interp.cli import catalogue, checks, corpora, effects, neurons, whole
+from esn_interp.cli.corpus_choice import takes_corpus
 from esn_interp.cli.guard import Guard
 
 app = typer.Typer(
@@ -26,7 +27,10 @@ app.command("dose")(effects.dose)
 app.command("compare")(checks.compare)
 app.command("report")(whole.report)
 app.command("models")(catalogue.models)
-app.command("corpora")(catalogue.corpora)
+app.command("corpora")(corpora.corpora)
+for registered in app.registered_commands:
+    if registered.callback is not None:
+        registered.callback = takes_corpus(registered.callback)
 
 
 def main() -> None:

@@ -62,7 +62,7 @@ def render(
         trim_blocks=True,
     )
     environment.filters["prose"] = prose
-    drawn = {name: {"data": _data(figure), "height": _height(figure)} for name, figure in figures.items()}
+    drawn = {name: {"data": figure_data(figure), "height": figure_height(figure)} for name, figure in figures.items()}
     colours = emotion_colors(study["emotions"])
     return environment.get_template("article.html.j2").render(
         study=study,
@@ -72,8 +72,8 @@ def render(
         clips=[player(example, study, folder, colours) for example in study["examples"]["clips"]],
         figures=drawn,
         captions=captions(study, neurons),
-        style=Markup(_asset("style.css")),
-        draw=Markup(_asset("draw.js")),
+        style=Markup(asset("style.css")),
+        draw=Markup(asset("draw.js")),
         plotly=Markup(get_plotlyjs()),
     )
 
@@ -84,20 +84,21 @@ def prose(text: str) -> Markup:
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
-def _data(figure: go.Figure) -> Markup:
+def figure_data(figure: go.Figure) -> Markup:
     """The figure as JSON that may stand inside a script element: nothing in it can close the element."""
     text = figure.to_json()
     assert text is not None
     return Markup(text.replace("<", "\\u003c"))
 
 
-def _height(figure: go.Figure) -> int:
+def figure_height(figure: go.Figure) -> int:
     """Pixels; the width follows the page."""
     layout: Any = figure.to_plotly_json()["layout"]
     return layout.get("height", HEIGHT)
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """A file of this room as text."""
     return (files("esn_interp.report") / name).read_text(encoding="utf-8")
 
 
