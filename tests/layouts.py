@@ -1,4 +1,4 @@
-"""Miniature copies of the corpora, as their owners ship them: the same folders, names and tables, with tones for audio."""
+"""The corpora in miniature, as their owners ship them: the same folders, names and tables; tones for audio."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -59,16 +59,25 @@ def iemocap(root: Path) -> None:
                 tone(place / "sentences" / "wav" / dialogue / f"{clip}.wav")
             said.append("M: [BREATHING]")
             write(place / "dialog" / "EmoEvaluation" / f"{dialogue}.txt", "\n".join(lines))
-            write(place / "dialog" / "EmoEvaluation" / "Categorical" / f"{dialogue}_e1_cat.txt", "nothing of this counts")
+            write(
+                place / "dialog" / "EmoEvaluation" / "Categorical" / f"{dialogue}_e1_cat.txt",
+                "nothing of this counts",
+            )
             write(place / "dialog" / "EmoEvaluation" / f"._{dialogue}.txt", "\x00\x05\x16")
             write(place / "dialog" / "transcriptions" / f"{dialogue}.txt", "\n".join(said))
 
 
-MELD_HEAD = "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode,StartTime,EndTime\n"
+MELD_HEAD = (
+    "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode,StartTime,EndTime\n"
+)
 
 
 def meld(root: Path, suffix: str = ".wav") -> None:
-    rows = ['"You liked it, didn’t you?",Joey,joy,positive', "No.,Monica,anger,negative", "Oh!,The Waiter,surprise,neutral"]
+    rows = [
+        '"You liked it, didn’t you?",Joey,joy,positive',
+        "No.,Monica,anger,negative",
+        "Oh!,The Waiter,surprise,neutral",
+    ]
     for part, place in (
         ("train", "train_splits"),
         ("dev", "dev_splits_complete"),
@@ -189,8 +198,24 @@ def emovo(root: Path) -> None:
 
 def nemo(root: Path) -> None:
     rows = [
-        ("WR0_surprised_64.wav", "surprised", "Ucho wykrywa dźwięki.", "ucho wykrywa dźwięki", "        WR0", "male", "23"),
-        ("EB0_neutral_13.wav", "neutral", "„Ród smoka” to serial.", "ród smoka to serial", "        EB0", "female", "27"),
+        (
+            "WR0_surprised_64.wav",
+            "surprised",
+            "Ucho wykrywa dźwięki.",
+            "ucho wykrywa dźwięki",
+            "        WR0",
+            "male",
+            "23",
+        ),
+        (
+            "EB0_neutral_13.wav",
+            "neutral",
+            "„Ród smoka” to serial.",
+            "ród smoka to serial",
+            "        EB0",
+            "female",
+            "27",
+        ),
         ("KS0_happiness_13.wav", "happiness", "„Ród smoka” to serial.", "ród", "        KS0", "male", "23"),
         ("KS0_fear_9.wav", "fear", 'Piłka "nożna".', "piłka", "        KS0", "male", "23"),
     ]
@@ -209,7 +234,13 @@ def jl_corpus(root: Path) -> None:
 
 
 def mesd(root: Path) -> None:
-    for name in ("Anger_F_A_tarde", "Sadness_M_A_por_favor", "Neutral_C_A_basta_ya", "Fear_F_B_temido", "Disgust_M_B_asco"):
+    for name in (
+        "Anger_F_A_tarde",
+        "Sadness_M_A_por_favor",
+        "Neutral_C_A_basta_ya",
+        "Fear_F_B_temido",
+        "Disgust_M_B_asco",
+    ):
         tone(root / "Mexican Emotional Speech Database (MESD)" / f"{name}.wav", rate=48_000)
 
 

@@ -96,15 +96,12 @@ def test_one_unreadable_file_among_good_ones_spoils_itself_only(name: str, tmp_p
     LAYOUTS[name].build(tmp_path)
     victim = Path(corpus(name, root=tmp_path)[0].audio["path"])
     victim.write_text("this was a recording once", encoding="utf-8")
-    refused = 0
     for clip in corpus(name, root=tmp_path):
-        try:
-            clip.waveform()
-        except AudioError as error:
-            refused += 1
-            assert clip.audio["path"] == str(victim)
-            assert clip.id in str(error)
-    assert refused == 1
+        if clip.audio["path"] == str(victim):
+            with pytest.raises(AudioError, match=f"^{clip.id}: not audio"):
+                clip.waveform()
+        else:
+            assert len(clip.waveform()) == pytest.approx(3200, abs=1)
 
 
 def test_iemocap_merges_excited_into_happy_unless_told_not_to(roots: dict[str, Path]) -> None:
@@ -198,7 +195,9 @@ def test_meld_without_its_clips_or_with_another_table(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="holds tables but no clips"):
         corpus("meld", root=tmp_path)
     write(tmp_path / "train_sent_emo.csv", "Utterance,Speaker,Mood\nHello,Joey,joy\n")
-    with pytest.raises(CorpusError, match=r"train_sent_emo.csv has no column 'Emotion'; found Utterance, Speaker, Mood"):
+    with pytest.raises(
+        CorpusError, match=r"train_sent_emo.csv has no column 'Emotion'; found Utterance, Speaker, Mood"
+    ):
         corpus("meld", root=tmp_path)
 
 
@@ -210,7 +209,9 @@ def test_msp_podcast_in_its_other_forms(form: str, roots: dict[str, Path], tmp_p
 
 def test_msp_podcast_partitions_and_unknown_speakers(roots: dict[str, Path]) -> None:
     root = roots["msp-podcast"]
-    assert corpus("msp-podcast", root=root, test="Test2").where(split="evaluation").column("emotion") == ["sad"]
+    assert corpus("msp-podcast", root=root, test="Test2").where(split="evaluation").column("emotion") == [
+        "sad"
+    ]
     known = corpus("msp-podcast", root=root, known_speakers=True, test="Test2", transcripts=False)
     assert "" not in known.speakers
     assert set(known.column("transcript")) == {""}
@@ -267,7 +268,9 @@ def test_files_that_are_named_otherwise_are_counted_and_left_out(tmp_path: Path)
     assert len(clips) == 1
     assert any("1 audio files are not named like the corpus's own" in note for note in clips.notes)
     (tmp_path / "03-01-01-01-02-01-01.wav").unlink()
-    with pytest.raises(CorpusError, match=r"but 1 others, such as voice memo.wav; expected names such as Actor_01"):
+    with pytest.raises(
+        CorpusError, match=r"but 1 others, such as voice memo.wav; expected names such as Actor_01"
+    ):
         corpus("ravdess", root=tmp_path)
 
 
@@ -278,7 +281,9 @@ def test_labels_that_mean_nothing_are_listed_not_guessed(tmp_path: Path) -> None
     assert clips.column("emotion") == ["angry"]
     assert "left out, labels without an emotion: 2 joy" in clips.notes
     (tmp_path / "Anger_F_A_tarde.wav").unlink()
-    with pytest.raises(CorpusError, match="no clip has a label that is known; found 2 joy, expected anger, disgust"):
+    with pytest.raises(
+        CorpusError, match="no clip has a label that is known; found 2 joy, expected anger, disgust"
+    ):
         corpus("mesd", root=tmp_path)
 
 

@@ -31,7 +31,8 @@ class Confounding:
     """How much the name of a unit, such as the speaker, tells of the emotion.
 
     ``cramers_v``, corrected for bias, runs from 0 to 1; ``p`` is the share of random tables with the same
-    margins whose chi-square reaches that of the corpus. ``guess`` is how often the unit's commonest emotion is the right one, ``chance`` how often the corpus's is.
+    margins whose chi-square reaches that of the corpus. ``guess`` is how often the unit's commonest emotion is
+    the right one, ``chance`` how often the corpus's is.
     """
 
     unit: str
@@ -95,7 +96,9 @@ class CorpusCheck(Result):
         serious = [found for found in self.confounding if found.serious]
         few = [f"{count} {emotion}" for emotion, count in self.counts.items() if count < 20]
         notes = (
-            f"{len(self.leaks)} recordings are in more than one split: that is an error" if self.leaks else "",
+            f"{len(self.leaks)} recordings are in more than one split: that is an error"
+            if self.leaks
+            else "",
             *(
                 f"{found.unit} and emotion are confounded (Cramér's V {found.cramers_v:.2f}): knowing only the "
                 f"{found.unit}, the best guess is right for {found.guess:.0%} of the clips, against {found.chance:.0%}"
@@ -104,7 +107,9 @@ class CorpusCheck(Result):
             f"{len(self.shared_speakers)} speakers have clips in more than one split: nothing is shown for new voices"
             if self.shared_speakers
             else "",
-            f"{len(self.problems)} clips cannot be used: {listing(_kinds(self.problems))}" if self.problems else "",
+            f"{len(self.problems)} clips cannot be used: {listing(_kinds(self.problems))}"
+            if self.problems
+            else "",
             f"{len(self.clipped)} clips are clipped ({CLIPPED:.1%} of their samples or more at full scale)"
             if self.clipped
             else "",

@@ -99,7 +99,7 @@ def _tell(name: str, console: Console) -> None:
     text = "\n\n".join(
         (
             table(("corpus", name), [(key, value) for key, value in facts.items() if value]),
-            table(("its label", "emotion", "clips"), labels),
+            table(("its label", "emotion", "clips of the emotion"), labels),
         )
     )
     content: dict[str, Any] = {

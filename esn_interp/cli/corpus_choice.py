@@ -36,7 +36,9 @@ Loudness = Annotated[
 ]
 Trim = Annotated[
     float | None,
-    typer.Option("--trim", metavar="D", help="Cut off both ends what is D dB below the loudest part, e.g. 40."),
+    typer.Option(
+        "--trim", metavar="D", help="Cut off both ends what is D dB below the loudest part, e.g. 40."
+    ),
 ]
 CorpusOption = Annotated[
     list[str] | None,
@@ -131,6 +133,8 @@ def _option(text: str) -> tuple[str, Any]:
     if key == "labels":
         pairs = [pair.partition(":") for pair in value.split(",")]
         if not all(ours.strip() for _, _, ours in pairs):
-            raise CorpusError(f"--corpus-option {text}: give labels as theirs:ours, such as Freude:happy,Wut:angry")
+            raise CorpusError(
+                f"--corpus-option {text}: give labels as theirs:ours, such as Freude:happy,Wut:angry"
+            )
         return key, {theirs.strip(): ours.strip() for theirs, _, ours in pairs}
     return key, {"true": True, "false": False}.get(value.lower(), value)

@@ -21,7 +21,10 @@ def balance(check: CorpusCheck) -> go.Figure:
         names.append(f"{rest:,} others (mean)")
         others = np.delete(check.balance, shown, axis=0).mean(axis=0, keepdims=True)
         table = np.concatenate([table, others])
-    text = [[f"{count:.0f}" if count >= 10 or count == int(count) else f"{count:.1f}" for count in row] for row in table]
+    text = [
+        [f"{count:.0f}" if count >= 10 or count == int(count) else f"{count:.1f}" for count in row]
+        for row in table.tolist()
+    ]
     figure = go.Figure(
         go.Heatmap(
             z=table,

@@ -17,7 +17,7 @@ from esn_interp.errors import CorpusError
 from esn_interp.speech.audio import read_audio
 from esn_interp.speech.labels import SPLITS, VOCABULARY, emotion_name, emotion_order, listing
 from esn_interp.speech.preparation import AS_RECORDED, Preparation
-from esn_interp.speech.schema import COLUMNS, dataset_from_dataset, dataset_from_frame
+from esn_interp.speech.schema import COLUMNS, column_values, dataset_from_dataset, dataset_from_frame
 from esn_interp.speech.splits import (
     SHARES,
     Assignment,
@@ -136,7 +136,7 @@ class Clips:
             raise CorpusError(
                 f"corpus {self.name} has no column {name!r}; the columns are {', '.join(COLUMNS)}"
             )
-        values = list(self.dataset[name])
+        values = column_values(self.dataset, name)
         return [json.loads(value) for value in values] if name == "extras" else values
 
     def to_frame(self) -> pd.DataFrame:

@@ -29,6 +29,7 @@ _ARROW = pa.schema(
     ]
 )
 _BATCH = 1_000
+_PLAIN = {str, int, bool, type(None)}
 
 _SEXES = {
     "female": "female",
@@ -45,7 +46,11 @@ def dataset_from_frame(frame: pd.DataFrame, *, name: str) -> Dataset:
     """Checks a table and brings it to the schema; see `Clips.from_frame`. The result is held in memory."""
     columns = {str(column): frame[column].tolist() for column in frame.columns}
     _require(columns, len(frame), name)
-    audio = [_audio(value, row, name) for row, value in enumerate(columns["audio"], start=1)]
+    # Tables have hundreds of thousands of rows: what most cells are is seen to without a call for each.
+    audio = [
+        {"bytes": None, "path": value} if type(value) is str and value.strip() else _audio(value, row, name)
+        for row, value in enumerate(columns["audio"], start=1)
+    ]
     texts = _texts(columns, [value["path"] for value in audio], name)
     return dataset_from_table(pa.table({**texts, "audio": pa.array(audio, _ARROW.field("audio").type)}))
 
@@ -58,7 +63,7 @@ def dataset_from_dataset(dataset: Dataset, *, name: str) -> Dataset:
     columns: dict[str, list[Any]] = {}
     for column in dataset.column_names:
         if column != "audio":
-            values = list(dataset[column])
+            values = column_values(dataset, column)
             feature = dataset.features[column]
             known = feature.names if isinstance(feature, ClassLabel) else None
             columns[column] = values if known is None else [None if v is None else known[v] for v in values]
@@ -77,6 +82,12 @@ def dataset_from_table(table: Any) -> Dataset:
     return Dataset(rows, info=DatasetInfo(features=FEATURES))
 
 
+def column_values(dataset: Dataset, column: str) -> list[Any]:
+    """One column as a list, read at once: a dataset that is iterated over makes each row of its own."""
+    table: Any = dataset.select_columns([column]).with_format("arrow")[:]
+    return table.column(column).to_pylist()
+
+
 def _require(columns: Mapping[str, Any], rows: int, name: str) -> None:
     for column in ("audio", "emotion"):
         if column not in columns:
@@ -91,28 +102,25 @@ def _texts(
 ) -> dict[str, list[str]]:
     """Every column of the schema but the audio, from columns of any kind."""
     rows = len(paths)
-    texts = {column: [_text(value) for value in columns.get(column, [None] * rows)] for column in _TEXT}
+    texts = {column: _column(columns.get(column), rows) for column in ("id", *_TEXT)}
     for row, emotion in enumerate(texts["emotion"], start=1):
         if not emotion:
             raise CorpusError(f"corpus {name}, row {row}: no emotion")
-    texts["emotion"] = [emotion_name(emotion) for emotion in texts["emotion"]]
+    spelt = {label: emotion_name(label) for label in set(texts["emotion"])}
+    texts["emotion"] = [spelt[label] for label in texts["emotion"]]
     texts["corpus"] = [corpus or name for corpus in texts["corpus"]]
-    texts["sex"] = [_sex(sex, row, name) for row, sex in enumerate(texts["sex"], start=1)]
+    for row, sex in enumerate(texts["sex"], start=1):
+        if sex.lower() not in _SEXES:
+            raise CorpusError(f"corpus {name}, row {row}: sex {sex!r} is none of female, male or empty")
+    texts["sex"] = [_SEXES[sex.lower()] for sex in texts["sex"]]
     for row, split in enumerate(texts["split"], start=1):
         if split not in ("", *SPLITS):
             raise CorpusError(
                 f"corpus {name}, row {row}: split {split!r} is none of {', '.join(SPLITS)} or empty"
             )
-    texts["id"] = _ids([_text(value) for value in columns.get("id", [None] * rows)], paths, name)
+    texts["id"] = _ids(texts["id"], paths, name)
     texts["extras"] = _extras(columns, rows)
     return texts
-
-
-def _sex(text: str, row: int, name: str) -> str:
-    sex = _SEXES.get(text.lower())
-    if sex is None:
-        raise CorpusError(f"corpus {name}, row {row}: sex {text!r} is none of female, male or empty")
-    return sex
 
 
 def _audio(value: Any, row: int, name: str) -> dict[str, Any]:
@@ -144,6 +152,12 @@ def _paths(audio: Dataset, name: str) -> list[str | None]:
     return paths
 
 
+def _column(values: Sequence[Any] | None, rows: int) -> list[str]:
+    if values is None:
+        return [""] * rows
+    return [value.strip() if type(value) is str else _text(value) for value in values]
+
+
 def _text(value: Any) -> str:
     missing = value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))
     return "" if missing else str(value).strip()
@@ -152,11 +166,12 @@ def _text(value: Any) -> str:
 def _extras(columns: Mapping[str, Sequence[Any]], rows: int) -> list[str]:
     """What the schema has no column for, as JSON; a column `extras` holds mappings, or JSON of them."""
     further = {name: values for name, values in columns.items() if name not in COLUMNS}
-    given = columns.get("extras", [None] * rows)
+    given = columns.get("extras")
     texts: list[str] = []
     for row in range(rows):
-        extras = _given(given[row]) | {name: values[row] for name, values in further.items()}
-        plain = {key: _plain(value) for key, value in extras.items()}
+        extras = {} if given is None else _given(given[row])
+        extras |= {name: values[row] for name, values in further.items()}
+        plain = {key: v if type(v) in _PLAIN else _plain(v) for key, v in extras.items()}
         texts.append(json.dumps(plain, ensure_ascii=False))
     return texts
 
@@ -184,7 +199,9 @@ def _plain(value: Any) -> Any:
 
 def _ids(given: Sequence[str], paths: Sequence[str | None], name: str) -> list[str]:
     """Fills empty ids in: the file's stem where no other has it, else corpus and row number."""
-    stems = [Path(path).stem if path else "" for path in paths]
+    # As `Path.stem` has them.
+    files = [path.rsplit("/", 1)[-1] if path else "" for path in paths]
+    stems = [file.rpartition(".")[0] or file for file in files]
     counts = Counter(stems)
     seen: dict[str, int] = {}
     for number, (own, stem) in enumerate(zip(given, stems, strict=True), start=1):

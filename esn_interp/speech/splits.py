@@ -81,7 +81,9 @@ def assign_splits(
         return np.array(splits, dtype=object)
     units = units_of(frame, by, name)
     sexes: dict[str, str] = dict(zip(units, frame["sex"].tolist(), strict=True)) if by == "speaker" else {}
-    dealt = _deal(sorted(set(units)), sexes, np.random.default_rng(seed), dict(zip(SPLITS, shares, strict=True)))
+    dealt = _deal(
+        sorted(set(units)), sexes, np.random.default_rng(seed), dict(zip(SPLITS, shares, strict=True))
+    )
     if len(dealt) < len(SPLITS):
         raise CorpusError(
             f"corpus {name}: {len(dealt)} {by}s cannot be divided into {', '.join(SPLITS)}; "

@@ -80,10 +80,16 @@ def _load(
     if info is not None:
         if info.needs_root and root is None:
             raise CorpusError(f"corpus {info.name} is not bundled: say where it lies, root= or --root PATH")
-        return _call(info.load, Path(root) if info.needs_root and root is not None else None, info.name, options)
+        return _call(
+            info.load, Path(root) if info.needs_root and root is not None else None, info.name, options
+        )
     path = Path(source)
     if path.is_dir():
-        marks = {"db.yaml": load_audformat, "state.json": load_saved_dataset, "dataset_dict.json": load_saved_dataset}
+        marks = {
+            "db.yaml": load_audformat,
+            "state.json": load_saved_dataset,
+            "dataset_dict.json": load_saved_dataset,
+        }
         load = next((load for mark, load in marks.items() if (path / mark).is_file()), load_folder)
         return _call(load, path, path.name, options)
     if path.is_file():
@@ -101,5 +107,7 @@ def _call(load: Callable[..., Clips], source: Any, name: str, options: dict[str,
     if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in signature):
         for option in options:
             if option not in known:
-                raise CorpusError(f"corpus {name}: unknown option {option!r}; it takes {', '.join(known) or 'none'}")
+                raise CorpusError(
+                    f"corpus {name}: unknown option {option!r}; it takes {', '.join(known) or 'none'}"
+                )
     return load(**options) if source is None else load(source, **options)

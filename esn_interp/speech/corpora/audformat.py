@@ -18,7 +18,12 @@ from esn_interp.speech.corpora.dataset import relabel
 _SPLITS = {"train": "identification", "dev": "validation", "test": "evaluation"}
 _KNOWN = {
     **{"speaker": "speaker", "gender": "sex", "sex": "sex", "sentence": "sentence"},
-    **{"transcription": "transcript", "transcript": "transcript", "text": "transcript", "language": "language"},
+    **{
+        "transcription": "transcript",
+        "transcript": "transcript",
+        "text": "transcript",
+        "language": "language",
+    },
 }
 
 
@@ -41,7 +46,9 @@ def load_audformat(
     having = [key for key, entry in tables.items() if emotion in (entry.get("columns") or {})]
     chosen = [table] if table else [key for key in having if tables[key].get("type") == "filewise"]
     if table and table not in having:
-        raise CorpusError(f"corpus {name}: table {table!r} has no column {emotion!r}; tables with it: {_list(having)}")
+        raise CorpusError(
+            f"corpus {name}: table {table!r} has no column {emotion!r}; tables with it: {_list(having)}"
+        )
     if (table and tables[table].get("type") != "filewise") or (having and not chosen):
         raise CorpusError(
             f"corpus {name}: the tables with a column {emotion!r} are of segments ({_list(having)}); cut the files "
@@ -50,7 +57,9 @@ def load_audformat(
     if not chosen:
         found = sorted({column for entry in tables.values() for column in entry.get("columns") or {}})
         raise CorpusError(f"corpus {name}: no table has a column {emotion!r}; columns are {_list(found)}")
-    read = [_read(root, key, name).assign(split=_SPLITS.get(_kind(header, tables[key]), "")) for key in chosen]
+    read = [
+        _read(root, key, name).assign(split=_SPLITS.get(_kind(header, tables[key]), "")) for key in chosen
+    ]
     frame = pd.concat(read, ignore_index=True)
     if twice := frame["file"][frame["file"].duplicated()].tolist():
         raise CorpusError(
@@ -92,7 +101,9 @@ def _read(root: Path, key: str, name: str) -> pd.DataFrame:
         return pd.read_csv(as_csv, dtype=str)
     if as_parquet.is_file():
         return pd.read_parquet(as_parquet)
-    raise CorpusError(f"corpus {name}: {root} holds no table db.{key}.csv or .parquet, which its header names")
+    raise CorpusError(
+        f"corpus {name}: {root} holds no table db.{key}.csv or .parquet, which its header names"
+    )
 
 
 def _kind(header: Mapping[str, Any], entry: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from platformdirs import user_cache_dir
 
 from esn_interp.errors import CorpusError
 from esn_interp.speech.clips import Clips
-from esn_interp.speech.schema import COLUMNS
+from esn_interp.speech.schema import COLUMNS, column_values
 
 
 def load_any_dataset(
@@ -41,7 +41,7 @@ def load_any_dataset(
 
         features = whole.features["emotion"]
         names: Sequence[str] | None = getattr(features, "names", None)
-        raw = [value if names is None else names[value] for value in whole["emotion"]]
+        raw = [value if names is None else names[value] for value in column_values(whole, "emotion")]
         mapped = [labels.get(str(value), str(value)) for value in raw]
         whole = whole.remove_columns("emotion").add_column("emotion", mapped, feature=Value("string"))
     return Clips.from_dataset(whole, name=name)
@@ -64,7 +64,9 @@ def load_dataset_file(path: Path, *, name: str, **options: Any) -> Clips:
     return load_any_dataset(dataset, name=name, **options)
 
 
-def load_hub_dataset(repository: str, *, config: str | None = None, name: str | None = None, **options: Any) -> Clips:
+def load_hub_dataset(
+    repository: str, *, config: str | None = None, name: str | None = None, **options: Any
+) -> Clips:
     """Clips from a dataset on the Hugging Face hub, such as "owner/corpus"."""
     try:
         dataset: Any = load_dataset(repository, config)

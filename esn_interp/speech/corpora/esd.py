@@ -39,7 +39,9 @@ def load_esd(root: Path, *, language: str = "all", partition: bool = False) -> C
     if partition:
         frame["split"] = [_PARTS.get(part, "") for part in frame["partition"]]
         if not all(frame["split"]):
-            raise CorpusError(f"corpus esd: {root} has no folders train, evaluation and test to take the split from")
+            raise CorpusError(
+                f"corpus esd: {root} has no folders train, evaluation and test to take the split from"
+            )
     untold = int((frame["transcript"] == "").sum())
     return labelled(
         frame,

@@ -65,8 +65,11 @@ def load_table(
     frame = frame.rename(columns={column: "audio"})
     if "sex" not in frame.columns:
         frame = frame.rename(columns={"gender": "sex"})
-    # Joining leaves an absolute file as it is; an empty cell stays empty and is refused with its row number.
-    frame["audio"] = [str(path.parent / file) if isinstance(file, str) else None for file in frame["audio"]]
+    # An absolute file stays where it is; an empty cell stays empty, and is refused with its row number.
+    frame["audio"] = [
+        (file if file.startswith("/") else f"{path.parent}/{file}") if isinstance(file, str) else None
+        for file in frame["audio"]
+    ]
     return Clips.from_frame(relabel(frame, labels), name=name)
 
 

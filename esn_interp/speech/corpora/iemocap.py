@@ -38,7 +38,9 @@ def load_iemocap(root: Path, *, style: str = "all", merge_excited: bool = True) 
     """
     one_of(style, "style", "iemocap", _STYLES)
     expected = "IEMOCAP_full_release with Session1 to Session5"
-    sessions = sorted(path for path in folder(root, "iemocap", expected).rglob("Session[1-5]") if path.is_dir())
+    sessions = sorted(
+        path for path in folder(root, "iemocap", expected).rglob("Session[1-5]") if path.is_dir()
+    )
     if not sessions:
         raise CorpusError(f"corpus iemocap: {root} holds no Session1 to Session5; expected {expected}")
     rows: list[dict[str, object]] = []
@@ -56,7 +58,9 @@ def load_iemocap(root: Path, *, style: str = "all", merge_excited: bool = True) 
                 if _STYLES[style] in match["id"]:
                     judged += 1
                     if match["id"] in audio:
-                        rows.append(_row(match, audio[match["id"]], said.get(match["id"], ""), session.name[-1]))
+                        rows.append(
+                            _row(match, audio[match["id"]], said.get(match["id"], ""), session.name[-1])
+                        )
                     else:
                         missing.append(match["id"])
     if not judged:

@@ -16,7 +16,8 @@ _PRIMARY = ("angry", "excited", "happy", "neutral", "sad")
 _SECONDARY = ("anxious", "apologetic", "assertive", "concerned", "encouraging")
 _LABELS = {name: name for name in (*_PRIMARY, *_SECONDARY)}
 _NAME = re.compile(
-    r"(?P<speaker>(?:fe)?male\d)_(?P<label>[a-z]+)_(?P<sentence>\d+)(?P<session>[a-z])_(?P<take>\d)", re.IGNORECASE
+    r"(?P<speaker>(?:fe)?male\d)_(?P<label>[a-z]+)_(?P<sentence>\d+)(?P<session>[a-z])_(?P<take>\d)",
+    re.IGNORECASE,
 )
 
 

@@ -28,7 +28,16 @@ _SEXES = {
 }
 _CLIP = re.compile(r"dia(\d+)_utt(\d+)")
 _FOLDER = re.compile(r"(?i)(train|dev|test|output_repeated_splits_test)")
-_COLUMNS = ("Utterance", "Speaker", "Emotion", "Sentiment", "Dialogue_ID", "Utterance_ID", "Season", "Episode")
+_COLUMNS = (
+    "Utterance",
+    "Speaker",
+    "Emotion",
+    "Sentiment",
+    "Dialogue_ID",
+    "Utterance_ID",
+    "Season",
+    "Episode",
+)
 
 
 def load_meld(root: Path) -> Clips:
@@ -40,7 +49,9 @@ def load_meld(root: Path) -> Clips:
     folder(root, "meld", "MELD.Raw, with train_sent_emo.csv and its clips")
     tables = {part: next(root.rglob(f"{part}_sent_emo.csv"), None) for part in _PARTS}
     if not any(tables.values()):
-        raise CorpusError(f"corpus meld: {root} holds no train_sent_emo.csv, dev_sent_emo.csv or test_sent_emo.csv")
+        raise CorpusError(
+            f"corpus meld: {root} holds no train_sent_emo.csv, dev_sent_emo.csv or test_sent_emo.csv"
+        )
     audio = _audio(root)
     parts = [_part(part, path, audio) for part, path in tables.items() if path is not None]
     frame = pd.concat(parts, ignore_index=True)

@@ -29,7 +29,9 @@ def load_mesd(root: Path) -> Clips:
     found, notes = named_files(root, _NAME, corpus="mesd", example="Anger_F_A_abajo.wav")
     rows = [_row(path, match) for path, match in found.values()]
     speakers = "the release does not say who speaks: splits go by word, and intervals are not over speakers"
-    return labelled(pd.DataFrame(rows), corpus="mesd", labels=_LABELS, notes=(*notes, speakers), whole=INFO.size)
+    return labelled(
+        pd.DataFrame(rows), corpus="mesd", labels=_LABELS, notes=(*notes, speakers), whole=INFO.size
+    )
 
 
 def _row(path: Path, match: re.Match[str]) -> dict[str, str]:

@@ -55,7 +55,9 @@ def load_msp_podcast(
     wanted = (split != "") & ((speaker != "") | (not known_speakers))
     kept = wanted & (place != "")
     if not kept.any():
-        raise CorpusError(f"corpus msp-podcast: none of the {len(table):,} files of {path} is in {root}/Audios")
+        raise CorpusError(
+            f"corpus msp-podcast: none of the {len(table):,} files of {path} is in {root}/Audios"
+        )
     texts = {found.stem: found for found in files(root, (".txt",))} if transcripts else {}
     stems = [Path(name).stem for name in table["FileName"]]
     frame = pd.DataFrame(
@@ -83,8 +85,12 @@ def load_msp_podcast(
         corpus="msp-podcast",
         labels=_LABELS,
         notes=(
-            missing_files([stems[row] for row in (wanted & (place == "")).to_numpy().nonzero()[0]], len(table)),
-            f"{nameless:,} clips have no known speaker; known_speakers=true leaves them out" if nameless else "",
+            missing_files(
+                [stems[row] for row in (wanted & (place == "")).to_numpy().nonzero()[0]], len(table)
+            ),
+            f"{nameless:,} clips have no known speaker; known_speakers=true leaves them out"
+            if nameless
+            else "",
             *(f"left out: {count:,} clips of the partition {name}" for name, count in others.items()),
         ),
     )

@@ -20,7 +20,9 @@ def load_nemo(root: Path) -> Clips:
     """The clips under `root`: data.tsv, and samples/WR0_surprised_64.wav."""
     folder(root, "nemo", "the repository, with data.tsv and samples/")
     if not (root / "data.tsv").is_file():
-        raise CorpusError(f"corpus nemo: {root} holds no data.tsv; expected the repository with samples/ beside it")
+        raise CorpusError(
+            f"corpus nemo: {root} holds no data.tsv; expected the repository with samples/ beside it"
+        )
     table = read_table(root / "data.tsv", "nemo", _COLUMNS, sep="\t", quoting=3)
     for column in _COLUMNS:  # some cells are padded
         table[column] = table[column].str.strip()

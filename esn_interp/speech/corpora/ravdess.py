@@ -31,7 +31,9 @@ def load_ravdess(root: Path, *, channel: str = "speech") -> Clips:
     rows = [_row(path, match) for path, match in found.values()]
     frame = pd.DataFrame([row for row in rows if channel in (row["channel"], "both")])
     if frame.empty:
-        raise CorpusError(f"corpus ravdess: {root} holds no {channel}; take the archive Audio_{channel.title()}")
+        raise CorpusError(
+            f"corpus ravdess: {root} holds no {channel}; take the archive Audio_{channel.title()}"
+        )
     whole = {"speech": 1440, "song": 1012, "both": 2452}[channel]
     return labelled(frame, corpus="ravdess", labels=_LABELS, notes=notes, whole=whole)
 
