@@ -296,7 +296,9 @@ LAYOUTS: dict[str, Layout] = {
                 emotion="angry", speaker="0001", sex="female", sentence="zh001", language="zh",
                 transcript="打远一看，它们的确很是美丽，", extras=dict(partition="evaluation", label="Angry"),
             ),
-            "0004_000021": dict(emotion="neutral", sex="male", sentence="zh021", transcript="打远一看，它们的确很是美丽，"),
+            "0004_000021": dict(
+                emotion="neutral", sex="male", sentence="zh021", transcript="打远一看，它们的确很是美丽，"
+            ),
             "0011_001451": dict(
                 emotion="surprised", speaker="0011", sex="male", sentence="en051", language="en",
                 transcript="The nine the eggs, I keep.", split="",

@@ -307,7 +307,7 @@ def _kinds(problems: Sequence[Sequence[str]]) -> Counter[str]:
     """How often each kind of problem occurs: its sentence without the numbers in it."""
     kinds = {
         **{"no such file": "missing", "empty file": "empty", "not audio": "not audio", "silent": "silent"},
-        **{"not finite": "not finite", "shorter": "too short", "longer": "too long", "no samples": "empty"},
+        **{"not finite": "not finite", "longer": "too long", "shorter": "too short", "no samples": "empty"},
     }
     return Counter(
         next((kind for mark, kind in kinds.items() if mark in reason), "otherwise unreadable")

@@ -43,7 +43,7 @@ class Preparation:
         ]
         return "; ".join(filter(None, done)) or "as recorded: level and silence are left alone"
 
-    def apply(self, wave: Float[np.ndarray, " sample"]) -> Float[np.ndarray, " sample"]:
+    def apply(self, wave: Float[np.ndarray, " sample"]) -> Float[np.ndarray, " _kept"]:
         """The clip as it is to be heard; the very same array when nothing is to be done."""
         if self.trim is not None:
             wave = trimmed(wave, self.trim)
