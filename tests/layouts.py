@@ -1,6 +1,7 @@
 """The corpora in miniature, as their owners ship them: the same folders, names and tables; tones for audio."""
 
 import json
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,7 @@ RATE = 16_000
 def tone(path: Path, *, seconds: float = 0.2, rate: int = RATE) -> Path:
     """A tone whose pitch depends on the file's name, so that no two clips are alike."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    hertz = 150 + sum(map(ord, str(path))) % 500
+    hertz = 150 + zlib.crc32(str(path).encode()) % 1_000_003 / 2_000
     soundfile.write(path, 0.4 * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate), rate)
     return path
 

@@ -97,7 +97,7 @@ def test_clips_without_a_speaker_or_session_cannot_be_kept_apart_by_it() -> None
         clips.split(by="session")
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(size=st.integers(1, 12), seed=st.integers(0, 4))
 def test_identification_clips_per_emotion_are_drawn_by_the_seed(size: int, seed: int) -> None:
     clips = crossed(8)
@@ -145,7 +145,7 @@ def test_an_assignment_is_saved_and_gives_the_same_split(tmp_path: Path) -> None
         Assignment.load(path)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(speakers=st.integers(4, 13), data=st.data())
 def test_every_speaker_is_evaluated_in_exactly_one_fold(speakers: int, data: st.DataObject) -> None:
     clips = crossed(speakers, sentences=1)
