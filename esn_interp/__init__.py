@@ -14,16 +14,30 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from esn_interp.analysis.ablation import Ablation, ablation
+    from esn_interp.analysis.attribution import Attribution, attribute
+    from esn_interp.analysis.attribution_check import AttributionCheck
     from esn_interp.analysis.dose import DoseResponse, dose_response
+    from esn_interp.analysis.efficiency import Efficiency, efficiency
+    from esn_interp.analysis.grounding import grounding
+    from esn_interp.analysis.grounding_result import Grounding
+    from esn_interp.analysis.injection import Injection, injection
+    from esn_interp.analysis.layers import LayerProfile, layer_profile
+    from esn_interp.analysis.overlap import Overlap, overlap
+    from esn_interp.analysis.redundancy import redundancy
+    from esn_interp.analysis.redundancy_result import Redundancy
     from esn_interp.analysis.selector_comparison import SelectorComparison, compare_selectors
+    from esn_interp.analysis.side_effects import SideEffects, side_effects
+    from esn_interp.analysis.transfer import Transfer, transfer
     from esn_interp.errors import AudioError, CorpusError, EditError, EsnError, ModelError, StatisticsError
     from esn_interp.interventions.edits import deactivate, floor, mean_ablate, resample_ablate, shift, steer
+    from esn_interp.interventions.injection import mix, two_pass, union
     from esn_interp.models.audio_lm import AudioLM
     from esn_interp.models.edits import Edit
     from esn_interp.models.families import FAMILIES, Processor
     from esn_interp.models.gate_activations import GateActivations
     from esn_interp.models.loading import load
     from esn_interp.neurons.neuron_set import NeuronSet
+    from esn_interp.neurons.resampling import subset
     from esn_interp.neurons.selectors import SELECTORS, select
     from esn_interp.neurons.statistics import GateStatistics, merge
     from esn_interp.speech.audio import read_audio
@@ -39,16 +53,30 @@ __version__ = version("esn-interp")
 # import, and `esn --help` or a mistyped path should not wait for them.
 _HOMES = {
     "analysis.ablation": ("Ablation", "ablation"),
+    "analysis.attribution": ("Attribution", "attribute"),
+    "analysis.attribution_check": ("AttributionCheck",),
     "analysis.dose": ("DoseResponse", "dose_response"),
+    "analysis.efficiency": ("Efficiency", "efficiency"),
+    "analysis.grounding": ("grounding",),
+    "analysis.grounding_result": ("Grounding",),
+    "analysis.injection": ("Injection", "injection"),
+    "analysis.layers": ("LayerProfile", "layer_profile"),
+    "analysis.overlap": ("Overlap", "overlap"),
+    "analysis.redundancy": ("redundancy",),
+    "analysis.redundancy_result": ("Redundancy",),
     "analysis.selector_comparison": ("SelectorComparison", "compare_selectors"),
+    "analysis.side_effects": ("SideEffects", "side_effects"),
+    "analysis.transfer": ("Transfer", "transfer"),
     "errors": ("AudioError", "CorpusError", "EditError", "EsnError", "ModelError", "StatisticsError"),
     "interventions.edits": ("deactivate", "floor", "mean_ablate", "resample_ablate", "shift", "steer"),
+    "interventions.injection": ("mix", "two_pass", "union"),
     "models.audio_lm": ("AudioLM",),
     "models.edits": ("Edit",),
     "models.families": ("FAMILIES", "Processor"),
     "models.gate_activations": ("GateActivations",),
     "models.loading": ("load",),
     "neurons.neuron_set": ("NeuronSet",),
+    "neurons.resampling": ("subset",),
     "neurons.selectors": ("SELECTORS", "select"),
     "neurons.statistics": ("GateStatistics", "merge"),
     "speech.audio": ("read_audio",),
@@ -65,6 +93,8 @@ __all__ = [
     "FAMILIES",
     "SELECTORS",
     "Ablation",
+    "Attribution",
+    "AttributionCheck",
     "AudioError",
     "AudioLM",
     "Clip",
@@ -73,34 +103,55 @@ __all__ = [
     "DoseResponse",
     "Edit",
     "EditError",
+    "Efficiency",
     "EsnError",
     "GateActivations",
     "GateStatistics",
+    "Grounding",
+    "Injection",
+    "LayerProfile",
     "ModelError",
     "NeuronSet",
     "OffTarget",
+    "Overlap",
     "Predictions",
     "Processor",
     "Recognition",
+    "Redundancy",
     "SelectorComparison",
+    "SideEffects",
     "StatisticsError",
+    "Transfer",
     "ablation",
+    "attribute",
     "collect",
     "compare_selectors",
     "corpus",
     "deactivate",
     "dose_response",
+    "efficiency",
     "floor",
+    "grounding",
+    "injection",
+    "layer_profile",
     "load",
     "mean_ablate",
     "merge",
+    "mix",
     "off_target",
+    "overlap",
     "read_audio",
     "recognise",
+    "redundancy",
     "resample_ablate",
     "select",
     "shift",
+    "side_effects",
     "steer",
+    "subset",
+    "transfer",
+    "two_pass",
+    "union",
 ]
 
 

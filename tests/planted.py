@@ -200,11 +200,13 @@ class PlantedListener:
             if "last" in edit.positions:
                 gate = gates[edit.layer]
                 gate[:, edit.neurons] = np.asarray(edit.gain) * gate[:, edit.neurons] + np.asarray(edit.shift)
-        totals = np.stack(
-            [sum(g[:, planted_gates(e, k)].sum(axis=1) for k, g in enumerate(gates)) for e in EMOTIONS],
-            axis=1,
-        )
+        mine = [[g[:, planted_gates(e, k)] for k, g in enumerate(gates)] for e in EMOTIONS]
+        totals = np.stack([self.combine(np.concatenate(layers, axis=1)) for layers in mine], axis=1)
         return totals + BIAS, gates
+
+    def combine(self, gates: np.ndarray) -> np.ndarray:
+        """An emotion's score from its gates [clip, gate]: they add up."""
+        return gates.sum(axis=1)
 
 
 def _amplitude(wave: np.ndarray, frequency: int) -> float:

@@ -504,6 +504,43 @@ def test_all_neurons_selected_leave_no_control_and_that_is_said():
     assert "random" not in found.summary()
 
 
+def test_nothing_selected_for_any_emotion_changes_nothing():
+    sets = NeuronSet.from_indices(planted_set().origin, dict.fromkeys(EMOTIONS, np.zeros(0, np.int64)))
+    found = ablation(PlantedListener(), planted_clips(speakers=2), sets, draws=2, progress=False)
+    assert (found.change == 0).all()
+    assert (found.random_change == 0).all()
+    assert "no neurons for neutral, happy, angry, sad, fearful: nothing was edited there" in found.notes
+
+
+def test_confusions_are_drawn_before_and_after(result):
+    figure = result.plot_confusion()
+    assert len(figure.data) == 6
+    for at, name in enumerate((None, *result.sets)):
+        table = result.confusion(name)
+        np.testing.assert_allclose(figure.data[at].z, 100 * table / table.sum(axis=1, keepdims=True))
+    without = planted_clips(speakers=2, without=[(speaker, "fearful") for speaker in range(2)])
+    one = ablation(PlantedListener(), without, planted_set(), draws=0, progress=False).plot_confusion()
+    assert np.isnan(one.data[0].z[4]).all()  # a row without clips stays blank
+    assert not any(one.data[0].text[4])
+
+
+def test_every_control_has_its_matrix(statistics):
+    found = ablation(
+        StudiedListener(),
+        planted_clips(speakers=2),
+        planted_set(),
+        stats=statistics,
+        controls=["random", "lap"],
+        draws=1,
+        progress=False,
+    )
+    matrices = found.plot().data
+    for matrix, change in zip(
+        matrices, (found.change, found.random_change, found.comparisons[0].change), strict=True
+    ):
+        np.testing.assert_allclose(matrix.z, 100 * change)
+
+
 def test_two_clips_a_class_and_ties_everywhere():
     """Clips without any evidence: all answers tie but for the bias, nothing can change, nothing varies."""
     silent = planted_clips(speakers=1, takes=2)

@@ -20,6 +20,7 @@ from esn_interp.neurons.statistics import GateStatistics
 from esn_interp.study.record import SUMMARY
 
 COMMANDS = list(typer.main.get_command(app).commands)  # pyright: ignore[reportAttributeAccessIssue]
+KINDS = {"ablate": "ablation", "dose": "dose_response", "inject": "injection"}
 EXECUTABLE = Path(sys.executable).with_name("esn")
 
 
@@ -179,6 +180,7 @@ def test_select_writes_a_set_that_says_how_it_was_made(statistics: Path, tmp_pat
         ("dose", ("--alphas=-1,0,8",)),
         ("dose", ("--scopes", "audio,all", "--alpha", "8")),
         ("dose", ("--bands", "0-1,2-2")),
+        ("inject", ("--alphas", "1,4", "--methods", "union,mix")),
     ],
 )
 def test_analyses_write_the_result_and_a_figure_beside_it(
@@ -191,7 +193,7 @@ def test_analyses_write_the_result_and_a_figure_beside_it(
     assert answer.code == 0, answer.err
     content = answer.content
     assert content["out"] == str(out)
-    assert content["result"]["kind"] == {"ablate": "ablation", "dose": "dose_response"}[command]
+    assert content["result"]["kind"] == KINDS[command]
     assert content["result"]["emotions"] == list(NeuronSet.load(neurons).emotions)
     figure = (tmp_path / "result.html").read_text(encoding="utf-8")
     assert "Plotly.newPlot" in figure

@@ -156,13 +156,13 @@ def test_sets_can_be_narrowed_to_emotions_in_another_order():
 def test_where_steering_breaks_the_model_is_found(clips):
     # Above a total of 5 the planted listener babbles: a clip of the target reaches it between gains 4 and 16.
     found = run(clips, alphas=[-1, 0, 1, 16], side_clips=20)
-    side = found.side
-    assert side is not None
-    assert side.clips == 20
-    assert side.losses[UNPARSED].mean[1] == side.losses[UNPARSED].mean[2] == 0
+    lost = found.lost
+    assert lost is not None
+    assert lost.clips == 20
+    assert lost.curves[UNPARSED].mean[1] == lost.curves[UNPARSED].mean[2] == 0
     # One clip in five is of the target itself, and some of the others have enough of it.
-    assert side.losses[UNPARSED].mean[3] >= 0.2
-    assert side.losses["transcription"].mean.tolist() == [0, 0, 0, 0]  # the word gate is not steered
+    assert lost.curves[UNPARSED].mean[3] >= 0.2
+    assert lost.curves["transcription"].mean.tolist() == [0, 0, 0, 0]  # the word gate is not steered
     assert found.broken == ("16",)
     assert "more than 10 points are lost elsewhere at alpha 16" in found.summary()
     assert "loss of transcription" in set(found.to_frame().quantity)

@@ -57,8 +57,10 @@ def test_a_part_equals_collecting_it_and_selects_the_same_neurons():
     for name in ("mad", "cas", "lap"):
         ours, theirs = (select(stats, name, count=4, scope="last") for stats in (part, alone))
         assert ours.to_frame().equals(theirs.to_frame())
-        assert select_alike(alone, select(whole, name, count=4, scope="last")).to_frame().equals(
-            theirs.to_frame()
+        assert (
+            select_alike(alone, select(whole, name, count=4, scope="last"))
+            .to_frame()
+            .equals(theirs.to_frame())
         )
 
 

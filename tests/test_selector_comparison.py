@@ -167,6 +167,20 @@ def test_selections_without_neurons_or_without_room_for_a_control_are_noted(stat
     assert everything.plot().data
 
 
+def test_one_speaker_and_a_missing_emotion_are_noted(statistics):
+    clips = planted_clips(speakers=1, without=[(0, "sad")])
+    found = compare_selectors(
+        StudiedListener(), clips, statistics, selectors=("mad",), tops=TOPS, draws=1, progress=False
+    )
+    text = " ".join(found.notes)
+    assert "one speaker only" in text
+    assert "no clip is sad" in text
+    assert np.isnan(found.own.specificity.low).all()
+    assert np.isfinite(found.own.specificity.value).all()
+    assert "no interval" in found.summary()
+    assert found.plot().data
+
+
 def test_wrong_requests_are_one_clear_line(statistics, clips):
     listener = StudiedListener()
     with pytest.raises(StatisticsError, match="at least one selector and one size"):

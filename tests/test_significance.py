@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
+from esn_interp.analysis.recall_changes import RecallChanges
 from esn_interp.analysis.significance import (
     Interval,
     SpeakerMeans,
@@ -17,6 +18,7 @@ from esn_interp.analysis.significance import (
     holm,
     nan_mean,
     sign_flip_test,
+    standardised_effect,
     studentised_bootstrap_interval,
 )
 from esn_interp.errors import StatisticsError
@@ -221,3 +223,156 @@ def test_few_speakers_are_told():
 
 def test_mean_of_nothing_is_unknown_without_a_warning():
     assert nan_mean(np.array([[1.0, np.nan, 3.0], [np.nan] * 3])) == pytest.approx([2.0, np.nan], nan_ok=True)
+
+
+# ---------------------------------------------------------------- calibration on simulated truth
+
+LEVELS = (0.01, 0.05, 0.1)
+REPETITIONS = 500
+
+
+def assert_valid(p_values: np.ndarray) -> None:
+    """Under the null, P(p <= a) is at most a, within two standard errors of so many repetitions."""
+    for level in LEVELS:
+        allowed = level + 2 * np.sqrt(level * (1 - level) / len(p_values))
+        assert (p_values <= level).mean() <= allowed, level
+
+
+@pytest.mark.parametrize("alternative", ["two-sided", "less", "greater"])
+@pytest.mark.parametrize("speakers", [6, 10])
+@pytest.mark.parametrize("kind", ["normal", "ties"])
+def test_sign_flip_p_values_are_valid_whatever_the_values(alternative, speakers, kind):
+    rng = np.random.default_rng([speakers, ord(alternative[0]), ord(kind[0])])
+    shape = (REPETITIONS, speakers)
+    # Differences of recall on eight clips lie on a grid, and many of them are exactly 0.
+    values = rng.normal(size=shape) if kind == "normal" else rng.integers(-1, 2, shape) / 8
+    assert_valid(np.array([sign_flip_test(row, alternative=alternative) for row in values]))
+
+
+def test_sign_flip_p_values_are_valid_where_signs_are_drawn():
+    values = np.random.default_rng(8).standard_t(3, size=(REPETITIONS, 18))
+    assert_valid(np.array([sign_flip_test(row, draws=499, seed=at) for at, row in enumerate(values)]))
+
+
+def test_holm_holds_the_error_of_the_whole_family():
+    """Five emotions, no effect anywhere, speakers who are better or worse at all of them alike."""
+    rng = np.random.default_rng(9)
+    smallest = []
+    for _ in range(REPETITIONS):
+        values = rng.normal(size=(8, 5)) + rng.normal(size=(8, 1))
+        smallest.append(holm(np.array([sign_flip_test(column) for column in values.T])).min())
+    assert_valid(np.array(smallest))
+
+
+def test_own_against_random_neurons_is_valid_when_the_own_are_random():
+    """Through the very code of an ablation: own answers and those under five draws are alike, right or wrong."""
+    rng = np.random.default_rng(10)
+    speakers, sets, clips, draws = 8, 5, 6, 5
+    count = np.full((speakers, 2, sets, sets), clips)
+    count[:, 1] *= draws
+    p_values = []
+    for at in range(REPETITIONS // sets):
+        skill = np.clip(0.7 + 0.1 * rng.standard_normal((speakers, 1, 1, 1)), 0, 1)
+        changes = rng.binomial(count, skill) - rng.binomial(count, skill)
+        means = SpeakerMeans(changes.astype(float), count)
+        p_values.append(RecallChanges(means, np.eye(sets, dtype=bool)).p_values(0, 1, seed=at))
+    assert_valid(np.concatenate(p_values))
+
+
+@pytest.mark.parametrize("speakers", [6, 10, 20])
+def test_intervals_of_differences_between_cells_cover(speakers):
+    """Self minus cross change: speakers differ in both, and in how much; unequal numbers of clips."""
+    rng = np.random.default_rng(speakers)
+    covered = []
+    for _ in range(400):
+        count = rng.integers(4, 13, (speakers, 1, 1)) * np.ones((1, 3, 3), dtype=np.int64)
+        truth = -0.3 * np.eye(3) - 0.05
+        rate = np.clip(-truth + 0.08 * rng.standard_normal((speakers, 3, 3)), 0, 1)
+        means = SpeakerMeans(-rng.binomial(count, rate).astype(float), count)
+        own = np.eye(3, dtype=bool)
+        found = means.interval(lambda c: nan_mean(c[..., own]) - nan_mean(c[..., ~own]))  # noqa: B023
+        # Clipping at 0 moves the mean of the small rates a little: what is true is what was simulated.
+        expected = -0.35 + _clipped_mean(0.05, 0.08)
+        covered.append(found.low <= expected <= found.high)
+    assert np.mean(covered) >= 0.92
+
+
+def _clipped_mean(mean: float, deviation: float) -> float:
+    """Mean of a normal variable that is cut at 0 (and hardly ever at 1)."""
+    z = mean / deviation
+    return mean * stats.norm.cdf(z) + deviation * stats.norm.pdf(z)
+
+
+@pytest.mark.parametrize("speakers", [8, 10, 20])
+def test_studentised_bootstrap_covers_with_between_speaker_variance(speakers):
+    rng = np.random.default_rng(speakers)
+    covered = []
+    for seed in range(300):
+        skill = np.clip(0.7 + 0.08 * rng.standard_normal(speakers), 0, 1)
+        values = rng.binomial(16, skill) / 16
+        found = studentised_bootstrap_interval(values, resamples=1000, seed=seed)
+        covered.append(found.low <= 0.7 <= found.high)
+    assert np.mean(covered) >= 0.92
+
+
+@pytest.mark.parametrize("speakers", [6, 10, 20])
+@pytest.mark.parametrize("truth", [0.0, -1.0, 2.5])
+def test_standardised_effects_cover(speakers, truth):
+    values = np.random.default_rng([speakers, int(10 + truth)]).normal(truth, 1, (REPETITIONS, speakers))
+    found = [standardised_effect(row) for row in values]
+    assert np.mean([one.low <= truth <= one.high for one in found]) >= 0.92
+    assert np.mean([one.value for one in found]) == pytest.approx(truth, abs=0.3 * abs(truth) + 0.06)
+
+
+# ---------------------------------------------------------------- independent references
+
+
+@given(speaker_values(2, 12), st.sampled_from([0.8, 0.95, 0.99]))
+def test_standardised_effect_is_the_one_sample_t_inverted(values, level):
+    if np.ptp(values) < 1e-2:
+        values = np.arange(len(values), dtype=float)
+    found, root = standardised_effect(values, level=level), np.sqrt(len(values))
+    t = stats.ttest_1samp(values, 0).statistic
+    assert found.value * root == pytest.approx(t, rel=1e-6, abs=1e-9)
+    if abs(t) < 30:  # beyond, scipy's own distribution function gets inaccurate
+        tail = (1 - level) / 2
+        assert stats.nct.sf(t, len(values) - 1, found.low * root) == pytest.approx(tail, rel=1e-2)
+        assert stats.nct.cdf(t, len(values) - 1, found.high * root) == pytest.approx(tail, rel=1e-2)
+
+
+def test_standardised_effect_of_what_does_not_vary_is_unknown():
+    for values in (np.full(7, -0.5), np.zeros(7), np.array([0.3]), np.array([np.nan, 0.3])):
+        assert np.isnan([standardised_effect(values).value, standardised_effect(values).low]).all()
+    with_gap = standardised_effect(np.array([1.0, np.nan, 3.0, 2.0]))
+    assert (with_gap.value, with_gap.speakers) == (pytest.approx(2.0), 3)
+
+
+def test_statsmodels_agrees():
+    from statsmodels.api import OLS
+    from statsmodels.stats.multitest import multipletests
+    from statsmodels.stats.weightstats import DescrStatsW
+
+    rng = np.random.default_rng(11)
+    values = rng.normal(-0.2, 0.3, 9)
+    ours = cluster_t_interval(values)
+    assert (ours.low, ours.high) == pytest.approx(DescrStatsW(values).tconfint_mean(0.05))
+
+    # As many clips of every speaker: the cluster-robust regression on a constant, with its t of S - 1.
+    speaker = np.repeat(np.arange(9), 7)
+    clips = rng.random(63) + 0.3 * rng.standard_normal(9)[speaker]
+    model = OLS(clips, np.ones((63, 1))).fit(cov_type="cluster", cov_kwds={"groups": speaker}, use_t=True)
+    means = SpeakerMeans.of(clips, np.ones(63, dtype=bool), speaker, speakers=9)
+    assert means.value == pytest.approx(model.params[0])
+    assert tuple(map(float, means.bounds())) == pytest.approx(tuple(model.conf_int(0.05)[0]))
+
+    # Unequal numbers: the jackknife over speakers (CV3) is wider than the plain sandwich, and not by much.
+    uneven = speaker[rng.random(63) < 0.6]
+    clips = rng.random(len(uneven)) + 0.3 * rng.standard_normal(9)[uneven]
+    groups = {"groups": uneven, "use_correction": False}
+    sandwich = OLS(clips, np.ones((len(uneven), 1))).fit(cov_type="cluster", cov_kwds=groups, use_t=True)
+    low, high = SpeakerMeans.of(clips, np.ones(len(uneven), dtype=bool), uneven, speakers=9).bounds()
+    widths = (float(high - low), float(np.diff(sandwich.conf_int(0.05)[0])[0]))
+    assert 1 < widths[0] / widths[1] < 1.5
+
+    p_values = rng.random(8) ** 3
+    np.testing.assert_allclose(holm(p_values), multipletests(p_values, method="holm")[1])

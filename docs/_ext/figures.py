@@ -15,6 +15,8 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 if TYPE_CHECKING:
+    from esn_interp.analysis.attribution import Attribution
+    from esn_interp.analysis.overlap import Overlap
     from esn_interp.models.audio_lm import AudioLM
     from esn_interp.neurons.neuron_set import NeuronSet
     from esn_interp.neurons.statistics import GateStatistics
@@ -25,6 +27,7 @@ class World(NamedTuple):
     """What every figure is drawn from; ``some`` are few evaluation clips, so that a build takes seconds."""
 
     lm: "AudioLM"
+    validation: "Clips"
     identification: "Clips"
     evaluation: "Clips"
     some: "Clips"
@@ -42,10 +45,10 @@ def _world() -> World:
     disable_progress_bar()
     torch.set_num_threads(1)  # faster than two for a model this small, the more so on a busy machine
     lm = esn.load("toy-omni")
-    _, identification, evaluation = esn.corpus("toy-studio").split()
-    statistics = esn.collect(lm, identification, progress=False)
+    validation, identification, evaluation = esn.corpus("toy-studio").split()
+    statistics = esn.collect(lm, identification, per_clip=True, progress=False)
     neurons = esn.select(statistics, "mad", top=0.02)
-    return World(lm, identification, evaluation, evaluation.limit(50), statistics, neurons)
+    return World(lm, validation, identification, evaluation, evaluation.limit(50), statistics, neurons)
 
 
 def _neuron_map(world: World) -> go.Figure:
@@ -58,19 +61,179 @@ def _ablation(world: World) -> go.Figure:
     return esn.ablation(world.lm, world.some, world.neurons, draws=2, progress=False).plot()
 
 
+def _confusion(world: World) -> go.Figure:
+    import esn_interp as esn
+
+    return esn.ablation(world.lm, world.some, world.neurons, draws=0, progress=False).plot_confusion()
+
+
+def _selectors(world: World) -> go.Figure:
+    import esn_interp as esn
+
+    tops = [0.005, 0.01, 0.02, 0.05]
+    return esn.compare_selectors(
+        world.lm, world.validation.limit(40), world.statistics, tops=tops, draws=1, progress=False
+    ).plot()
+
+
+def _side_effects(world: World) -> go.Figure:
+    import esn_interp as esn
+
+    return esn.side_effects(world.lm, world.some, world.neurons, draws=1, progress=False).plot()
+
+
+def _coverage(world: World) -> go.Figure:
+    from interval_coverage import coverage_figure
+
+    return coverage_figure()
+
+
+def _layer_profile(world: World) -> go.Figure:
+    import esn_interp as esn
+
+    return esn.layer_profile(world.neurons, world.statistics).plot()
+
+
+def _layer_clusters(world: World) -> go.Figure:
+    import esn_interp as esn
+
+    return esn.layer_profile(world.neurons).plot_clusters()
+
+
+def _efficiency(world: World) -> go.Figure:
+    import esn_interp as esn
+
+    measured = {"lm": world.lm, "clips": world.evaluation.limit(30), "effect_resamples": 2}
+    return esn.efficiency(world.statistics, top=0.02, sizes=[2, 5, 10, 20], progress=False, **measured).plot()
+
+
+@cache
+def _overlap() -> "Overlap":
+    import esn_interp as esn
+
+    world = _world()
+    phone = esn.collect(world.lm, esn.corpus("toy-phone").split()[1], per_clip=True, progress=False)
+    both, tops = [world.statistics, phone], [0.005, 0.01, 0.02, 0.05, 0.1]
+    sets = [esn.select(one, "mad", top=0.02) for one in both]
+    return esn.overlap(*sets, statistics=both, tops=tops, resamples=30)
+
+
+def _overlap_matrix(_: World) -> go.Figure:
+    return _overlap().plot()
+
+
+def _overlap_curve(_: World) -> go.Figure:
+    return _overlap().plot_curve()
+
+
+def _upset(world: World) -> go.Figure:
+    import esn_interp as esn
+
+    selectors = ("mad", "cas", "lap")
+    return esn.overlap(*(esn.select(world.statistics, name, top=0.02) for name in selectors)).plot()
+
+
+def _shared_profile(_: World) -> go.Figure:
+    from shared_profile import shared_profile_figure
+
+    return shared_profile_figure()
+
+
 def _dose(world: World) -> go.Figure:
     import esn_interp as esn
 
-    alphas = [0, 1, 4, 16]
+    alphas = [-1, 0, 1, 2, 4, 8, 16, 32]
     return esn.dose_response(
         world.lm, world.some, world.neurons, alphas=alphas, draws=1, progress=False
+    ).plot()
+
+
+def _dose_scope(world: World) -> go.Figure:
+    import esn_interp as esn
+
+    scopes = ["audio", "text", "last", "all"]
+    return esn.dose_response(
+        world.lm, world.some, world.neurons, scopes=scopes, alpha=16, draws=1, side_clips=10, progress=False
+    ).plot()
+
+
+def _injection(world: World) -> go.Figure:
+    import esn_interp as esn
+
+    return esn.injection(world.lm, world.some, world.neurons, draws=2, progress=False).plot()
+
+
+def _transfer(world: World) -> go.Figure:
+    import esn_interp as esn
+
+    _, identification, evaluation = esn.corpus("toy-phone").split()
+    statistics = esn.collect(world.lm, identification, progress=False)
+    there = (evaluation.limit(50), esn.select(statistics, "mad", top=0.02))
+    corpora = {"toy-studio": (world.some, world.neurons), "toy-phone": there}
+    return esn.transfer(world.lm, corpora, alpha=16, draws=2, progress=False).plot()
+
+
+def _grounding(world: World) -> go.Figure:
+    import esn_interp as esn
+
+    result = esn.grounding(world.lm, world.evaluation, world.neurons, limit=20, draws=1, progress=False)
+    return result.plot()
+
+
+@cache
+def _attributed() -> "Attribution":
+    import esn_interp as esn
+
+    world = _world()
+    return esn.attribute(world.lm, world.identification, progress=False)
+
+
+def _attribution(world: World) -> go.Figure:
+    return _attributed().plot()
+
+
+def _attribution_check(world: World) -> go.Figure:
+    return _attributed().check(world.lm, world.some, neurons=60, progress=False).plot()
+
+
+def _redundancy(world: World) -> go.Figure:
+    import esn_interp as esn
+
+    validation, _, _ = esn.corpus("toy-studio").split()
+    return esn.redundancy(
+        world.lm,
+        world.some,
+        world.neurons,
+        draws=1,
+        splits=2,
+        validation=validation.limit(20),
+        greedy=3,
+        progress=False,
     ).plot()
 
 
 FIGURES: dict[str, Callable[[World], go.Figure]] = {
     "neuron-map": _neuron_map,
     "ablation": _ablation,
+    "confusion": _confusion,
+    "selectors": _selectors,
+    "side-effects": _side_effects,
+    "coverage": _coverage,
+    "layer-profile": _layer_profile,
+    "layer-clusters": _layer_clusters,
+    "efficiency": _efficiency,
+    "overlap": _overlap_matrix,
+    "overlap-curve": _overlap_curve,
+    "upset": _upset,
+    "shared-profile": _shared_profile,
     "dose": _dose,
+    "dose-scope": _dose_scope,
+    "injection": _injection,
+    "transfer": _transfer,
+    "grounding": _grounding,
+    "attribution": _attribution,
+    "attribution-check": _attribution_check,
+    "redundancy": _redundancy,
 }
 """By the name that a page gives to the ``drawn`` directive; each is drawn once, when a page asks for it."""
 

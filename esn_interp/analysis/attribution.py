@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -37,7 +37,7 @@ class Differentiable(Listener, Protocol):
 
     def attributions(
         self,
-        encoded: object,
+        encoded: Any,
         labels: Sequence[str],
         target: Int[np.ndarray, " clip"],
         *,
@@ -79,6 +79,11 @@ class Attribution(Result):
     per_clip: Float32[np.ndarray, "clip gate"] | None
     skipped: tuple[Skipped, ...]
     notes: tuple[str, ...]
+
+    @property
+    def where(self) -> str:
+        """The token scopes in words."""
+        return "all" if frozenset(self.positions) == EVERYWHERE else " and ".join(self.positions)
 
     def score(self, filter: str = "correct") -> Float64[np.ndarray, "emotion gate"]:
         """The values of the correctly labelled clips, or with ``"none"`` of all clips."""
@@ -204,7 +209,7 @@ class Attribution(Result):
         held = f"{known.mean():.0%}" if len(known) else "nothing"
         return (
             f"The strongest 1 % of {gates:,} gates hold {held} of all that speaks for the right label"
-            f" (gradient times gate, {', '.join(self.positions)} tokens; mean over"
+            f" (gradient times gate, {self.where} tokens; mean over"
             f" {int((self.seen > 0).sum())} emotions, {len(self.clips)} clips of"
             f" {len(set(self.speakers))} speakers)."
         )
@@ -220,7 +225,7 @@ def attribute(
     lm: Differentiable,
     clips: Clips,
     *,
-    positions: Iterable[str] = ("audio", "text", "last"),
+    positions: Iterable[str] = EVERYWHERE,
     emotions: Sequence[str] | None = None,
     per_clip: bool = False,
     batch_size: int = 16,
@@ -236,7 +241,7 @@ def attribute(
     Parameters
     ----------
     positions
-        Token scopes that are summed over: any of ``audio``, ``text``, ``last``.
+        Token scopes that are summed over: any of ``audio``, ``text``, ``last``; all by default.
     emotions
         The options of the question, in this order; by default the emotions of ``clips``.
     per_clip

@@ -23,23 +23,23 @@ _TASKS = {"transcription": "transcription", "sex": "speaker's sex"}
 
 
 @dataclass(frozen=True, eq=False)
-class SideEffects:
+class Losses:
     """What is lost at each dose: the unedited share minus the share at the dose, on the same clips.
 
-    ``losses`` are of free-text answers that name an emotion, of words transcribed (1 - min(WER, 1)) and of
-    speakers whose sex is told; positive is worse.
+    By name: free-text answers that name an emotion, words transcribed (1 - min(WER, 1)), and speakers whose
+    sex is told. Positive is worse.
     """
 
     clips: int
-    losses: dict[str, Curves]
+    curves: dict[str, Curves]
 
     @property
     def broken(self) -> Bool[np.ndarray, " dose"]:
         """At which doses more than `TOLERATED` of any of them is lost, as a mean over the sets."""
-        return np.any([curves.mean > TOLERATED for curves in self.losses.values()], axis=0)
+        return np.any([curves.mean > TOLERATED for curves in self.curves.values()], axis=0)
 
 
-def side_effects(
+def measure_losses(
     lm: Listener,
     clips: Clips,
     axis: DoseAxis,
@@ -47,7 +47,7 @@ def side_effects(
     *,
     batch_size: int,
     progress: bool,
-) -> SideEffects:
+) -> Losses:
     """Ask freely, for a transcript and for the speaker's sex, at every dose of every set.
 
     Text is generated for each clip, set and dose twice over, so that a few clips are enough of a wait.
@@ -85,4 +85,4 @@ def side_effects(
         accuracy = dict(zip(found.conditions, found.accuracy[:, at], strict=True))
         if not np.isnan(accuracy[BASELINE]).all():
             losses[_TASKS[task]] = curves(accuracy, list(found.speakers))
-    return SideEffects(len(answers[BASELINE]), losses)
+    return Losses(len(answers[BASELINE]), losses)

@@ -1,6 +1,7 @@
 """How unevenly something is spread: over layers, mostly."""
 
 import numpy as np
+import numpy.typing as npt
 from jaxtyping import Float, Float64, Int
 from scipy.stats import chi2
 
@@ -13,7 +14,7 @@ def gini(values: Float[np.ndarray, "*row layer"]) -> Float64[np.ndarray, "*row"]
     ordered, n = np.sort(values, axis=-1), values.shape[-1]
     ranks = 2 * np.arange(1, n + 1) - n - 1
     total = ordered.sum(axis=-1)
-    return np.asarray(_quotient((ordered * ranks).sum(axis=-1), n * total))
+    return _quotient((ordered * ranks).sum(axis=-1), n * total)
 
 
 def evenness(values: Float[np.ndarray, "*row layer"]) -> Float64[np.ndarray, "*row"]:
@@ -24,7 +25,7 @@ def evenness(values: Float[np.ndarray, "*row layer"]) -> Float64[np.ndarray, "*r
     q = _quotient(values, values.sum(axis=-1, keepdims=True))
     entropy = -np.where(q > 0, q * np.log(np.where(q > 0, q, 1.0)), 0.0).sum(axis=-1)
     known = ~np.isnan(q).any(axis=-1)
-    return np.asarray(_quotient(np.where(known, entropy, np.nan), np.log(values.shape[-1])))
+    return _quotient(np.where(known, entropy, np.nan), np.log(values.shape[-1]))
 
 
 def goodman_bounds(
@@ -42,7 +43,7 @@ def goodman_bounds(
     return (middle - half) / (2 * (total + quantile)), (middle + half) / (2 * (total + quantile))
 
 
-def _quotient(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+def _quotient(above: npt.ArrayLike, below: npt.ArrayLike) -> np.ndarray:
     """Elementwise quotient, NaN where the divisor is 0."""
-    above, below = np.broadcast_arrays(np.asarray(above, dtype=np.float64), below)
+    above, below = np.broadcast_arrays(np.asarray(above, dtype=np.float64), np.asarray(below))
     return np.divide(above, below, out=np.full(above.shape, np.nan), where=below != 0)

@@ -52,3 +52,25 @@ def find_donors(clips: Clips, emotions: Sequence[str]) -> Donors:
             if served := alike or lenders:
                 donor[at, row], same[at, row] = served[turn[row] % len(served)], bool(alike)
     return Donors(donor, same)
+
+
+def limit_matched(clips: Clips, count: int, *, seed: int = 0) -> Clips:
+    """``count`` clips at most, in whole groups of one speaker and sentence, so that they can be paired.
+
+    Groups are drawn by ``seed``, one of each speaker in turn. Where not even one is that small (a corpus
+    without sentences, say), it is `Clips.limit`.
+    """
+    speaker, sentence = (np.array(list(map(str, clips.column(name)))) for name in ("speaker", "sentence"))
+    groups = sorted(set(zip(speaker.tolist(), sentence.tolist(), strict=True)))
+    shuffled = [groups[at] for at in np.random.default_rng(seed).permutation(len(groups))]
+    turn: dict[str, int] = defaultdict(int)
+    dealt: list[tuple[int, tuple[str, str]]] = []
+    for group in shuffled:
+        dealt.append((turn[group[0]], group))
+        turn[group[0]] += 1
+    taken: list[int] = []
+    for _, group in sorted(dealt, key=lambda one: one[0]):
+        rows = np.flatnonzero((speaker == group[0]) & (sentence == group[1])).tolist()
+        if len(taken) + len(rows) <= count:
+            taken += rows
+    return clips.take(sorted(taken)) if taken else clips.limit(count, seed=seed)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float64, Int64
 
-from esn_interp.analysis.breaking import SideEffects, side_effects
+from esn_interp.analysis.breaking import Losses, measure_losses
 from esn_interp.analysis.curves import Curves, mean_over_sets
 from esn_interp.analysis.dosed_trials import DosedTrials, run_doses
 from esn_interp.analysis.doses import Bands, DoseAxis, dose_axis
@@ -46,7 +46,7 @@ class DoseResponse(Result):
     Where the doses are amounts, ``spearman`` is the rank correlation of the mean flip rate with them (NaN
     when it never changes), ``page_p`` the p-value of Page's trend test over speakers (NaN with fewer than six
     speakers or three doses), and ``sigmoid`` the fit to the mean flip rate, ``set_sigmoids`` that of each set.
-    ``side`` tells what else is lost, where that was asked for. ``predicted`` indexes ``emotions``, per clip.
+    ``lost`` tells what else is lost, where that was asked for. ``predicted`` indexes ``emotions``, per clip.
     """
 
     kind: ClassVar[str] = "dose_response"
@@ -73,7 +73,7 @@ class DoseResponse(Result):
     page_p: float
     sigmoid: Sigmoid | None
     set_sigmoids: tuple[Sigmoid, ...]
-    side: SideEffects | None
+    lost: Losses | None
     clips: tuple[str, ...]
     speakers: tuple[str, ...]
     truth: Int64[np.ndarray, " clip"]
@@ -103,10 +103,10 @@ class DoseResponse(Result):
 
     @property
     def broken(self) -> tuple[str, ...]:
-        """Labels of the doses at which the model breaks (see `SideEffects`); none where that was not asked."""
-        if self.side is None:
+        """Labels of the doses at which the model breaks (see `Losses`); none where that was not asked."""
+        if self.lost is None:
             return ()
-        return tuple(label for label, lost in zip(self.labels, self.side.broken, strict=True) if lost)
+        return tuple(label for label, lost in zip(self.labels, self.lost.broken, strict=True) if lost)
 
     def flip_rate(self, dose: float | int | str) -> Interval:
         """Mean flip rate over the sets at one dose, given by its amount or its label."""
@@ -137,7 +137,7 @@ class DoseResponse(Result):
             "recall": self.recall,
             "log_prob": self.log_prob,
             "random_flip": self.random_flip,
-            **({f"loss of {name}": curves for name, curves in self.side.losses.items()} if self.side else {}),
+            **({f"loss of {name}": curves for name, curves in self.lost.curves.items()} if self.lost else {}),
         }
         rows = [
             {
@@ -269,15 +269,15 @@ def dose_response(
         strict=strict,
         progress=progress,
     )
-    side = None
+    lost = None
     if side_clips:
         asked = clips.limit(side_clips, seed=seed)
-        side = side_effects(lm, asked, axis, esns.emotions, batch_size=batch_size, progress=progress)
-    return _result(axis, dosed, Origins.of(lm, clips, esns), side, seed=seed)
+        lost = measure_losses(lm, asked, axis, esns.emotions, batch_size=batch_size, progress=progress)
+    return _result(axis, dosed, Origins.of(lm, clips, esns), lost, seed=seed)
 
 
 def _result(
-    axis: DoseAxis, dosed: DosedTrials, origins: Origins, side: SideEffects | None, *, seed: int
+    axis: DoseAxis, dosed: DosedTrials, origins: Origins, lost: Losses | None, *, seed: int
 ) -> DoseResponse:
     """Compute the curves, and what is fitted to them."""
     trials, predicted, target = dosed.trials, dosed.predicted, dosed.trials.target[:, None, None]
@@ -315,7 +315,7 @@ def _result(
         page_p=page(mean_over_sets(flip.per_speaker)) if axis.ordered else float("nan"),
         sigmoid=sigmoid,
         set_sigmoids=of_sets,
-        side=side,
+        lost=lost,
         clips=trials.clips,
         speakers=trials.speakers,
         truth=trials.truth,

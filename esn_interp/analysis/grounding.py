@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, Float64
 
 from esn_interp.analysis.by_set import BySet
-from esn_interp.analysis.donors import NOBODY, Donors, find_donors
+from esn_interp.analysis.donors import NOBODY, Donors, find_donors, limit_matched
 from esn_interp.analysis.grounding_result import ALL, AUDIO, GROUPS, TEXT, Grounding
 from esn_interp.analysis.interchange import PATCHED, Interchange, Recordable, interchange
 from esn_interp.analysis.result import Origins
@@ -36,6 +36,7 @@ def grounding(
     esns: NeuronSet,
     *,
     prompts: Mapping[str, str] | None = None,
+    limit: int | None = None,
     draws: int = 4,
     seed: int = 0,
     batch_size: int = 32,
@@ -49,6 +50,8 @@ def grounding(
     prompts
         The other prompts, by name; see `other_prompts` for the usual three. The audio share compares the
         recordings with these prompts, so it depends on how different they are.
+    limit
+        Use this many clips at most, in whole groups of one speaker and sentence, so that they can be paired.
     draws
         Layer-matched random sets; every batch of clips meets one of them in turn, 0 for no control.
 
@@ -64,6 +67,7 @@ def grounding(
     if not len(esns):
         raise StatisticsError(f"no neuron to patch: the sets of {', '.join(esns.emotions)} are all empty")
     recognition = options(clips, esns)
+    clips = clips if limit is None else limit_matched(clips, limit, seed=seed)
     others = other_prompts(recognition) if prompts is None else dict(prompts)
     if not others or recognition.prompt in others.values():
         raise StatisticsError("prompts: give one or more that differ from the question that is asked")

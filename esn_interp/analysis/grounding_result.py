@@ -66,7 +66,7 @@ class Grounding(Result):
     emotion: Int32[np.ndarray, " member"]
     layer: Int32[np.ndarray, " member"]
     neuron: Int32[np.ndarray, " member"]
-    gate_moves: Float64[np.ndarray, "kind scope member"]
+    gate_moves: Float64[np.ndarray, "source place member"]
     neuron_share: Float64[np.ndarray, " member"]
     neuron_low: Float64[np.ndarray, " member"]
     neuron_high: Float64[np.ndarray, " member"]

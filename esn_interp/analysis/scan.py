@@ -110,5 +110,7 @@ def _likelihood_ratio(
     return np.where(inside * rest > outside * sizes, log_ratio, 0.0)
 
 
-def _log_likelihood(hits: Int64[np.ndarray, "..."], of: Int64[np.ndarray, "..."]) -> np.ndarray:
-    return xlogy(hits, hits / of) + xlogy(of - hits, (of - hits) / of)
+def _log_likelihood(
+    hits: Int64[np.ndarray, "*cell"], of: Int64[np.ndarray, "..."]
+) -> Float64[np.ndarray, "*cell"]:
+    return np.asarray(xlogy(hits, hits / of) + xlogy(of - hits, (of - hits) / of))

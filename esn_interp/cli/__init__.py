@@ -5,7 +5,7 @@ Heavy libraries are imported inside the commands, so that help and usage errors 
 
 import typer
 
-from esn_interp.cli import catalogue, checks, corpora, effects, neurons, whole
+from esn_interp.cli import catalogue, checks, corpora, effects, mechanism, neurons, steering, structure, whole
 from esn_interp.cli.corpus_choice import takes_corpus
 from esn_interp.cli.guard import Guard
 
@@ -24,7 +24,16 @@ app.command("merge")(neurons.merge)
 app.command("select")(neurons.select)
 app.command("ablate")(effects.ablate)
 app.command("dose")(effects.dose)
+app.command("inject")(steering.inject)
+app.command("transfer")(steering.transfer)
 app.command("compare")(checks.compare)
+app.command("side-effects")(checks.side_effects)
+app.command("layers")(structure.layers)
+app.command("overlap")(structure.overlap)
+app.command("efficiency")(structure.efficiency)
+app.command("ground")(mechanism.ground)
+app.command("attribute")(mechanism.attribute)
+app.command("redundancy")(mechanism.redundancy)
 app.command("report")(whole.report)
 app.command("models")(catalogue.models)
 app.command("corpora")(corpora.corpora)

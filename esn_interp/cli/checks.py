@@ -6,12 +6,14 @@ from typing import Annotated
 import typer
 
 from esn_interp.cli.console import AsJson, Console, Quiet, Seed
+from esn_interp.cli.effects import OnSplit, prepare
 from esn_interp.cli.options import (
     BatchSize,
     Corpus,
     Draws,
     Limit,
     Model,
+    Neurons,
     Root,
     Split,
     TokenScope,
@@ -23,6 +25,7 @@ from esn_interp.cli.options import (
     words,
 )
 from esn_interp.cli.results import ResultOut, write_result
+from esn_interp.errors import EsnError
 
 
 def compare(
@@ -38,6 +41,13 @@ def compare(
     tops: Annotated[
         str, typer.Option("--tops", metavar="T", help="Sizes, as fractions of all gates for each emotion.")
     ] = "0.001,0.002,0.005,0.01,0.02,0.05",
+    scope: Annotated[
+        str, typer.Option("--scope", metavar="SCOPE", help="Tokens that the selectors count.")
+    ] = "all",
+    filter: Annotated[
+        str,
+        typer.Option("--filter", metavar="FILTER", help="Clips that they count: correct, or none for all."),
+    ] = "correct",
     how: Annotated[str, typer.Option("--how", metavar="H", help="What is written: zero or mean.")] = "zero",
     positions: TokenScope = "all",
     root: Root = None,
@@ -74,6 +84,8 @@ def compare(
         statistics,
         selectors=words(selectors),
         tops=sizes,
+        scope=scope,
+        filter=filter,
         how=how,
         draws=draws,
         positions=where,
@@ -82,3 +94,68 @@ def compare(
         progress=console.progress,
     )
     write_result(result, out, console)
+
+
+def side_effects(
+    model: Model,
+    neurons: Neurons,
+    corpus: Corpus,
+    out: ResultOut,
+    alpha: Annotated[
+        float, typer.Option("--alpha", metavar="A", help="Gates are multiplied by 1 + alpha; -1 silences.")
+    ] = -1.0,
+    tasks: Annotated[
+        str, typer.Option("--tasks", metavar="T", help="What is asked, separated by commas.")
+    ] = "transcription,sex,valence,arousal,text",
+    text: Annotated[
+        Path | None, typer.Option("--text", metavar="FILE", help="An unrelated text of your own to read.")
+    ] = None,
+    root: Root = None,
+    split: OnSplit = Split.evaluation,
+    limit: Limit = None,
+    draws: Draws = 5,
+    batch_size: BatchSize = 32,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """See what editing the neurons costs in other tasks.
+
+    Transcription, the speaker's sex, valence and arousal, and the perplexity of an unrelated text; with
+    intervals, and beside the same edit of random neurons.
+    """
+    console = Console(json=as_json, quiet=quiet)
+    out_file(out, ".json")
+    passage = read_words(text, "--text") if text else None
+    experiment = prepare(model, neurons, corpus, root, split=split, limit=limit, seed=seed, console=console)
+
+    from esn_interp.analysis.side_effects import side_effects as measure
+    from esn_interp.tasks.unrelated_text import PASSAGE
+
+    result = measure(
+        experiment.lm,
+        experiment.clips,
+        experiment.neurons,
+        alpha=alpha,
+        tasks=words(tasks),
+        text=passage or PASSAGE,
+        draws=draws,
+        seed=seed,
+        batch_size=batch_size,
+        progress=console.progress,
+    )
+    write_result(result, out, console)
+
+
+def read_words(path: Path, option: str) -> str:
+    """The text in a file.
+
+    Raises
+    ------
+    EsnError
+        When it can't be read as UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise EsnError(f"{option} {path}: this can't be read as text ({error})") from None

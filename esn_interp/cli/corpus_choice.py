@@ -99,9 +99,12 @@ def takes_corpus(command: Callable[..., None]) -> Callable[..., None]:
     if "corpus" not in signature.parameters:
         return command
 
+    # A command that means something else by one of the names keeps it.
+    declared = {name: kind for name, kind in _DECLARED.items() if name not in signature.parameters}
+
     @functools.wraps(command)
     def told(**given: Any) -> None:
-        told_of = {name: given.pop(name) for name in _DECLARED}
+        told_of = {name: given.pop(name) for name in declared}
         with _telling(CorpusChoice(**told_of, quiet=bool(given.get("quiet")))):
             command(**given)
 
@@ -109,11 +112,11 @@ def takes_corpus(command: Callable[..., None]) -> Callable[..., None]:
     place = next((n for n, parameter in enumerate(parameters) if parameter.name == "split"), len(parameters))
     further = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
-        for name, kind in _DECLARED.items()
+        for name, kind in declared.items()
     ]
     by_name = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
     told.__signature__ = signature.replace(parameters=[*by_name[:place], *further, *by_name[place:]])  # pyright: ignore[reportAttributeAccessIssue]
-    told.__annotations__ = {**command.__annotations__, **_DECLARED}
+    told.__annotations__ = {**command.__annotations__, **declared}
     return told
 
 

@@ -39,7 +39,7 @@ OnSplit = Annotated[Split, typer.Option("--split", help="Which speakers to measu
 
 
 @dataclass(frozen=True)
-class _Experiment:
+class Experiment:
     """The three things that every effect is measured with, already checked against each other."""
 
     lm: "AudioLM"
@@ -83,7 +83,7 @@ def ablate(
     console = Console(json=as_json, quiet=quiet)
     out_file(out, ".json")
     where, known = positions_of(positions), statistics_of(stats)
-    experiment = _prepare(model, neurons, corpus, root, split=split, limit=limit, seed=seed, console=console)
+    experiment = prepare(model, neurons, corpus, root, split=split, limit=limit, seed=seed, console=console)
 
     from esn_interp.analysis.ablation import ablation
 
@@ -171,10 +171,9 @@ def dose(
     ranges = layer_bands(bands, "--bands") if bands else None
     if bool(tops) != bool(stats):
         raise EsnError("--tops and --stats go together: sizes are selected from statistics")
-    experiment = _prepare(model, neurons, corpus, root, split=split, limit=limit, seed=seed, console=console)
+    experiment = prepare(model, neurons, corpus, root, split=split, limit=limit, seed=seed, console=console)
 
     from esn_interp.analysis.dose import dose_response
-    from esn_interp.neurons.statistics import GateStatistics
 
     result = dose_response(
         experiment.lm,
@@ -185,7 +184,7 @@ def dose(
         scopes=words(scopes) if scopes else None,
         bands=ranges,
         alpha=alpha,
-        stats=GateStatistics.load(stats) if stats else None,
+        stats=statistics_of(stats),
         side_clips=side_clips,
         draws=draws,
         seed=seed,
@@ -195,7 +194,7 @@ def dose(
     write_result(result, out, console)
 
 
-def _prepare(
+def prepare(
     model: str,
     neurons: Path,
     corpus: str,
@@ -205,7 +204,7 @@ def _prepare(
     limit: int | None,
     seed: int,
     console: Console,
-) -> _Experiment:
+) -> Experiment:
     """Load what is quick to refuse first: the neurons, then the clips, then the model."""
     from esn_interp.neurons.neuron_set import NeuronSet
 
@@ -213,4 +212,4 @@ def _prepare(
     clips = clips_of(corpus, root, split=split, limit=limit, seed=seed)
     lm = load_model(model, progress=console.progress)
     chosen.check(lm)
-    return _Experiment(lm, clips, chosen)
+    return Experiment(lm, clips, chosen)

@@ -20,6 +20,7 @@ from esn_interp.models.gate_activations import GateActivations
 from esn_interp.models.gate_view import GateView, Tap, decoder_inputs, gate_widths, traced_run, view_gates
 from esn_interp.models.gradients import Attributions, gate_attributions
 from esn_interp.models.labels import label_tokens, sequence_log_probs, token_log_probs
+from esn_interp.models.text import text_log_probs
 from esn_interp.speech.audio import read_audio
 
 QUESTION = "How does the speaker feel?"
@@ -197,6 +198,24 @@ class AudioLM:
         start = inputs.tensors["input_ids"].shape[1]
         decoded = self.processor.tokenizer.batch_decode(tokens[:, start:], skip_special_tokens=True)
         return [text.strip() for text in decoded]
+
+    def text_log_probs(
+        self, sentences: Sequence[str], *, edits: Sequence[Edit] = ()
+    ) -> list[Float[np.ndarray, " _token"]]:
+        """Log-probability (nats) of every token of a text, sentence by sentence; no audio and no question.
+
+        The very first token has nothing before it and is left out. An edit acts on the scopes ``text`` and
+        ``last`` (the text's last position).
+        """
+        decoder, head = self.family.decoder(self.model), self.family.head(self.model)
+
+        def run(inputs: dict[str, Any], scopes: Tensor) -> Tensor:
+            return self._run(decoder, inputs, scopes, edits).last_hidden_state
+
+        backbone, tokenizer = self.family.backbone(self.model), self.processor.tokenizer
+        with self._lock, torch.no_grad():
+            values = text_log_probs(run, decoder, backbone, head, tokenizer, sentences, self.device)
+        return [value.cpu().numpy() for value in values]
 
     # ---------------------------------------------------------------- looking and editing
 

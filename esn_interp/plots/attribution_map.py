@@ -83,7 +83,7 @@ def attribution_map(result: Attribution) -> go.Figure:
     return dress(
         figure,
         "What speaks for the right label",
-        f"gradient × gate, {', '.join(result.positions)} tokens"
+        f"gradient × gate, {result.where} tokens"
         f"<br>{len(result.clips)} clips of {len(set(result.speakers))} speakers",
         height=46 * len(result.emotions) + 300,
         below=110,

@@ -23,7 +23,7 @@ def dose_curve(result: DoseResponse) -> go.Figure:
     that doublings lie equally far apart and damping still fits; sizes of sets on a logarithmic one. The
     sigmoid is dotted, with EC50 and its interval as a cross on it. Where the model breaks is shaded.
     """
-    losses = list(result.side.losses.items()) if result.side else []
+    losses = list(result.lost.curves.items()) if result.lost else []
     figure = make_subplots(
         rows=3 if losses else 2,
         shared_xaxes=True,
@@ -148,10 +148,10 @@ def _sigmoid(figure: go.Figure, result: DoseResponse) -> None:
 
 def _shade_broken(figure: go.Figure, result: DoseResponse, where: Float[np.ndarray, " dose"]) -> None:
     """A pale background from half-way before each dose at which the model breaks to half-way after."""
-    if result.side is None:
+    if result.lost is None:
         return
     edges = np.concatenate([[where[0] - 0.5], (where[1:] + where[:-1]) / 2, [where[-1] + 0.5]])
-    for at in np.flatnonzero(result.side.broken):
+    for at in np.flatnonzero(result.lost.broken):
         figure.add_vrect(x0=edges[at], x1=edges[at + 1], fillcolor=BROKEN, line_width=0, layer="below")
 
 

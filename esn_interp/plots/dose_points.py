@@ -23,7 +23,7 @@ _SPREAD = 0.36
 
 def dose_points(result: DoseResponse) -> go.Figure:
     """Flip rate and target recall at each dose: points for emotions, their mean and the control with bars."""
-    losses = list(result.side.losses.items()) if result.side else []
+    losses = list(result.lost.curves.items()) if result.lost else []
     rows = 3 if losses else 2
     figure = make_subplots(
         rows=rows,
@@ -68,7 +68,7 @@ def dose_points(result: DoseResponse) -> go.Figure:
     )
     what = {"scope": "tokens at which the gates are edited", "band": "layers whose neurons are used"}
     figure.update_xaxes(title_text=what[result.axis], row=rows, col=1)
-    for at in np.flatnonzero(result.side.broken) if result.side else ():
+    for at in np.flatnonzero(result.lost.broken) if result.lost else ():
         figure.add_vrect(x0=at - 0.48, x1=at + 0.48, fillcolor=BROKEN, line_width=0, layer="below")
     return dress(
         figure,

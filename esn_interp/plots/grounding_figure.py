@@ -10,6 +10,7 @@ from esn_interp.analysis.grounding_result import ALL, AUDIO, OTHERS, OWN, Ground
 from esn_interp.plots.theme import CONTROL, INK, SYMBOLS, dress, emotion_colors, translucent
 
 _GROUPS = {OWN: "own clips", OTHERS: "others"}
+_LOOKS = {"own": ("mean, 95 % interval", INK, 0.0), "random": ("random neurons", CONTROL, 0.3)}
 
 
 def grounding_figure(result: Grounding) -> go.Figure:
@@ -23,31 +24,29 @@ def grounding_figure(result: Grounding) -> go.Figure:
         row_heights=heights,
         vertical_spacing=0.11,
         subplot_titles=[
-            "gates from elsewhere: change of log-odds, in nats",
-            "audio share of the sets, and of their neurons (small)",
-            "silenced at some tokens: change of recall, in points",
+            "change of log-odds, in nats",
+            "audio share of sets and neurons (small)",
+            "silenced: change of recall, in points",
         ],
     )
     kinds, groups = (list(each) for each in zip(*rows, strict=True))
     effect, control = result.effect, result.random_effect
     _dots(figure, 1, result, names, effect.value[kinds, groups, ALL])
-    _means(
-        figure, 1, names, *(each[kinds, groups, ALL] for each in _mean(effect)), "mean, 95 % interval", INK
-    )
+    _means(figure, 1, names, tuple(each[kinds, groups, ALL] for each in _mean(effect)), "own")
     if result.draws:
-        _means(figure, 1, names, *(each[kinds, groups] for each in _mean(control)), "random neurons", CONTROL)
+        _means(figure, 1, names, tuple(each[kinds, groups] for each in _mean(control)), "random")
     _shares(figure, result)
     loss, random_loss = result.ablation, result.random_ablation
     where = [f"{scope} tokens" if scope != "last" else "last token" for scope in result.scopes]
     _dots(figure, 3, result, where, 100 * loss.value)
-    _means(figure, 3, where, *(100 * each for each in _mean(loss)), "mean, 95 % interval", INK)
+    _means(figure, 3, where, tuple(100 * each for each in _mean(loss)), "own")
     if result.draws:
-        _means(figure, 3, where, *(100 * each for each in _mean(random_loss)), "random neurons", CONTROL)
+        _means(figure, 3, where, tuple(100 * each for each in _mean(random_loss)), "random")
     for row in (1, 3):
         figure.update_xaxes(zeroline=True, zerolinecolor=CONTROL, row=row, col=1)
     figure.update_xaxes(range=[-0.03, 1.03], tickvals=[0, 0.5, 1], row=2, col=1)
-    figure.update_xaxes(ticktext=["0 (prompt)", "½", "1 (audio)"], row=2, col=1)
-    figure.update_yaxes(autorange="reversed", showgrid=False)
+    figure.update_xaxes(ticktext=["prompt 0", "½", "1 audio"], row=2, col=1)
+    figure.update_yaxes(showgrid=False)
     own = result.effect.at(AUDIO, OWN, ALL)
     return dress(
         figure,
@@ -72,51 +71,48 @@ def _dots(
         figure.add_trace(
             go.Scatter(
                 x=values[:, at],
-                y=names,
+                y=np.arange(len(names)),
+                text=names,
                 mode="markers",
                 name=emotion,
                 legendgroup=emotion,
                 showlegend=row == 1,
                 marker={"color": colors[emotion], "size": 8, "symbol": SYMBOLS[at % len(SYMBOLS)]},
-                hovertemplate=f"<b>{emotion}</b>, %{{y}}: %{{x:+.2f}}<extra></extra>",
+                hovertemplate=f"<b>{emotion}</b>, %{{text}}: %{{x:+.2f}}<extra></extra>",
             ),
             row=row,
             col=1,
         )
 
 
-def _means(
-    figure: go.Figure,
-    row: int,
-    names: list[str],
-    value: Float[np.ndarray, " name"],
-    low: Float[np.ndarray, " name"],
-    high: Float[np.ndarray, " name"],
-    name: str,
-    color: str,
-) -> None:
-    """The mean over the emotions with its interval, as a stroke with whiskers."""
+def _means(figure: go.Figure, row: int, names: list[str], table: tuple[np.ndarray, ...], whose: str) -> None:
+    """A value in every line with its interval, as a stroke with whiskers; random neurons a little below."""
+    (name, color, below), (value, low, high) = _LOOKS[whose], table
     figure.add_trace(
         go.Scatter(
             x=value,
-            y=names,
+            y=np.arange(len(names)) + below,
+            text=names,
             mode="markers",
             name=name,
             legendgroup=name,
             showlegend=row == 1,
-            marker={"color": color, "size": 14, "symbol": "line-ns", "line": {"width": 3, "color": color}},
+            marker={"color": color, "size": 12, "symbol": "line-ns", "line": {"width": 3, "color": color}},
             error_x={
                 **{"type": "data", "symmetric": False, "array": high - value, "arrayminus": value - low},
                 **{"color": color, "thickness": 1.5, "width": 0},
             },
             customdata=np.stack([low, high], axis=1),
             hovertemplate=(
-                f"<b>{name}</b>, %{{y}}: %{{x:+.2f}}"
+                f"<b>{name}</b>, %{{text}}: %{{x:+.2f}}"
                 "<br>95 % interval %{customdata[0]:+.2f} to %{customdata[1]:+.2f}<extra></extra>"
             ),
         ),
         row=row,
         col=1,
+    )
+    figure.update_yaxes(
+        tickvals=list(range(len(names))), ticktext=names, range=[len(names) - 0.4, -0.6], row=row, col=1
     )
 
 
@@ -128,7 +124,7 @@ def _shares(figure: go.Figure, result: Grounding) -> None:
         figure.add_trace(
             go.Scatter(
                 x=result.neuron_share[mine],
-                y=[emotion] * int(mine.sum()),
+                y=np.full(mine.sum(), at),
                 mode="markers",
                 showlegend=False,
                 legendgroup=emotion,
@@ -149,9 +145,7 @@ def _shares(figure: go.Figure, result: Grounding) -> None:
             row=2,
             col=1,
         )
-    names = list(result.sets)
-    shares = [(result.share, "effect of the set", INK)]
+    names, own, control = list(result.sets), result.share, result.random_share
+    _means(figure, 2, names, (own.value, own.low, own.high), "own")
     if result.draws:
-        shares.append((result.random_share, "random neurons", CONTROL))
-    for table, name, color in shares:
-        _means(figure, 2, names, table.value, table.low, table.high, name, color)
+        _means(figure, 2, names, (control.value, control.low, control.high), "random")

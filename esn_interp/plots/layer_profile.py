@@ -93,7 +93,8 @@ def layer_profile(result: LayerProfile) -> go.Figure:
                     **{"x0": band.first - 0.5, "x1": band.last + 0.5, "y0": 0, "y1": 1, "line": {"width": 0}},
                     fillcolor=translucent(colors[emotion], 0.13),
                 )
-    highest = 100 * float(np.nanmax([result.share, high, result.null_high], initial=0.1))
+    drawn = np.concatenate([result.share, high, result.null_high])
+    highest = 100 * float(np.max(drawn[~np.isnan(drawn)], initial=0.1))
     figure.update_yaxes(range=[0, 1.05 * highest], ticksuffix=" %", nticks=4)
     figure.update_xaxes(
         range=[-0.5, n_layers - 0.5],

@@ -1,6 +1,6 @@
 """Emotion recognition as a multiple-choice question: the prompt, the labels, the answers under conditions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,6 +19,9 @@ FREE_QUESTION = "How does the speaker feel?"
 BASELINE = "baseline"
 PROMPT_SCOPES = ("audio", "text", "last")
 """The token scopes that exist before anything is generated."""
+
+Informed = Callable[[Int64[np.ndarray, " clip"], Float[np.ndarray, "clip emotion"]], Sequence[Edit]]
+"""Edits of a batch that depend on its clips' positions in the corpus and on their unedited log-probabilities."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,7 @@ def recognise(
     lm: Listener,
     clips: Clips,
     *,
-    conditions: Mapping[str, Sequence[Edit]] | None = None,
+    conditions: Mapping[str, Sequence[Edit] | Informed] | None = None,
     recognition: Recognition | None = None,
     batch_size: int = 32,
     strict: bool = False,
@@ -141,7 +144,8 @@ def recognise(
     Parameters
     ----------
     conditions
-        Edits by name, in the order of the result; the default is the unedited model, named ``baseline``.
+        Edits by name, in the order of the result; the default is the unedited model, named ``baseline``. A
+        function is called for every batch and gives the edits that depend on the unedited answers.
     recognition
         The question; by default it offers the emotions of ``clips`` in their canonical order.
     strict
@@ -155,7 +159,7 @@ def recognise(
         When an edit drives the scores out of the finite numbers.
     """
     recognition = recognition or Recognition(clips.emotions)
-    plan = {name: list(edits) for name, edits in (conditions or {BASELINE: ()}).items()}
+    plan = dict(conditions or {BASELINE: ()})
     truth = np.array(
         [
             recognition.index(emotion, clip=clip)
@@ -175,7 +179,13 @@ def recognise(
             scopes = np.asarray(encoded.scopes)[..., None]
             tokens[batch.rows] = (scopes == [SCOPE_CODES[scope] for scope in PROMPT_SCOPES]).sum(axis=1)
             unedited: np.ndarray | None = None
-            for at, (name, edits) in enumerate(plan.items()):
+            for at, (name, condition) in enumerate(plan.items()):
+                if callable(condition):
+                    if unedited is None:
+                        unedited = lm.scores(encoded, recognition.labels)
+                    edits = list(condition(np.array(batch.rows, dtype=np.int64), unedited))
+                else:
+                    edits = list(condition)
                 if all(edit.identity for edit in edits):
                     if unedited is None:
                         unedited = lm.scores(encoded, recognition.labels)

@@ -1,0 +1,103 @@
+"""What ablating sets that were found on few clips does to recall, over the number of clips."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from jaxtyping import Float64
+
+from esn_interp.analysis.significance import CHANGE, SpeakerMeans, few_speakers_note, nan_mean
+from esn_interp.analysis.trials import options
+from esn_interp.interventions.edits import deactivate
+from esn_interp.neurons.neuron_set import NeuronSet
+from esn_interp.speech.clips import Clips
+from esn_interp.tasks.listener import Listener
+from esn_interp.tasks.recognition import BASELINE, recognise
+
+
+@dataclass(frozen=True, eq=False)
+class Effects:
+    """Change of an emotion's recall under ablation of its own neurons, found on few clips; the last is all.
+
+    ``own`` is the mean over emotions and resamples, with 95 % cluster-t bounds over the speakers of the
+    evaluation clips; ``each`` holds each emotion's, mean over the resamples. Signed fractions: -0.2 is a loss
+    of 20 points. All clips count, right or wrong.
+    """
+
+    corpus: str
+    corpus_fingerprint: str
+    clips: int
+    speakers: int
+    resamples: int
+    own: Float64[np.ndarray, " size"]
+    low: Float64[np.ndarray, " size"]
+    high: Float64[np.ndarray, " size"]
+    each: Float64[np.ndarray, "size emotion"]
+    notes: tuple[str, ...]
+
+    def summary(self) -> str:
+        """The change with the fewest and with all clips, in points."""
+        few, every = (
+            f"{100 * self.own[at]:+.1f} [{100 * self.low[at]:+.1f}, {100 * self.high[at]:+.1f}]"
+            for at in (0, -1)
+        )
+        return (
+            f"Ablating them changes an emotion's own recall by {few} points with the fewest clips, {every} with"
+            f" all ({self.clips} clips of {self.speakers} speakers)."
+        )
+
+
+def measure_effects(
+    lm: Listener,
+    clips: Clips,
+    sets: Sequence[Sequence[NeuronSet]],
+    *,
+    batch_size: int,
+    progress: bool,
+) -> Effects:
+    """Ablate (to zero, everywhere) every set of every size in one pass over the clips.
+
+    ``sets`` holds, for each number of clips, the sets of its resamples.
+    """
+    emotions = sets[0][0].emotions
+    sets[0][0].check(lm)
+    recognition = options(clips, sets[0][0])
+    conditions = {
+        f"{size}/{resample}/{emotion}": deactivate(one[emotion]) if len(one[emotion]) else ()
+        for size, drawn in enumerate(sets)
+        for resample, one in enumerate(drawn)
+        for emotion in emotions
+    }
+    heard = recognise(
+        lm,
+        clips,
+        conditions={BASELINE: (), **conditions},
+        recognition=recognition,
+        batch_size=batch_size,
+        progress=progress,
+        description="Ablating",
+    )
+    right = heard.predicted == heard.truth
+    change = (right[1:].astype(np.float64) - right[0]).reshape(-1, len(emotions), len(heard))
+    starts = np.cumsum([0, *map(len, sets)])
+    by_size = np.stack([change[start:stop].mean(axis=0) for start, stop in pairwise(starts)])
+    speaker = np.unique(np.array(heard.speaker), return_inverse=True)[1]
+    target = np.array([recognition.emotions.index(emotion) for emotion in emotions])
+    mask = np.broadcast_to(heard.truth == target[:, None], by_size.shape)
+    speakers = int(speaker.max(initial=-1)) + 1
+    means = SpeakerMeans.of(np.moveaxis(by_size, -1, 0), np.moveaxis(mask, -1, 0), speaker, speakers=speakers)
+    own, low, high = means.reduced(nan_mean, within=CHANGE)
+    note = few_speakers_note(speakers)
+    return Effects(
+        corpus=clips.name,
+        corpus_fingerprint=clips.fingerprint,
+        clips=len(heard),
+        speakers=speakers,
+        resamples=len(sets[0]),
+        own=own,
+        low=low,
+        high=high,
+        each=means.value,
+        notes=(note,) if note else (),
+    )
