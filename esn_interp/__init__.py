@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from esn_interp.analysis.ablation import Ablation, ablation
     from esn_interp.analysis.attribution import Attribution, attribute
     from esn_interp.analysis.attribution_check import AttributionCheck
+    from esn_interp.analysis.corpus_check import CorpusCheck, check_corpus
     from esn_interp.analysis.dose import DoseResponse, dose_response
     from esn_interp.analysis.efficiency import Efficiency, efficiency
     from esn_interp.analysis.grounding import grounding
@@ -55,6 +56,7 @@ _HOMES = {
     "analysis.ablation": ("Ablation", "ablation"),
     "analysis.attribution": ("Attribution", "attribute"),
     "analysis.attribution_check": ("AttributionCheck",),
+    "analysis.corpus_check": ("CorpusCheck", "check_corpus"),
     "analysis.dose": ("DoseResponse", "dose_response"),
     "analysis.efficiency": ("Efficiency", "efficiency"),
     "analysis.grounding": ("grounding",),
@@ -99,6 +101,7 @@ __all__ = [
     "AudioLM",
     "Clip",
     "Clips",
+    "CorpusCheck",
     "CorpusError",
     "DoseResponse",
     "Edit",
@@ -124,6 +127,7 @@ __all__ = [
     "Transfer",
     "ablation",
     "attribute",
+    "check_corpus",
     "collect",
     "compare_selectors",
     "corpus",

@@ -96,7 +96,7 @@ def chosen() -> CorpusChoice:
 def takes_corpus(command: Callable[..., None]) -> Callable[..., None]:
     """The command, with the options of this page if it takes a corpus; else the very same command."""
     signature = inspect.signature(command)
-    if "corpus" not in signature.parameters:
+    if not {"corpus", "corpora"} & set(signature.parameters):
         return command
 
     # A command that means something else by one of the names keeps it.
