@@ -119,6 +119,8 @@ class CorpusCards(_Markdown):
 
 
 def _corpus_card(info: Any) -> str:
+    from esn_interp.speech.labels import emotion_order
+
     facts = [
         ["licence", info.licence],
         ["from", f"<{info.home}>"],
@@ -132,7 +134,7 @@ def _corpus_card(info: Any) -> str:
         signs.setdefault(emotion, []).append(f"`{sign}`")
     rows = [
         [emotion, ", ".join(theirs), f"{info.counts[emotion]:,}" if info.counts else "depends on the release"]
-        for emotion, theirs in signs.items()
+        for emotion, theirs in ((emotion, signs[emotion]) for emotion in emotion_order(signs))
     ]
     title = f"### `{info.name}`: {info.title}\n\n{info.description[0].upper()}{info.description[1:]}."
     options = _options(info.load)
