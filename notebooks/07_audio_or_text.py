@@ -28,7 +28,7 @@ import esn_interp as esn
 
 lm = esn.load("toy-omni")
 _, identification, evaluation = esn.corpus("toy-studio").split()
-statistics = esn.collect(lm, identification.limit(60), progress=False)
+statistics = esn.collect(lm, identification.limit(100), progress=False)
 esns = esn.select(statistics, "mad", top=0.02)
 esns
 
@@ -51,9 +51,11 @@ for prompt in (usual, "Transcribe the speech."):
         print(f"{clip.emotion:>8} voice, {prompt.split('.')[0]!r:<42} gate {gate:.2f}")
 
 # %% [markdown]
+# This one follows the voice, whatever is asked.
+#
 # ## Exchange the gates
 #
-# One neuron is an anecdote. `esn.grounding` does this for all of them, and looks at what the *model* makes of
+# But one neuron is an anecdote. `esn.grounding` does this for all of them, and looks at what the *model* makes of
 # it: it runs a clip, and writes into the neurons of an emotion what their gates were elsewhere,
 #
 # - for a recording of the same speaker and words with another emotion: only the audio differs;
@@ -96,12 +98,12 @@ grounded.neurons_frame().groupby("emotion")["share"].describe()[["min", "50%", "
 # it, and its ranks are those of true ablation.
 
 # %%
-attribution = esn.attribute(lm, identification.limit(60), progress=False)
+attribution = esn.attribute(lm, identification.limit(100), progress=False)
 print(attribution.summary())
 attribution.plot()
 
 # %%
-check = attribution.check(lm, evaluation.limit(15), neurons=30, progress=False)
+check = attribution.check(lm, evaluation.limit(40), neurons=40, progress=False)
 print(check.summary())
 check.plot()
 
@@ -115,8 +117,9 @@ chosen = attribution.select(top=0.02)
 # %% [markdown]
 # ## What we may say now, and what not
 #
-# These neurons answer to the voice, and only where the question is about emotion: they are conjunctions,
-# not microphones. That holds for this model, which was trained to decide emotion in its last token's MLPs.
+# Most single neurons of these sets follow the voice rather than the prompt. What the sets do for the answer
+# needs both: an emotional voice, and a question about emotion. That holds for this model, which was trained to
+# decide emotion in its MLPs.
 #
-# Fifteen clips of a few speakers are a demonstration: look at the intervals. Leave `limit=` out for all evaluation
+# Fifteen clips of three speakers are a demonstration: look at the intervals. Leave `limit=` out for all evaluation
 # voices, and add prompts of your own: the audio share is only as telling as the prompts it is compared with.

@@ -220,3 +220,21 @@ def test_neurons_of_another_model_are_not_checked(found, clips):
     other = NeuronSet.from_indices(origin, {"sad": np.arange(4)})
     with pytest.raises(StatisticsError, match="the neurons come from other"):
         found.check(PlantedListener(), clips, neurons=other, progress=False)
+
+
+def test_where_nothing_speaks_for_a_label_nothing_is_selected(clips):
+    class Deaf(DifferentiableListener):
+        def attributions(
+            self, encoded, labels, target, *, positions=("audio", "text", "last")
+        ) -> Attributions:
+            found = super().attributions(encoded, labels, target, positions=positions)
+            return Attributions(np.full_like(found.log_probs, -np.log(5)), 0 * found.values)
+
+    flat = attribute(Deaf(), clips, progress=False)
+    assert len(flat.select(count=3, filter="none")) == 0
+    assert flat.kept.tolist() == [14, 0, 0, 0, 0]  # ties are answered with the first option
+    assert np.isnan(flat.concentration("none")).all()
+    assert "hold nothing of all" in flat.summary()
+    assert flat.plot().data
+    with pytest.raises(StatisticsError, match="0 neurons can't be ranked"):
+        flat.check(PlantedListener(), clips, progress=False)

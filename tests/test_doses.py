@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from made_up_gates import statistics_from_rates
 from planted import (
+    BIAS,
     EMOTIONS,
     PER_LAYER,
     WIDTHS,
@@ -39,7 +40,9 @@ def stats() -> GateStatistics:
     mean = np.zeros((len(EMOTIONS), GATES))
     offsets = planted_set().origin.offsets
     for at, emotion in enumerate(EMOTIONS):
-        gates = [start + gate for layer, start in enumerate(offsets) for gate in planted_gates(emotion, layer)]
+        gates = [
+            start + gate for layer, start in enumerate(offsets) for gate in planted_gates(emotion, layer)
+        ]
         mean[at, gates] = 2.0 - 0.1 * np.arange(len(gates))
     made = statistics_from_rates(np.full_like(mean, 0.5), mean, WIDTHS, EMOTIONS)
     return replace(made, origin=planted_set().origin)
@@ -217,3 +220,58 @@ def test_only_a_size_that_leaves_too_few_neurons_lacks_its_control(clips):
     assert np.isfinite(found.random_flip.mean[0])
     assert np.isnan(found.random_flip.mean[1])
     assert any(note.startswith("top 90 %: no random control") for note in found.notes)
+
+
+def test_two_clips_of_each_emotion_are_enough_for_a_value():
+    found = run(planted_clips(speakers=2, takes=1, leaks=[0.5, 0.2]), alphas=[0, 2, 8], draws=1)
+    assert found.flip.mean.tolist() == [0, 0.5, 1]  # one of two speakers, then both
+    assert np.isfinite(found.flip.mean_low).all()
+    assert any(note.startswith("only 2 speakers") for note in found.notes)
+
+
+def test_ties_everywhere_go_to_the_first_option_until_a_dose_breaks_them():
+    rows = planted_clips(leaks=[1.0] * 6, speakers=6)  # every clip carries every emotion in full
+
+    class Undecided(PlantedListener):
+        def _run(self, encoded, edits):
+            totals, gates = super()._run(encoded, edits)
+            return np.round(totals - BIAS, 3), gates
+
+    found = dose_response(Undecided(), rows, planted_set(), alphas=[-1, 0, 1], draws=1, progress=False)
+    np.testing.assert_allclose(found.flip.value[:, 1], [1, 0, 0, 0, 0])
+    np.testing.assert_allclose(found.flip.value[:, 2], 1)
+    np.testing.assert_allclose(found.flip.value[:, 0], 0)
+    assert found.spearman == pytest.approx(1)
+
+
+def test_points_stand_at_their_doses_and_breaking_ones_are_shaded(clips):
+    found = run(clips, scopes=["audio", "last"], alpha=16, draws=1, side_clips=10)
+    figure = found.plot()
+    assert list(figure.layout.xaxis3.ticktext) == ["audio", "last"]
+    points = {(trace.name, trace.yaxis): trace for trace in figure.data}
+    for at, emotion in enumerate(EMOTIONS):
+        np.testing.assert_allclose(points[emotion, "y"].y, 100 * found.flip.value[at])
+        np.testing.assert_array_equal(np.round(points[emotion, "y"].x), [0, 1])
+    mean = points["mean, 95 % interval", "y"]
+    np.testing.assert_allclose(mean.y, 100 * found.flip.mean)
+    np.testing.assert_allclose(mean.error_y.array, 100 * (found.flip.mean_high - found.flip.mean))
+    np.testing.assert_allclose(points["random neurons", "y"].y, 100 * found.random_flip.mean)
+    assert found.lost is not None
+    np.testing.assert_allclose(points[f"lost: {UNPARSED}", "y3"].y, 100 * found.lost.curves[UNPARSED].mean)
+    assert found.broken == ("last",)
+    shaded = {(shape.x0, shape.x1) for shape in figure.layout.shapes}
+    assert shaded == {(0.52, 1.48)}
+
+
+def test_the_curve_shows_the_fit_and_where_the_model_breaks(clips):
+    found = run(clips, alphas=[0, 0.5, 1, 2, 4, 8, 16, 32], side_clips=10)
+    figure, fit = found.plot(), found.sigmoid
+    traces = {trace.name: trace for trace in figure.data}
+    assert fit is not None
+    np.testing.assert_allclose(traces["sigmoid"].y[[0, -1]], 100 * fit.at(np.array([0.5, 32])))
+    assert traces["EC50"].x[0] == pytest.approx(np.log2(1 + fit.ec50.value))
+    assert traces["EC50"].y[0] == pytest.approx(50 * (fit.bottom + fit.top))
+    assert f"{fit.ec50:.2g}" in figure.layout.title.text
+    # One background for each panel and each dose that breaks the model.
+    assert len(found.broken) >= 1
+    assert len(figure.layout.shapes) == 3 * len(found.broken)

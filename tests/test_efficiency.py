@@ -124,6 +124,19 @@ def test_the_effect_is_that_of_ablation():
     assert effects.high[-1] == pytest.approx(reference.self_change.high)
     np.testing.assert_allclose(effects.each[-1], reference.change.diagonal())
     assert effects.own.shape == (3,)
+    assert (effects.draws, effects.random.value) == (3, 0)  # in the planted listener others lead nowhere
+    crowded = efficiency(
+        stats,
+        "lap",
+        sizes=(2,),
+        resamples=1,
+        lm=PlantedListener(),
+        clips=clips,
+        progress=False,
+        top=1.0,
+    )
+    assert crowded.effects.draws == 0
+    assert "no random control" in crowded.notes[-1]
     assert "Ablating them changes" in found.summary()
     figure = found.plot()
     (curve,) = [trace for trace in figure.data if trace.name == "mean over emotions" and trace.fill is None]

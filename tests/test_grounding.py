@@ -212,6 +212,8 @@ def test_prompts_of_ones_own(clips):
     assert found.kinds == ("audio", "alike")
     assert found.prompts == {"alike": ALIKE}
     np.testing.assert_allclose(found.moved.value, 0, atol=1e-6)
+    assert found.plot().data
+    assert "audio share nan" in found.summary()
     assert np.isnan(found.share.value).all()  # nothing moves these neurons, so there is nothing to share
 
 

@@ -57,7 +57,7 @@ def test_the_ways_are_their_formulas(p, alpha):
     passed = flat(two_pass(neurons, p, alpha), 3, neurons)
     for clip, best in enumerate(p.argmax(axis=1)):
         alone = flat(steer(neurons[neurons.emotions[best]], alpha), 1, neurons)
-        np.testing.assert_allclose(passed[[clip]], alone, rtol=1e-6)
+        np.testing.assert_allclose(passed[[clip]], alone, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("alpha", [-0.5, 3])
@@ -232,6 +232,20 @@ def test_odd_inputs_have_an_answer():
     assert full.draws == 0
     assert np.isnan(full.random_accuracy.value).all()
     assert any("too many for a random control" in note for note in full.notes)
+
+
+def test_two_clips_of_each_emotion_and_ties_have_an_answer():
+    few = planted_clips(speakers=2, takes=1, leaks=[0.3, 0.2])
+    found = injection(PlantedListener(), few, planted_set(), alphas=[2], draws=1, progress=False)
+    assert (found.accuracy.value[0], found.baseline_accuracy.value) == (0, 1)
+    assert np.isnan(found.p_values).all()
+    # Clips that carry every emotion in full are all heard as neutral; only the oracle tells them apart.
+    tied = planted_clips(speakers=6, takes=1, leaks=[1.0] * 6)
+    found = injection(PlantedListener(), tied, planted_set(), alphas=[1], draws=1, progress=False)
+    assert found.baseline_accuracy.value == pytest.approx(0.2)
+    assert found.gain("oracle", 1).value == pytest.approx(0.8)
+    for method in ("two_pass", "union"):
+        assert found.gain(method, 1).value == 0
 
 
 @pytest.mark.parametrize(

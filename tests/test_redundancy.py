@@ -148,10 +148,8 @@ def test_what_cannot_be_done_is_refused(clips):
         redundancy(PlantedListener(), clips, planted, validation=clips, progress=False)
     with pytest.raises(StatisticsError, match="splits 0, draws 4, greedy 4"):
         redundancy(PlantedListener(), clips, planted, splits=0, progress=False)
+    half = NeuronSet.from_indices(planted.origin, {"angry": np.zeros(0, int), "sad": planted.indices("sad")})
     with pytest.raises(CorpusError, match="no clip of an emotion that has neurons"):
-        half = NeuronSet.from_indices(
-            planted.origin, {"angry": np.zeros(0, int), "sad": planted.indices("sad")}
-        )
         redundancy(PlantedListener(), clips.where(emotion="angry"), half, progress=False)
 
 
@@ -172,3 +170,25 @@ def test_tables_figures_and_files_hold_the_same_numbers(added, tmp_path):
     np.testing.assert_allclose(curves["random neurons"].y, added.random.mean)
     (pairs,) = [trace for trace in figure.data if trace.type == "heatmap"]
     assert pairs.zmin == -pairs.zmax
+
+
+class DeafListener(PlantedListener):
+    """Gives every label the same score, whatever it hears and whatever is edited."""
+
+    def _run(self, encoded, edits):
+        totals, gates = super()._run(encoded, edits)
+        return np.zeros_like(totals), gates
+
+
+def test_ties_everywhere_are_no_effect(clips):
+    found = redundancy(
+        DeafListener(), clips, planted_set(), draws=1, validation=fresh(), greedy=2, progress=False
+    )
+    for table in (found.curve, found.recall, found.random, found.halves, found.random_halves):
+        assert (np.nan_to_num(table.value) == 0).all()
+    assert np.isnan(found.halves_share.value).all()
+    assert found.half_effect == 0
+    # Among equals the first, so the order of the scores.
+    np.testing.assert_array_equal(found.greedy_order[2], planted_set().indices("angry")[:2])
+    assert "half of which" not in found.summary()
+    assert found.plot().data

@@ -135,6 +135,20 @@ def test_odd_inputs_have_an_answer(clips):
     assert any(note.startswith("one: no random control") for note in full.notes)
 
 
+def test_two_clips_of_each_emotion_and_ties_have_an_answer():
+    few = planted_clips(speakers=2, takes=1, leaks=[0.6, 0.55])
+    # Clips that carry every emotion in full are told apart by the listener's small bias alone.
+    tied = planted_clips(speakers=6, takes=1, leaks=[1.0] * 6)
+    found = run({"few": (few, planted_set()), "tied": (tied, planted_set())}, draws=1)
+    for target in ("few", "tied"):
+        for effect in ("ablation", "steering"):
+            ratio = found.ratio("few" if target == "tied" else "tied", target, effect)
+            assert np.isnan(ratio.value) or ratio.value == pytest.approx(1)
+    # All tied clips are heard as neutral, and each set that is turned up wins them all.
+    np.testing.assert_allclose(found.target("tied").steering.change[1].diagonal(), [0, 1, 1, 1, 1])
+    assert any(note.startswith("few: only 2 speakers") for note in found.notes)
+
+
 def test_neurons_found_on_the_same_clips_are_noted(clips):
     origin = replace(ORIGIN, corpus_fingerprint=clips[0].fingerprint)
     found = run({"one": (clips[0], replace(planted_set(), origin=origin)), "two": (clips[1], planted_set())})

@@ -29,7 +29,7 @@ def shared_profile_figure() -> go.Figure:
         figure.add_trace(
             go.Histogram(
                 x=shared / null.expected,
-                xbins={"size": 0.1},
+                xbins={"start": -0.5 / null.expected, "size": 1 / null.expected},
                 name=f"{name}: p at most 0.05 in {100 * small:.0f} %",
                 marker={"color": color},
                 opacity=0.75,

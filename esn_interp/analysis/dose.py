@@ -13,7 +13,7 @@ from esn_interp.analysis.curves import Curves, mean_over_sets
 from esn_interp.analysis.dosed_trials import DosedTrials, run_doses
 from esn_interp.analysis.doses import Bands, DoseAxis, dose_axis
 from esn_interp.analysis.result import Origins, Result
-from esn_interp.analysis.sigmoid import Sigmoid, fit_sigmoid
+from esn_interp.analysis.sigmoid import Sigmoid, fit_curves
 from esn_interp.analysis.significance import Interval, SpeakerMeans
 from esn_interp.analysis.trend import page, spearman
 from esn_interp.analysis.trials import UNMET
@@ -291,7 +291,7 @@ def _result(
         control = control + one
     curves = Curves.of(flip)
     doses = np.array([dose.value for dose in axis.doses], dtype=np.float64)
-    sigmoid, of_sets = _sigmoids(doses, unedited, flip) if axis.ordered else (None, ())
+    sigmoid, of_sets = fit_curves(doses, unedited, flip) if axis.ordered else (None, ())
     notes = (sigmoid.note,) if sigmoid and sigmoid.note else ()
     return DoseResponse(
         origins=origins,
@@ -323,18 +323,3 @@ def _result(
         skipped=trials.skipped,
         notes=(*dosed.notes, *notes),
     )
-
-
-def _sigmoids(
-    doses: Float64[np.ndarray, " dose"], unedited: SpeakerMeans, flip: SpeakerMeans
-) -> tuple[Sigmoid, tuple[Sigmoid, ...]]:
-    """The fit to the mean curve and that of each set, from no dose upwards; damping is left out."""
-    above = doses > 0
-    means = SpeakerMeans(
-        np.concatenate([unedited.total, flip.total[..., above]], axis=-1),
-        np.concatenate([unedited.count, flip.count[..., above]], axis=-1),
-    )
-    amounts, value, replicates = np.r_[0.0, doses[above]], means.value, means.replicates
-    overall = fit_sigmoid(amounts, mean_over_sets(value), mean_over_sets(replicates))
-    each = [fit_sigmoid(amounts, value[at], replicates[:, at]) for at in range(len(value))]
-    return overall, tuple(each)

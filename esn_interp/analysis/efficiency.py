@@ -124,6 +124,7 @@ def efficiency(
     lm: Listener | None = None,
     clips: Clips | None = None,
     effect_resamples: int = 3,
+    draws: int = 3,
     batch_size: int = 32,
     seed: int = 0,
     progress: bool = True,
@@ -149,6 +150,8 @@ def efficiency(
         passes through the model.
     effect_resamples
         For how many of the resamples.
+    draws
+        Layer-matched random sets that are ablated as the control.
 
     Raises
     ------
@@ -197,7 +200,15 @@ def efficiency(
     effects = None
     if lm is not None and clips is not None:
         chosen = [[growing[at] for growing in sets[:effect_resamples]] for at in range(len(possible))]
-        effects = measure_effects(lm, clips, [*chosen, [full]], batch_size=batch_size, progress=progress)
+        effects = measure_effects(
+            lm,
+            clips,
+            [*chosen, [full]],
+            draws=draws,
+            seed=seed,
+            batch_size=batch_size,
+            progress=progress,
+        )
     return Efficiency(
         model=stats.model,
         fingerprint=stats.origin.fingerprint,
@@ -216,7 +227,10 @@ def efficiency(
         agreement=agreement,
         chance=chance,
         effects=effects,
-        notes=_notes(single, wanted, possible, available, full),
+        notes=(
+            *_notes(single, wanted, possible, available, full),
+            *(effects.notes if effects is not None else ()),
+        ),
     )
 
 

@@ -7,7 +7,8 @@ from jaxtyping import Float
 from scipy.optimize import least_squares
 from scipy.special import expit
 
-from esn_interp.analysis.significance import Interval, cluster_t_bounds
+from esn_interp.analysis.curves import mean_over_sets
+from esn_interp.analysis.significance import Interval, SpeakerMeans, cluster_t_bounds
 
 MIN_DOSES = 4
 """Doses above 0 that a fit of three free parameters needs at least; our choice."""
@@ -74,6 +75,23 @@ def fit_sigmoid(
         low, high = (float(np.exp(bound)) for bound in bounds)
     ec50 = Interval(float(np.exp(log_ec50)), low, high, speakers)
     return Sigmoid(ec50, float(np.exp(log_slope)), float(value[0]), float(top), note)
+
+
+def fit_curves(
+    doses: Float[np.ndarray, " dose"], undosed: SpeakerMeans, dosed: SpeakerMeans
+) -> tuple[Sigmoid, tuple[Sigmoid, ...]]:
+    """The fit to the mean of curves over sets, and that to each set's; doses below 0 (damping) are left out.
+
+    ``undosed`` and ``dosed`` hold means by speaker, set and dose; the first has a single dose, none.
+    """
+    above = doses > 0
+    means = SpeakerMeans(
+        np.concatenate([undosed.total, dosed.total[..., above]], axis=-1),
+        np.concatenate([undosed.count, dosed.count[..., above]], axis=-1),
+    )
+    amounts, value, replicates = np.r_[0.0, doses[above]], means.value, means.replicates
+    overall = fit_sigmoid(amounts, mean_over_sets(value), mean_over_sets(replicates))
+    return overall, tuple(fit_sigmoid(amounts, value[at], replicates[:, at]) for at in range(len(value)))
 
 
 def _identified(

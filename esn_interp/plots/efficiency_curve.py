@@ -85,6 +85,24 @@ def efficiency_curve(result: Efficiency) -> go.Figure:
             dash="solid",
             row=2,
         )
+        if effects.draws:
+            random = effects.random.scaled(100)
+            figure.add_trace(
+                go.Scatter(
+                    x=where[-1:],
+                    y=[random.value],
+                    error_y={
+                        **{"type": "data", "symmetric": False, "thickness": 1.6, "width": 4},
+                        **{"array": [random.high - random.value], "arrayminus": [random.value - random.low]},
+                    },
+                    mode="markers",
+                    name="random neurons",
+                    marker={"size": 9, "color": CONTROL, "symbol": "diamond"},
+                    hovertemplate=f"<b>random neurons, same layers</b>: {random:+.1f} points<extra></extra>",
+                ),
+                row=2,
+                col=1,
+            )
         figure.update_yaxes(ticksuffix=" pt", row=2, col=1)
     figure.update_yaxes(range=[-0.02, 1.02], row=1, col=1)
     figure.update_xaxes(type="log", tickvals=ticks, ticktext=labels, tickangle=0)

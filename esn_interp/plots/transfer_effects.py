@@ -1,5 +1,7 @@
 """Transfer: what own, foreign and random neurons do on each corpus, and the ratio of their effects."""
 
+import re
+
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
@@ -92,7 +94,9 @@ def _color(result: Transfer, k: int) -> str:
 
 def _ratio_text(measured: CarriedOver, k: int) -> str:
     ratio = measured.interval(measured.ratio, k)
-    return "undefined" if np.isnan(ratio.value) else f"{ratio:.2f}".replace("-", "−")
+    # A true minus, and none before a zero.
+    text = re.sub(r"-(?=0\.00)", "", f"{ratio:.2f}").replace("-", "−")
+    return "undefined" if np.isnan(ratio.value) else text
 
 
 def _point(
