@@ -274,7 +274,7 @@ LAYOUTS: dict[str, Layout] = {
             "dev_dia0_utt1": dict(emotion="angry", speaker="Monica", sex="female", split="validation"),
             "test_dia0_utt2": dict(emotion="surprised", speaker="The Waiter", sex="", split="evaluation"),
         },
-        notes=("1 of 9 listed clips have no file and were left out: dev_dia0_utt2",),
+        notes=("listed clips without a file, left out: 1 of 9 (dev_dia0_utt2)",),
         split_by="corpus",
     ),
     "msp-podcast": Layout(
@@ -287,7 +287,7 @@ LAYOUTS: dict[str, Layout] = {
             "MSP-PODCAST_0002_0001": dict(emotion="happy", sex="female", split="validation"),
             "MSP-PODCAST_0003_0001": dict(emotion="contemptuous", speaker="", sex="", split="evaluation"),
         },
-        notes=("labels without an emotion: 1 X", "1 clips have no known speaker", "1 clips of the partition Test2"),
+        notes=("labels without an emotion: 1 X", "clips without a known speaker: 1", "left out, partition Test2: 1"),
         split_by="corpus",
     ),
     "esd": Layout(
@@ -316,7 +316,7 @@ LAYOUTS: dict[str, Layout] = {
             ),
             "03-01-02-01-02-01-01": dict(emotion="calm", speaker="01", sex="male"),
         },
-        notes=("1 files are further copies of a clip", "found 12 of the 1,440"),
+        notes=("further copies of a clip, left out: 1", "found 12 of the 1,440"),
     ),
     "crema-d": Layout(
         crema_d,
@@ -328,7 +328,7 @@ LAYOUTS: dict[str, Layout] = {
             "1003_ITH_SAD_X": dict(emotion="sad", sex="female", sentence="ITH"),
             "1002_IEO_SAD_HI": dict(transcript="It's eleven o'clock.", extras=dict(intensity="high")),
         },
-        notes=("1 files are further copies", "found 13 of the 7,442"),
+        notes=("further copies of a clip, left out: 1", "found 13 of the 7,442"),
     ),
     "tess": Layout(
         tess,
@@ -372,7 +372,7 @@ LAYOUTS: dict[str, Layout] = {
             ),
             "KS0_happiness_13": dict(emotion="happy", sentence="13", sex="male"),
         },
-        notes=("1 of 4 listed clips have no file and were left out: KS0_fear_9",),
+        notes=("listed clips without a file, left out: 1 of 4 (KS0_fear_9)",),
     ),
     "jl-corpus": Layout(
         jl_corpus,
@@ -383,7 +383,7 @@ LAYOUTS: dict[str, Layout] = {
             ),
             "male2_anxious_3a_1": dict(emotion="anxious", sex="male", sentence="anxious-3"),
         },
-        notes=("9 files are further copies", "found 9 of the 2,400"),
+        notes=("further copies of a clip, left out: 9", "found 9 of the 2,400"),
     ),
     "mesd": Layout(
         mesd,

@@ -67,7 +67,7 @@ def test_a_column_of_its_own_can_be_passed_over_for_speakers() -> None:
     rows["split"] = ["validation", "identification", "evaluation"] * (len(rows) // 3)
     clips = Clips.from_frame(rows.assign(audio="a.wav"), name="own")
     assert clips.split_by == "corpus"
-    shared = "6 speakers have clips in more than one of validation, identification and evaluation"
+    shared = "speakers with clips in more than one of validation, identification and evaluation: 6"
     assert any(shared in note for note in clips.split()[0].notes)
     apart = clips.split(by="speaker")
     assert [len(part.speakers) for part in apart] == [1, 2, 3]

@@ -85,8 +85,8 @@ class CorpusCheck(Result):
         """
         if self.leaks:
             raise CorpusError(
-                f"corpus {self.corpus}: {len(self.leaks)} recordings are in more than one split under different "
-                f"names, such as {' and '.join(self.leaks[0])}; remove the copies or split otherwise"
+                f"corpus {self.corpus}: recordings in more than one split under different names: {len(self.leaks)}, "
+                f"such as {' and '.join(self.leaks[0])}; remove the copies or split otherwise"
             )
         return self
 
@@ -96,24 +96,22 @@ class CorpusCheck(Result):
         serious = [found for found in self.confounding if found.serious]
         few = [f"{count} {emotion}" for emotion, count in self.counts.items() if count < 20]
         notes = (
-            f"{len(self.leaks)} recordings are in more than one split: that is an error"
-            if self.leaks
-            else "",
+            f"recordings in more than one split: {len(self.leaks)}; that is an error" if self.leaks else "",
             *(
                 f"{found.unit} and emotion are confounded (Cramér's V {found.cramers_v:.2f}): knowing only the "
                 f"{found.unit}, the best guess is right for {found.guess:.0%} of the clips, against {found.chance:.0%}"
                 for found in serious
             ),
-            f"{len(self.shared_speakers)} speakers have clips in more than one split: nothing is shown for new voices"
+            f"speakers with clips in more than one split: {len(self.shared_speakers)}; nothing is shown for new voices"
             if self.shared_speakers
             else "",
-            f"{len(self.problems)} clips cannot be used: {listing(_kinds(self.problems))}"
-            if self.problems
-            else "",
-            f"{len(self.clipped)} clips are clipped ({CLIPPED:.1%} of their samples or more at full scale)"
+            f"clips that cannot be used: {listing(_kinds(self.problems))}" if self.problems else "",
+            f"clips with {CLIPPED:.1%} of their samples or more at full scale: {len(self.clipped)}"
             if self.clipped
             else "",
-            f"{len(self.repeats)} recordings occur more than once within a split" if self.repeats else "",
+            f"recordings that occur more than once within a split: {len(self.repeats)}"
+            if self.repeats
+            else "",
             f"fewer than 20 clips: {', '.join(few)}" if few else "",
             "speakers are not known: intervals cannot be over speakers" if self.speakers == ("",) else "",
             *self.loading,

@@ -2,6 +2,7 @@
 
 import numpy as np
 import plotly.graph_objects as go
+from jaxtyping import Float
 from plotly.subplots import make_subplots
 
 from esn_interp.analysis.corpus_check import CorpusCheck
@@ -81,7 +82,7 @@ def sound(check: CorpusCheck) -> go.Figure:
                 col=column,
             )
     figure.update_yaxes(autorange="reversed", showgrid=True)
-    figure.update_xaxes(title_text="level (dB, 0 is full scale)", col=1)
+    figure.update_xaxes(title_text="level (dB, 0 is full scale)", range=_span(check.level), col=1)
     figure.update_xaxes(title_text="length (s)", rangemode="tozero", col=2)
     return dress(
         figure,
@@ -90,3 +91,12 @@ def sound(check: CorpusCheck) -> go.Figure:
         height=max(3, len(check.emotions)) * 30,
         below=64,
     )
+
+
+def _span(level: Float[np.ndarray, " emotion quartile"]) -> list[float] | None:
+    """What the axis of levels shows: 6 dB at least, so that a tenth of one does not look like a difference."""
+    if np.isnan(level).all():
+        return None
+    low, high = float(np.nanmin(level)), float(np.nanmax(level))
+    middle, half = (low + high) / 2, max(6.0, 1.1 * (high - low)) / 2
+    return [middle - half, middle + half]

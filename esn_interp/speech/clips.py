@@ -286,7 +286,7 @@ class Clips:
         splits = np.array([assignment.splits[clip] for clip in ids], dtype=object)
         shared = in_several_splits(splits.tolist(), self.column("speaker"))
         note = (
-            f"{len(shared)} speakers have clips in more than one of validation, identification and evaluation: "
+            f"speakers with clips in more than one of validation, identification and evaluation: {len(shared)}; "
             "nothing is shown for voices that were not heard before"
             if assignment.by == "corpus" and shared
             else ""

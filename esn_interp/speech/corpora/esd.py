@@ -47,7 +47,7 @@ def load_esd(root: Path, *, language: str = "all", partition: bool = False) -> C
         frame,
         corpus="esd",
         labels=_LABELS,
-        notes=(*notes, f"{untold:,} clips have no transcript" if untold else ""),
+        notes=(*notes, f"clips without a transcript: {untold:,}" if untold else ""),
         whole=35_000 if language == "all" else 17_500,
     )
 

@@ -80,7 +80,7 @@ def load_iemocap(root: Path, *, style: str = "all", merge_excited: bool = True) 
         whole=_WHOLE if style == "all" else 0,
         notes=(
             missing_files(missing, judged),
-            f"{untold:,} clips have no transcript" if untold else "",
+            f"clips without a transcript: {untold:,}" if untold else "",
         ),
     )
 

@@ -88,10 +88,10 @@ def load_msp_podcast(
             missing_files(
                 [stems[row] for row in (wanted & (place == "")).to_numpy().nonzero()[0]], len(table)
             ),
-            f"{nameless:,} clips have no known speaker; known_speakers=true leaves them out"
+            f"clips without a known speaker: {nameless:,}; known_speakers=true leaves them out"
             if nameless
             else "",
-            *(f"left out: {count:,} clips of the partition {name}" for name, count in others.items()),
+            *(f"left out, partition {name}: {count:,}" for name, count in others.items()),
         ),
     )
 

@@ -74,11 +74,10 @@ def named_files(
         chosen.setdefault(key(path, match), (path, match))
     strangers = [path.name for path, match in found if match is None]
     notes = [
-        f"{len(fitting) - len(chosen):,} files are further copies of a clip and were left out"
+        f"further copies of a clip, left out: {len(fitting) - len(chosen):,}"
         if len(fitting) > len(chosen)
         else "",
-        f"{len(strangers):,} audio files are not named like the corpus's own and were left out, such as "
-        f"{strangers[0]}"
+        f"audio files that are not named like the corpus's own, left out: {len(strangers):,}, such as {strangers[0]}"
         if strangers
         else "",
     ]
@@ -123,7 +122,7 @@ def missing_files(missing: Sequence[str], listed: int) -> str:
     if not missing:
         return ""
     named = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
-    return f"{len(missing):,} of {listed:,} listed clips have no file and were left out: {named}"
+    return f"listed clips without a file, left out: {len(missing):,} of {listed:,} ({named})"
 
 
 def one_of(value: str, option: str, corpus: str, choices: Iterable[str]) -> str:
