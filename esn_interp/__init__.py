@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from esn_interp.analysis.ablation import Ablation, ablation
-    from esn_interp.analysis.attribution import Attribution, attribute
+    from esn_interp.analysis.attribution import attribute
     from esn_interp.analysis.attribution_check import AttributionCheck
+    from esn_interp.analysis.attribution_result import Attribution
     from esn_interp.analysis.corpus_check import CorpusCheck, check_corpus
     from esn_interp.analysis.dose import DoseResponse, dose_response
     from esn_interp.analysis.efficiency import Efficiency, efficiency
@@ -54,8 +55,9 @@ __version__ = version("esn-interp")
 # import, and `esn --help` or a mistyped path should not wait for them.
 _HOMES = {
     "analysis.ablation": ("Ablation", "ablation"),
-    "analysis.attribution": ("Attribution", "attribute"),
+    "analysis.attribution": ("attribute",),
     "analysis.attribution_check": ("AttributionCheck",),
+    "analysis.attribution_result": ("Attribution",),
     "analysis.corpus_check": ("CorpusCheck", "check_corpus"),
     "analysis.dose": ("DoseResponse", "dose_response"),
     "analysis.efficiency": ("Efficiency", "efficiency"),

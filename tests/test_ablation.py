@@ -471,7 +471,10 @@ def test_the_neurons_that_fire_most_are_always_on_and_cost_nothing(statistics):
     assert found.matched == ("layer", "decile of mean abs(g)")
     text = found.summary()
     assert "random neurons of the same layers and activity" in text
-    assert f"the neurons that fire most on its clips by {100 * busy.self_change.value:+.1f}" in text
+    shared = [gates_hit(chosen[emotion])[emotion] for emotion in EMOTIONS]
+    assert busy.shared == tuple(shared)
+    told = f"the neurons that fire most on its clips ({sum(shared)} of 20 are own)"
+    assert f"{told} by {100 * busy.self_change.value:+.1f}" in text
     frame = found.to_frame()
     rows = frame[(frame.neurons == "lap") & (frame.relation == "self")]
     assert rows.change.mean() == pytest.approx(busy.self_change.value)

@@ -15,7 +15,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 if TYPE_CHECKING:
-    from esn_interp.analysis.attribution import Attribution
+    from esn_interp.analysis.attribution_result import Attribution
     from esn_interp.analysis.overlap import Overlap
     from esn_interp.models.audio_lm import AudioLM
     from esn_interp.neurons.neuron_set import NeuronSet
@@ -176,7 +176,7 @@ def _transfer(world: World) -> go.Figure:
 def _grounding(world: World) -> go.Figure:
     import esn_interp as esn
 
-    result = esn.grounding(world.lm, world.evaluation, world.neurons, limit=20, draws=1, progress=False)
+    result = esn.grounding(world.lm, world.evaluation, world.neurons, limit=15, draws=1, progress=False)
     return result.plot()
 
 
@@ -185,7 +185,7 @@ def _attributed() -> "Attribution":
     import esn_interp as esn
 
     world = _world()
-    return esn.attribute(world.lm, world.identification, progress=False)
+    return esn.attribute(world.lm, world.identification.limit(100), progress=False)
 
 
 def _attribution(world: World) -> go.Figure:
@@ -193,7 +193,7 @@ def _attribution(world: World) -> go.Figure:
 
 
 def _attribution_check(world: World) -> go.Figure:
-    return _attributed().check(world.lm, world.some, neurons=60, progress=False).plot()
+    return _attributed().check(world.lm, world.some, neurons=40, progress=False).plot()
 
 
 def _redundancy(world: World) -> go.Figure:
@@ -206,8 +206,8 @@ def _redundancy(world: World) -> go.Figure:
         world.neurons,
         draws=1,
         splits=2,
-        validation=validation.limit(20),
-        greedy=3,
+        validation=validation.limit(15),
+        greedy=2,
         progress=False,
     ).plot()
 

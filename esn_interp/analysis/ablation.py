@@ -213,6 +213,7 @@ def _result(
             Comparison(
                 name=name,
                 neurons=counts(sets[name]),
+                shared=counts(sets["own"] & sets[name]),
                 change=cells.value[at],
                 change_low=cells.low[at],
                 change_high=cells.high[at],

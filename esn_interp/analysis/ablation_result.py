@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 class Comparison:
     """What ablating other neurons does, as many for each emotion: the same quantities as of the own neurons.
 
-    ``own_minus`` is the self change of the own neurons minus that of these, paired over speakers.
+    ``shared`` counts, by set, how many of these are own neurons as well; ``own_minus`` is the self change of
+    the own neurons minus that of these, paired over speakers.
     """
 
     name: str
     neurons: tuple[int, ...]
+    shared: tuple[int, ...]
     change: Float64[np.ndarray, "set emotion"]
     change_low: Float64[np.ndarray, "set emotion"]
     change_high: Float64[np.ndarray, "set emotion"]
@@ -174,8 +176,8 @@ class Ablation(Result):
         )
         like = "of the same layers" + (" and activity" if len(self.matched) > 1 else "")
         further = "".join(
-            f"; {CONTROLS[other.name].title} on its clips by {other.self_change.scaled(100):+.1f}, on another's by"
-            f" {other.cross_change.scaled(100):+.1f}"
+            f"; {CONTROLS[other.name].title} on its clips ({sum(other.shared)} of {sum(other.neurons)} are own)"
+            f" by {other.self_change.scaled(100):+.1f}, on another's by {other.cross_change.scaled(100):+.1f}"
             for other in self.comparisons
         )
         return (

@@ -30,7 +30,7 @@ def confusion_change(result: Ablation) -> go.Figure:
     )
     before = _shares(tables[0])
     for at, table in enumerate(tables):
-        cell = {"row": at // _COLUMNS + 1, "col": at % _COLUMNS + 1}
+        line, column = at // _COLUMNS + 1, at % _COLUMNS + 1
         share = _shares(table)
         figure.add_trace(
             go.Heatmap(
@@ -44,21 +44,23 @@ def confusion_change(result: Ablation) -> go.Figure:
                 xgap=1,
                 ygap=1,
                 texttemplate="%{text}",
-                text=[["" if np.isnan(value) else f"{value:.0f}" for value in line] for line in share],
+                text=[["" if np.isnan(value) else f"{value:.0f}" for value in each] for each in share],
                 customdata=np.stack([table, before], axis=-1),
                 hovertemplate=(
                     f"<b>{titles[at]}</b><br>%{{y}} labelled <b>%{{x}}</b>: %{{z:.1f}} % of the row"
                     "<br>%{customdata[0]:d} answers; unedited %{customdata[1]:.1f} %<extra></extra>"
                 ),
             ),
-            **cell,
+            row=line,
+            col=column,
         )
         if at:
             row = result.emotions.index(result.sets[at - 1])
             figure.add_shape(
                 **{"type": "rect", "x0": -0.5, "x1": len(table) - 0.5, "y0": row - 0.5, "y1": row + 0.5},
                 line={"color": INK, "width": 1.5},
-                **cell,
+                row=line,
+                col=column,
             )
     figure.update_yaxes(autorange="reversed", showgrid=False)
     figure.update_yaxes(title_text="emotion of the clip", col=1)
