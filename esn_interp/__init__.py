@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from esn_interp.analysis.attribution import attribute
     from esn_interp.analysis.attribution_check import AttributionCheck
     from esn_interp.analysis.attribution_result import Attribution
+    from esn_interp.analysis.corpus_check import CorpusCheck, check_corpus
     from esn_interp.analysis.dose import DoseResponse, dose_response
     from esn_interp.analysis.efficiency import Efficiency, efficiency
     from esn_interp.analysis.grounding import grounding
@@ -57,6 +58,7 @@ _HOMES = {
     "analysis.attribution": ("attribute",),
     "analysis.attribution_check": ("AttributionCheck",),
     "analysis.attribution_result": ("Attribution",),
+    "analysis.corpus_check": ("CorpusCheck", "check_corpus"),
     "analysis.dose": ("DoseResponse", "dose_response"),
     "analysis.efficiency": ("Efficiency", "efficiency"),
     "analysis.grounding": ("grounding",),
@@ -101,6 +103,7 @@ __all__ = [
     "AudioLM",
     "Clip",
     "Clips",
+    "CorpusCheck",
     "CorpusError",
     "DoseResponse",
     "Edit",
@@ -126,6 +129,7 @@ __all__ = [
     "Transfer",
     "ablation",
     "attribute",
+    "check_corpus",
     "collect",
     "compare_selectors",
     "corpus",

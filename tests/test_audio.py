@@ -1,6 +1,7 @@
 """Reading audio: every form a clip may come in, and one clear line for everything that is not one."""
 
 import io
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -124,3 +125,54 @@ def test_what_is_too_long_is_refused_before_it_is_decoded(tmp_path: Path) -> Non
     assert len(read_audio(path, longest=3)) == 3 * SAMPLE_RATE
     with pytest.raises(AudioError, match="longer than the 60 s allowed"):
         read_audio(np.ones(61 * SAMPLE_RATE, dtype=np.float32))
+
+
+def video(path: Path, *, seconds: float = 1.0, rate: int = 48_000) -> Path:
+    """An .mp4 as cameras make them: a stereo AAC track, here without pictures."""
+    import av
+
+    wave = tone(seconds, rate)
+    with av.open(str(path), "w") as container:
+        track = container.add_stream("aac", rate=rate, layout="stereo")
+        frame = av.AudioFrame.from_ndarray(np.stack([wave, wave]), format="fltp", layout="stereo")
+        frame.sample_rate = rate
+        for packet in (*track.encode(frame), *track.encode(None)):
+            container.mux(packet)
+    return path
+
+
+def test_the_sound_of_a_video_is_heard(tmp_path: Path) -> None:
+    pytest.importorskip("av", reason="the sound of videos needs the extra video")
+    path = video(tmp_path / "clip.mp4")
+    wave = read_audio(path)
+    assert len(wave) == pytest.approx(SAMPLE_RATE, abs=1_500)  # a codec pads to whole frames
+    assert abs(loudest_frequency(wave) - 440.0) <= 2.0
+    np.testing.assert_array_equal(read_audio(path.read_bytes()), wave)
+    with pytest.raises(AudioError, match=r"longer than the 0.5 s allowed"):
+        read_audio(path, longest=0.5)
+
+
+def test_a_video_that_is_cut_short_or_has_no_sound_is_refused_by_name(tmp_path: Path) -> None:
+    av = pytest.importorskip("av", reason="the sound of videos needs the extra video")
+    whole = video(tmp_path / "clip.mp4").read_bytes()
+    torn = tmp_path / "torn.mp4"
+    torn.write_bytes(whole[:200])
+    with pytest.raises(AudioError, match=r"torn.mp4: a video whose sound cannot be decoded"):
+        read_audio(torn)
+    with av.open(str(tmp_path / "mute.mp4"), "w") as container:
+        track = container.add_stream("mpeg4", rate=10)
+        track.width = track.height = 64
+        for _ in range(5):
+            picture = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")
+            for packet in track.encode(picture):
+                container.mux(packet)
+        for packet in track.encode(None):
+            container.mux(packet)
+    with pytest.raises(AudioError, match=r"mute.mp4: a video without a sound track"):
+        read_audio(tmp_path / "mute.mp4")
+
+
+def test_without_pyav_a_video_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "av", None)
+    with pytest.raises(AudioError, match=r"pip install 'esn-interp\[video\]'"):
+        read_audio(b"\x00\x00\x00\x20ftypisom" + bytes(100), name="clip")

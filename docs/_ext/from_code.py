@@ -122,6 +122,48 @@ class Corpora(_Markdown):
         return _table(["name", "what it is", "needs", "licence"], rows)
 
 
+class CorpusCards(_Markdown):
+    """What is known of each corpus that is not bundled: where it is from, what to do with it, and its labels."""
+
+    def markdown(self) -> str:
+        from esn_interp.speech.corpora import CORPORA
+
+        return "\n\n".join(_corpus_card(info) for info in CORPORA.values() if info.needs_root)
+
+
+def _corpus_card(info: Any) -> str:
+    from esn_interp.speech.labels import emotion_order
+
+    facts = [
+        ["licence", info.licence],
+        ["from", f"<{info.home}>"],
+        ["download", info.download],
+        ["`--root` holds", info.layout],
+        ["split to use", info.split],
+        *([f"`--emotions {name}`", ", ".join(emotions)] for name, emotions in info.conventions.items()),
+    ]
+    signs: dict[str, list[str]] = {}
+    for sign, emotion in info.labels.items():
+        signs.setdefault(emotion, []).append(f"`{sign}`")
+    rows = [
+        [emotion, ", ".join(theirs), f"{info.counts[emotion]:,}" if info.counts else "depends on the release"]
+        for emotion, theirs in ((emotion, signs[emotion]) for emotion in emotion_order(signs))
+    ]
+    title = f"### `{info.name}`: {info.title}\n\n{info.description[0].upper()}{info.description[1:]}."
+    options = _options(info.load)
+    return "\n\n".join([title, _table(["", ""], facts), _table(["emotion", "its labels", "clips"], rows), *options])
+
+
+def _options(load: Any) -> list[str]:
+    """The sentences of a loader's docstring that speak of its options, where it has some."""
+    parameters = [p for p in inspect.signature(load).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    if not parameters:
+        return []
+    defaults = ", ".join(f"`{p.name}={p.default!r}`" for p in parameters)
+    about = " ".join((inspect.getdoc(load) or "").split("\n\n", 1)[-1].split())
+    return [f"Options: {defaults}. {about}"]
+
+
 class PublicNames(_Markdown):
     """What the top of the package offers, each name with the first sentence of its docstring."""
 
@@ -173,6 +215,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("families", Families)
     app.add_directive("access-points", AccessPoints)
     app.add_directive("corpora", Corpora)
+    app.add_directive("corpus-cards", CorpusCards)
     app.add_directive("public-names", PublicNames)
     app.add_directive("result-fields", ResultFields)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

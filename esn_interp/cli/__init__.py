@@ -5,7 +5,19 @@ Heavy libraries are imported inside the commands, so that help and usage errors 
 
 import typer
 
-from esn_interp.cli import catalogue, checks, effects, mechanism, neurons, steering, structure, study, whole
+from esn_interp.cli import (
+    catalogue,
+    checks,
+    corpora,
+    effects,
+    mechanism,
+    neurons,
+    steering,
+    structure,
+    study,
+    whole,
+)
+from esn_interp.cli.corpus_choice import takes_corpus
 from esn_interp.cli.guard import Guard
 
 app = typer.Typer(
@@ -36,7 +48,10 @@ app.command("redundancy")(mechanism.redundancy)
 app.command("study")(study.study)
 app.command("report")(whole.report)
 app.command("models")(catalogue.models)
-app.command("corpora")(catalogue.corpora)
+app.command("corpora")(corpora.corpora)
+for registered in app.registered_commands:
+    if registered.callback is not None:
+        registered.callback = takes_corpus(registered.callback)
 
 
 def main() -> None:

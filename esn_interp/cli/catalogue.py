@@ -1,4 +1,4 @@
-"""`esn models` and `esn corpora`: what can be loaded, what each needs, where its gates are."""
+"""`esn models`: what can be loaded, what each needs, where its gates are."""
 
 from dataclasses import asdict
 from typing import Annotated, Any
@@ -117,26 +117,3 @@ def _access_points(name: str, console: Console, *, trust_remote_code: bool) -> N
     roles = [f"{name}: {role}" for name, role in family.roles.items() if role and name in stacks]
     lines += [table(header, rows), "", f"in a trace: {points[0].access}", *roles, *notes]
     console.result(content, text="\n".join(lines))
-
-
-def corpora(seed: Seed = 0, as_json: AsJson = False, quiet: Quiet = False) -> None:
-    """What corpora can be loaded, and under which licence."""
-    console = Console(json=as_json, quiet=quiet)
-
-    from esn_interp.speech.corpora import CORPORA
-
-    rows = [
-        {
-            "name": info.name,
-            "title": info.title,
-            "licence": info.licence,
-            "needs": "--root PATH" if info.needs_root else "nothing",
-            "description": info.description,
-        }
-        for info in CORPORA.values()
-    ]
-    text = table(
-        ("name", "needs", "licence", "title"),
-        [(r["name"], r["needs"], r["licence"], r["title"]) for r in rows],
-    )
-    console.result({"corpora": rows}, text=text)

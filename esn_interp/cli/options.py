@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from esn_interp.cli.corpus_choice import chosen
 from esn_interp.errors import CorpusError, EsnError, ModelError
 
 if TYPE_CHECKING:
@@ -206,23 +207,46 @@ def load_model(name: str, *, progress: bool, trust_remote_code: bool = False) ->
 def clips_of(corpus: str, root: Path | None, *, split: Split, limit: int | None, seed: int) -> "Clips":
     """The clips that a command is to use: one split of a corpus, at most `limit` of them.
 
+    What else the user said of the corpus, with `--emotions` and the like, is seen to here.
+
     Raises
     ------
     CorpusError
         When the corpus is unknown or cannot be read, or the split has no clips.
     """
-    from esn_interp.speech.corpora import corpus as load_corpus
+    from esn_interp.speech.splits import Assignment
 
-    clips = load_corpus(corpus, root=root)
+    choice = chosen()
+    clips = load_clips(corpus, root)
     if split is not Split.all:
-        validation, identification, evaluation = clips.split(seed=seed)
-        clips = {
-            Split.validation: validation,
-            Split.identification: identification,
-            Split.evaluation: evaluation,
-        }[split]
+        by = choice.split_by
+        parts = (
+            clips.divide(Assignment.load(by))
+            if by is not None and by.endswith(".json")
+            else clips.split(by=by, identification=choice.identification, seed=seed)
+        )
+        clips = parts[(Split.validation, Split.identification, Split.evaluation).index(split)]
     if limit is not None:
         clips = clips.limit(limit, seed=seed)
     if not len(clips):
         raise CorpusError(f"corpus {corpus}: no clips in the split {split}; try --split all")
+    for note in clips.notes:
+        choice.tell(note)
     return clips
+
+
+def load_clips(corpus: str, root: Path | None) -> "Clips":
+    """All clips of a corpus, of the emotions and treated as the user said.
+
+    Raises
+    ------
+    CorpusError
+        When the corpus is unknown or cannot be read.
+    """
+    from esn_interp.speech.corpora import corpus as load_corpus
+
+    choice = chosen()
+    clips = load_corpus(corpus, root=root, emotions=choice.emotions, **choice.options)
+    if choice.loudness is None and choice.trim is None:
+        return clips
+    return clips.prepared(loudness=choice.loudness, trim=choice.trim)

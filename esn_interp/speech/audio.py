@@ -1,17 +1,21 @@
-"""Any audio a user may hand over, as one kind of array: mono, 16 kHz, float32. Decoded by soundfile."""
+"""Any audio a user may hand over, as one kind of array: mono, 16 kHz, float32.
+
+Decoded by soundfile, the sound of videos by PyAV, and resampled once, by soxr at its highest quality. Audio
+that is at 16 kHz already is left as it is, to the bit.
+"""
 
 import io
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import soundfile
+import soxr
 from jaxtyping import Float
-from scipy.signal import resample_poly
 
 from esn_interp.errors import AudioError
+from esn_interp.speech.video import is_video, sound_of_video
 
 SAMPLE_RATE = 16_000
 SILENCE = 1e-4  # peak below which a clip counts as silent: 80 dB below full scale
@@ -45,8 +49,7 @@ def read_audio(
         wave = wave.mean(axis=int(np.argmin(wave.shape)))
     _check(wave, rate, label, shortest, longest)
     if rate != SAMPLE_RATE:
-        divisor = math.gcd(rate, SAMPLE_RATE)
-        wave = resample_poly(wave, SAMPLE_RATE // divisor, rate // divisor)
+        wave = soxr.resample(wave, rate, SAMPLE_RATE, quality="VHQ")
     return np.ascontiguousarray(wave, dtype=np.float32)
 
 
@@ -99,6 +102,8 @@ def _decode(source: Path | bytes, label: str, longest: float) -> tuple[np.ndarra
         data = source
     if not data:
         raise AudioError(f"{label}: empty file")
+    if is_video(data):
+        return sound_of_video(data, label, longest)
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as file:
             rate = int(file.samplerate)

@@ -2,8 +2,9 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any, overload
 
@@ -14,9 +15,18 @@ from jaxtyping import Float
 
 from esn_interp.errors import CorpusError
 from esn_interp.speech.audio import read_audio
-from esn_interp.speech.labels import emotion_order
-from esn_interp.speech.schema import COLUMNS, dataset_from_frame
-from esn_interp.speech.splits import assign_splits, how_to_split
+from esn_interp.speech.labels import SPLITS, VOCABULARY, emotion_name, emotion_order, listing
+from esn_interp.speech.preparation import AS_RECORDED, Preparation
+from esn_interp.speech.schema import COLUMNS, column_values, dataset_from_dataset, dataset_from_frame
+from esn_interp.speech.splits import (
+    SHARES,
+    Assignment,
+    assign_folds,
+    assign_splits,
+    at_most,
+    how_to_split,
+    in_several_splits,
+)
 
 
 @dataclass(frozen=True)
@@ -34,10 +44,11 @@ class Clip:
     corpus: str
     split: str  # "validation", "identification", "evaluation" or ""
     extras: Mapping[str, Any]  # whatever else the corpus tells
+    preparation: Preparation = AS_RECORDED
 
     def waveform(self) -> Float[np.ndarray, " sample"]:
         """The samples: mono, 16 kHz, float32. Raises `AudioError` naming the clip."""
-        return read_audio(self.audio, name=self.id)
+        return self.preparation.apply(read_audio(self.audio, name=self.id))
 
 
 @dataclass(frozen=True)
@@ -45,10 +56,14 @@ class Clips:
     """A corpus or a part of one. Wraps a `datasets.Dataset`; every operation returns new `Clips`.
 
     `clips[3]` is a `Clip`, `clips[:10]` is `Clips`; nothing is decoded until `Clip.waveform` is called.
+    `preparation` is what is done to every clip then, `notes` what a reader of results should know: labels
+    that were left out, files that were missing.
     """
 
     dataset: Dataset
     name: str
+    preparation: Preparation = AS_RECORDED
+    notes: tuple[str, ...] = field(default=(), repr=False)
 
     @classmethod
     def from_frame(cls, frame: pd.DataFrame, *, name: str) -> "Clips":
@@ -59,17 +74,15 @@ class Clips:
         brought to the project's spelling ("anger" -> "angry"). Raises `CorpusError` for a missing column or
         label, an unknown sex or split, or an id given twice.
         """
-        return Clips(dataset_from_frame(frame, name=name), name)
+        return _with_notes(Clips(dataset_from_frame(frame, name=name), name))
 
     @classmethod
     def from_dataset(cls, dataset: Dataset, *, name: str) -> "Clips":
-        """Clips from any `datasets.Dataset` with the columns that `from_frame` asks for."""
-        from datasets import Audio
+        """Clips from any `datasets.Dataset` with the columns that `from_frame` asks for.
 
-        if isinstance(dataset.features.get("audio"), Audio):
-            dataset = dataset.cast_column("audio", Audio(decode=False))
-        frame = pd.DataFrame({column: list(dataset[column]) for column in dataset.column_names})
-        return Clips.from_frame(frame, name=name)
+        The audio stays where it is, on disk as a rule, and is neither copied nor decoded.
+        """
+        return _with_notes(Clips(dataset_from_dataset(dataset, name=name), name))
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -87,7 +100,7 @@ class Clips:
             return self.take(range(*index.indices(len(self))))
         if not -len(self) <= index < len(self):
             raise IndexError(f"clip {index} of {len(self)}")
-        return _clip(self.dataset[index])
+        return _clip(self.dataset[index], self.preparation)
 
     def __repr__(self) -> str:
         counts = pd.Series(self.column("emotion"), dtype=object).value_counts()
@@ -106,10 +119,15 @@ class Clips:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Twelve hex digits over what identifies each clip and its labels, in order; audio is not read."""
+        """Twelve hex digits over what identifies each clip and its labels, in order; audio is not read.
+
+        What is done to every clip before it is heard counts, too.
+        """
         digest = hashlib.sha256()
         for row in zip(*(self.column(name) for name in ("id", "emotion", "speaker", "corpus")), strict=True):
             digest.update(json.dumps(row).encode())
+        if self.preparation:
+            digest.update(json.dumps(asdict(self.preparation)).encode())
         return digest.hexdigest()[:12]
 
     def column(self, name: str) -> list[Any]:
@@ -118,7 +136,7 @@ class Clips:
             raise CorpusError(
                 f"corpus {self.name} has no column {name!r}; the columns are {', '.join(COLUMNS)}"
             )
-        values = list(self.dataset[name])
+        values = column_values(self.dataset, name)
         return [json.loads(value) for value in values] if name == "extras" else values
 
     def to_frame(self) -> pd.DataFrame:
@@ -128,7 +146,7 @@ class Clips:
     def take(self, indices: Sequence[int] | np.ndarray) -> "Clips":
         """The clips at `indices`, in that order."""
         chosen = [int(index) for index in indices]
-        return Clips(self.dataset.select(chosen, keep_in_memory=True), self.name)
+        return replace(self, dataset=self.dataset.select(chosen, keep_in_memory=True))
 
     def where(self, **criteria: str | Sequence[str]) -> "Clips":
         """The clips that match every criterion: `clips.where(emotion="angry", speaker=["a", "b"])`.
@@ -161,26 +179,155 @@ class Clips:
         )
         return self.take(sorted(index for _, _, index in dealt[:count]))
 
+    def choose(self, emotions: Sequence[str]) -> "Clips":
+        """The clips of these emotions, in any spelling; what is left out is said in the notes.
+
+        Raises `CorpusError` for an emotion that no clip has.
+        """
+        chosen = {emotion_name(emotion) for emotion in emotions}
+        kept = self.where(emotion=sorted(chosen))
+        others = Counter(emotion for emotion in self.column("emotion") if emotion not in chosen)
+        return kept.noted(f"left out, emotions that were not chosen: {listing(others)}" if others else "")
+
+    def prepared(self, *, loudness: float | None = None, trim: float | None = None) -> "Clips":
+        """The same clips, each to be brought to a loudness or trimmed when it is heard; see `Preparation`.
+
+        The fingerprint changes with it, so that results tell what was heard.
+        """
+        return replace(self, preparation=Preparation(loudness, trim))
+
+    def noted(self, *notes: str) -> "Clips":
+        """The same clips with further notes; empty ones and those already there are passed over."""
+        return replace(self, notes=tuple(dict.fromkeys(filter(None, (*self.notes, *notes)))))
+
     @cached_property
     def split_by(self) -> str:
         """What `split` goes by: the "corpus" (its own column), the "speaker", or the "sentence"."""
         return how_to_split(self.column("split"), self.column("speaker"))
 
-    def split(self, *, seed: int = 0) -> "tuple[Clips, Clips, Clips]":
+    def split(
+        self,
+        *,
+        by: str | None = None,
+        identification: int | None = None,
+        shares: Sequence[float] = SHARES,
+        seed: int = 0,
+    ) -> "tuple[Clips, Clips, Clips]":
         """The clips to choose settings on, to find neurons on and to evaluate on, together all clips.
 
-        The corpus's own `split` column decides where every clip has one and all three occur. Else speakers
-        are dealt out by `seed`, about 20, 30 and 50 %, both sexes in each as far as they go round; with
-        fewer than three speakers sentences are dealt out instead (a clip without one counts as a sentence
-        of its own).
+        `by` is "speaker", "sentence", "session", or "corpus" for the corpus's own `split` column. Without it
+        that column decides where every clip has one and all three occur; else speakers are dealt out by
+        `seed`, about 20, 30 and 50 % (`shares`), both sexes in each as far as they go round; with fewer than
+        three speakers sentences are dealt out instead (a clip without one counts as a sentence of its own).
+        With `identification`, at most so many clips per emotion are kept to find neurons on.
+
+        Raises `CorpusError` when there are too few units, or clips whose speaker or session is not known.
         """
-        splits = assign_splits(self.to_frame(), by=self.split_by, seed=seed, name=self.name)
+        return self.divide(self.assign(by=by, identification=identification, shares=shares, seed=seed))
+
+    def assign(
+        self,
+        *,
+        by: str | None = None,
+        identification: int | None = None,
+        shares: Sequence[float] = SHARES,
+        seed: int = 0,
+    ) -> Assignment:
+        """Who goes where, as `split` would have it: to be saved with the results, and for `divide`."""
+        if len(shares) != len(SPLITS) or not all(share > 0 for share in shares):
+            raise CorpusError(
+                f"corpus {self.name}: shares {tuple(shares)}: give three positive numbers, for {', '.join(SPLITS)}"
+            )
+        whole = sum(shares)
+        by = by or self.split_by
+        fractions = SHARES if tuple(shares) == SHARES else tuple(share / whole for share in shares)
+        splits = assign_splits(self.to_frame(), by=by, seed=seed, name=self.name, shares=fractions)
+        return self._assignment(splits, by=by, shares=fractions, identification=identification, seed=seed)
+
+    def folds(
+        self, count: int | None = None, *, identification: int | None = None, seed: int = 0
+    ) -> "Iterator[tuple[Clips, Clips, Clips]]":
+        """Cross-fitting for a small corpus: `count` splits, and every speaker is evaluated in exactly one.
+
+        Without `count`, five folds, or as many as there are speakers. In each fold the speakers that are not
+        evaluated are divided between validation and identification, two to three.
+        """
+        for assignment in self.assign_folds(count, identification=identification, seed=seed):
+            yield self.divide(assignment)
+
+    def assign_folds(
+        self, count: int | None = None, *, identification: int | None = None, seed: int = 0
+    ) -> tuple[Assignment, ...]:
+        """The assignments of `folds`, to be saved with the results."""
+        folds = assign_folds(self.to_frame(), folds=count, seed=seed, name=self.name)
+        return tuple(
+            self._assignment(
+                splits,
+                by="speaker",
+                shares=SHARES,
+                identification=identification,
+                seed=seed,
+                fold=f"{number} of {len(folds)}",
+            )
+            for number, splits in enumerate(folds, start=1)
+        )
+
+    def divide(self, assignment: Assignment) -> "tuple[Clips, Clips, Clips]":
+        """Validation, identification and evaluation clips as assigned, by `assign` or a saved file of it.
+
+        Raises `CorpusError` when a clip is not in the assignment.
+        """
+        ids = self.column("id")
+        if unknown := [clip for clip in ids if clip not in assignment.splits]:
+            raise CorpusError(
+                f"corpus {self.name}: {len(unknown)} of {len(ids)} clips are not in the split of "
+                f"{assignment.corpus} ({unknown[0]}); it was made for other clips"
+            )
+        splits = np.array([assignment.splits[clip] for clip in ids], dtype=object)
+        shared = in_several_splits(splits.tolist(), self.column("speaker"))
+        note = (
+            f"speakers with clips in more than one of validation, identification and evaluation: {len(shared)}; "
+            "nothing is shown for voices that were not heard before"
+            if assignment.by == "corpus" and shared
+            else ""
+        )
         validation, identification, evaluation = (
-            self.take(np.flatnonzero(splits == name))
-            for name in ("validation", "identification", "evaluation")
+            self.take(np.flatnonzero(splits == name)).noted(note) for name in SPLITS
         )
         return validation, identification, evaluation
 
+    def _assignment(
+        self,
+        splits: np.ndarray,
+        *,
+        by: str,
+        shares: Sequence[float],
+        identification: int | None,
+        seed: int,
+        fold: str = "",
+    ) -> Assignment:
+        if identification is not None:
+            emotions = self.column("emotion")
+            splits = at_most(splits, emotions, identification=identification, seed=seed, name=self.name)
+        return Assignment(
+            corpus=self.name,
+            fingerprint=self.fingerprint,
+            by=by,
+            seed=seed,
+            shares=tuple(shares),
+            identification=identification,
+            fold=fold,
+            splits=dict(zip(self.column("id"), splits.tolist(), strict=True)),
+        )
 
-def _clip(row: Mapping[str, Any]) -> Clip:
-    return Clip(**{**row, "extras": json.loads(row["extras"])})
+
+def _clip(row: Mapping[str, Any], preparation: Preparation) -> Clip:
+    return Clip(**{**row, "extras": json.loads(row["extras"])}, preparation=preparation)
+
+
+def _with_notes(clips: Clips) -> Clips:
+    """Says which labels are no words of the vocabulary: they are kept as they are, and never guessed."""
+    foreign = Counter(emotion for emotion in clips.column("emotion") if emotion not in VOCABULARY)
+    return clips.noted(
+        f"labels that are not in the vocabulary, kept as they are: {listing(foreign)}" if foreign else ""
+    )

@@ -1,8 +1,15 @@
-"""The names of emotions: one spelling and one order for all corpora."""
+"""The names of emotions: one spelling, one order and one vocabulary for all corpora."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
 CANONICAL = ("neutral", "happy", "angry", "sad", "fearful")
+FURTHER = (
+    *("anxious", "apologetic", "assertive", "bored", "calm", "concerned", "contemptuous", "disgusted"),
+    *("encouraging", "excited", "frustrated", "surprised"),
+)
+VOCABULARY = (*CANONICAL, *FURTHER)
+"""Every emotion that a corpus known by name may have."""
 SPLITS = ("validation", "identification", "evaluation")
 
 _SYNONYMS = {
@@ -14,11 +21,17 @@ _SYNONYMS = {
     "disgust": "disgusted", "dis": "disgusted",
     "boredom": "bored",
     "surprise": "surprised", "sur": "surprised",
+    "calmness": "calm", "contempt": "contemptuous", "excitement": "excited", "exc": "excited",
+    "frustration": "frustrated", "fru": "frustrated", "anxiety": "anxious",
 }  # fmt: skip
 
 
 def emotion_name(label: str) -> str:
-    """The project's spelling of a corpus's label: lower case, an adjective ("Anger" -> "angry")."""
+    """The project's spelling of a corpus's label: lower case, an adjective ("Anger" -> "angry").
+
+    A label that is no spelling of a word of the vocabulary stays what it is, in lower case: nothing is
+    guessed.
+    """
     name = label.strip().lower()
     return _SYNONYMS.get(name, name)
 
@@ -27,3 +40,22 @@ def emotion_order(emotions: Iterable[str]) -> tuple[str, ...]:
     """Each emotion once: neutral, happy, angry, sad, fearful, then any others alphabetically."""
     present = set(emotions)
     return (*(name for name in CANONICAL if name in present), *sorted(present.difference(CANONICAL)))
+
+
+def translate(labels: Sequence[str], table: Mapping[str, str]) -> tuple[list[str], Counter[str]]:
+    """Each label's emotion by a table of a corpus's own codes, and how often each code was met without one.
+
+    A label that the table does not hold, or maps to nothing, has the empty emotion and is counted.
+    """
+    emotions = [table.get(label, "") for label in labels]
+    unmapped = Counter(label for label, emotion in zip(labels, emotions, strict=True) if not emotion)
+    return emotions, unmapped
+
+
+def listing(counts: Mapping[str, int], *, most: int = 12) -> str:
+    """Names with their counts, the commonest first, for a message: "1,849 frustrated, 107 surprised"."""
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    shown = [f"{count:,} {name}" for name, count in ordered[:most]]
+    if len(ordered) > most:
+        shown.append(f"{sum(count for _, count in ordered[most:]):,} of {len(ordered) - most} further labels")
+    return ", ".join(shown)

@@ -1,16 +1,16 @@
-"""The fixed columns of `Clips`, and the way from a user's table to them."""
+"""The fixed columns of `Clips`, and the way from a user's table or dataset to them, column by column."""
 
 import json
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from datasets import Audio, Dataset, DatasetInfo, Features, Value
+from datasets import Audio, ClassLabel, Dataset, DatasetInfo, Features, Value, concatenate_datasets
 
 from esn_interp.errors import CorpusError
 from esn_interp.speech.labels import SPLITS, emotion_name
@@ -28,6 +28,8 @@ _ARROW = pa.schema(
         for name in COLUMNS
     ]
 )
+_BATCH = 1_000
+_PLAIN = {str, int, bool, type(None)}
 
 _SEXES = {
     "female": "female",
@@ -42,16 +44,31 @@ _SEXES = {
 
 def dataset_from_frame(frame: pd.DataFrame, *, name: str) -> Dataset:
     """Checks a table and brings it to the schema; see `Clips.from_frame`. The result is held in memory."""
-    for column in ("audio", "emotion"):
-        if column not in frame.columns:
-            found = ", ".join(map(str, frame.columns)) or "none"
-            raise CorpusError(f"corpus {name}: column {column!r} is missing; found {found}")
-    if len(frame) == 0:
-        raise CorpusError(f"corpus {name}: holds no clips")
-    records = [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
-    rows = [_row(record, number, name) for number, record in enumerate(records, start=1)]
-    _name_clips(rows, name)
-    return dataset_from_table(table_from_rows(rows))
+    columns = {str(column): frame[column].tolist() for column in frame.columns}
+    _require(columns, len(frame), name)
+    # Tables have hundreds of thousands of rows: what most cells are is seen to without a call for each.
+    audio = [
+        {"bytes": None, "path": value} if type(value) is str and value.strip() else _audio(value, row, name)
+        for row, value in enumerate(columns["audio"], start=1)
+    ]
+    texts = _texts(columns, [value["path"] for value in audio], name)
+    return dataset_from_table(pa.table({**texts, "audio": pa.array(audio, _ARROW.field("audio").type)}))
+
+
+def dataset_from_dataset(dataset: Dataset, *, name: str) -> Dataset:
+    """The same for a `datasets.Dataset`, whose audio stays where it is: on disk, if it is there."""
+    _require(dict.fromkeys(dataset.column_names), len(dataset), name)
+    audio = dataset.select_columns(["audio"]).cast_column("audio", Audio(decode=False))
+    paths = _paths(audio, name)
+    columns: dict[str, list[Any]] = {}
+    for column in dataset.column_names:
+        if column != "audio":
+            values = column_values(dataset, column)
+            feature = dataset.features[column]
+            known = feature.names if isinstance(feature, ClassLabel) else None
+            columns[column] = values if known is None else [None if v is None else known[v] for v in values]
+    table = pa.table(_texts(columns, paths, name))
+    return concatenate_datasets([audio, Dataset(table)], axis=1).select_columns(list(COLUMNS))
 
 
 def table_from_rows(rows: list[dict[str, Any]]) -> Any:
@@ -65,28 +82,48 @@ def dataset_from_table(table: Any) -> Dataset:
     return Dataset(rows, info=DatasetInfo(features=FEATURES))
 
 
-def _row(record: Mapping[str, Any], number: int, name: str) -> dict[str, Any]:
-    where = f"corpus {name}, row {number}"
-    texts = {column: _text(record.get(column)) for column in _TEXT}
-    if not texts["emotion"]:
-        raise CorpusError(f"{where}: no emotion")
-    texts["emotion"] = emotion_name(texts["emotion"])
-    texts["corpus"] = texts["corpus"] or name
-    sex = _SEXES.get(texts["sex"].lower())
-    if sex is None:
-        raise CorpusError(f"{where}: sex {texts['sex']!r} is none of female, male or empty")
-    if texts["split"] not in ("", *SPLITS):
-        raise CorpusError(f"{where}: split {texts['split']!r} is none of {', '.join(SPLITS)} or empty")
-    return {
-        "id": _text(record.get("id")),
-        "audio": _audio(record["audio"], where),
-        **texts,
-        "sex": sex,
-        "extras": _extras(record),
-    }
+def column_values(dataset: Dataset, column: str) -> list[Any]:
+    """One column as a list, read at once: a dataset that is iterated over makes each row of its own."""
+    table: Any = dataset.select_columns([column]).with_format("arrow")[:]
+    return table.column(column).to_pylist()
 
 
-def _audio(value: Any, where: str) -> dict[str, Any]:
+def _require(columns: Mapping[str, Any], rows: int, name: str) -> None:
+    for column in ("audio", "emotion"):
+        if column not in columns:
+            found = ", ".join(columns) or "none"
+            raise CorpusError(f"corpus {name}: column {column!r} is missing; found {found}")
+    if not rows:
+        raise CorpusError(f"corpus {name}: holds no clips")
+
+
+def _texts(
+    columns: Mapping[str, Sequence[Any]], paths: Sequence[str | None], name: str
+) -> dict[str, list[str]]:
+    """Every column of the schema but the audio, from columns of any kind."""
+    rows = len(paths)
+    texts = {column: _column(columns.get(column), rows) for column in ("id", *_TEXT)}
+    for row, emotion in enumerate(texts["emotion"], start=1):
+        if not emotion:
+            raise CorpusError(f"corpus {name}, row {row}: no emotion")
+    spelt = {label: emotion_name(label) for label in set(texts["emotion"])}
+    texts["emotion"] = [spelt[label] for label in texts["emotion"]]
+    texts["corpus"] = [corpus or name for corpus in texts["corpus"]]
+    for row, sex in enumerate(texts["sex"], start=1):
+        if sex.lower() not in _SEXES:
+            raise CorpusError(f"corpus {name}, row {row}: sex {sex!r} is none of female, male or empty")
+    texts["sex"] = [_SEXES[sex.lower()] for sex in texts["sex"]]
+    for row, split in enumerate(texts["split"], start=1):
+        if split not in ("", *SPLITS):
+            raise CorpusError(
+                f"corpus {name}, row {row}: split {split!r} is none of {', '.join(SPLITS)} or empty"
+            )
+    texts["id"] = _ids(texts["id"], paths, name)
+    texts["extras"] = _extras(columns, rows)
+    return texts
+
+
+def _audio(value: Any, row: int, name: str) -> dict[str, Any]:
     if isinstance(value, str | Path) and str(value).strip():
         return {"bytes": None, "path": str(value)}
     if isinstance(value, bytes):
@@ -95,7 +132,30 @@ def _audio(value: Any, where: str) -> dict[str, Any]:
         data, path = value.get("bytes"), value.get("path")
         if data is not None or path:
             return {"bytes": data, "path": None if path is None else str(path)}
-    raise CorpusError(f"{where}: no audio; expected a path, bytes or a mapping with 'bytes' or 'path'")
+    raise CorpusError(
+        f"corpus {name}, row {row}: no audio; expected a path, bytes or a mapping with 'bytes' or 'path'"
+    )
+
+
+def _paths(audio: Dataset, name: str) -> list[str | None]:
+    """Where the clips of a dataset lie, as far as it says; their bytes are passed over batch by batch."""
+    paths: list[str | None] = []
+    batches: Any = audio.with_format("arrow").iter(_BATCH)
+    for batch in batches:
+        stored = batch["audio"].combine_chunks()
+        known = stored.field("path").to_pylist()
+        held = stored.field("bytes").is_valid().to_pylist()
+        for path, held_here in zip(known, held, strict=True):
+            if not path and not held_here:
+                raise CorpusError(f"corpus {name}, row {len(paths) + 1}: no audio, neither bytes nor a path")
+            paths.append(path)
+    return paths
+
+
+def _column(values: Sequence[Any] | None, rows: int) -> list[str]:
+    if values is None:
+        return [""] * rows
+    return [value.strip() if type(value) is str else _text(value) for value in values]
 
 
 def _text(value: Any) -> str:
@@ -103,15 +163,29 @@ def _text(value: Any) -> str:
     return "" if missing else str(value).strip()
 
 
-def _extras(record: Mapping[str, Any]) -> str:
-    given = record.get("extras")
-    extras: dict[str, Any] = {}
-    if isinstance(given, Mapping):
-        extras.update({str(key): value for key, value in given.items()})
-    elif isinstance(given, str) and given:
-        extras.update(json.loads(given))
-    extras.update({key: value for key, value in record.items() if key not in COLUMNS})
-    return json.dumps({key: _plain(value) for key, value in extras.items()}, ensure_ascii=False)
+def _extras(columns: Mapping[str, Sequence[Any]], rows: int) -> list[str]:
+    """What the schema has no column for, as JSON; a column `extras` holds mappings, or JSON of them."""
+    further = {name: values for name, values in columns.items() if name not in COLUMNS}
+    given = columns.get("extras")
+    texts: list[str] = []
+    for row in range(rows):
+        extras = {} if given is None else _given(given[row])
+        extras |= {name: values[row] for name, values in further.items()}
+        plain = {key: v if type(v) in _PLAIN else _plain(v) for key, v in extras.items()}
+        texts.append(json.dumps(plain, ensure_ascii=False))
+    return texts
+
+
+def _given(value: Any) -> dict[str, Any]:
+    if isinstance(value, Mapping):
+        return {str(key): item for key, item in value.items()}
+    if not isinstance(value, str) or not value:
+        return {}
+    try:
+        decoded = json.loads(value)
+    except ValueError:
+        decoded = value  # a column of that name which holds plain text is worth keeping, too
+    return decoded if isinstance(decoded, dict) else {"extras": decoded}
 
 
 def _plain(value: Any) -> Any:
@@ -123,13 +197,16 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, bool | int | float | str | list | dict | None) else str(value)
 
 
-def _name_clips(rows: list[dict[str, Any]], name: str) -> None:
+def _ids(given: Sequence[str], paths: Sequence[str | None], name: str) -> list[str]:
     """Fills empty ids in: the file's stem where no other has it, else corpus and row number."""
-    stems = [Path(row["audio"]["path"]).stem if row["audio"]["path"] else "" for row in rows]
-    single = {stem for stem, count in Counter(stems).items() if stem and count == 1}
+    # As `Path.stem` has them.
+    files = [path.rsplit("/", 1)[-1] if path else "" for path in paths]
+    stems = [file.rpartition(".")[0] or file for file in files]
+    counts = Counter(stems)
     seen: dict[str, int] = {}
-    for number, (row, stem) in enumerate(zip(rows, stems, strict=True), start=1):
-        row["id"] = row["id"] or (stem if stem in single else f"{name}-{number:05d}")
-        if row["id"] in seen:
-            raise CorpusError(f"corpus {name}: id {row['id']!r} is in rows {seen[row['id']]} and {number}")
-        seen[row["id"]] = number
+    for number, (own, stem) in enumerate(zip(given, stems, strict=True), start=1):
+        clip = own or (stem if stem and counts[stem] == 1 else f"{name}-{number:05d}")
+        if clip in seen:
+            raise CorpusError(f"corpus {name}: id {clip!r} is in rows {seen[clip]} and {number}")
+        seen[clip] = number
+    return list(seen)

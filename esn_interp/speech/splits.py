@@ -1,14 +1,63 @@
 """Who is for choosing settings, who for finding neurons, who for the final figures."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from esn_interp.errors import CorpusError
-from esn_interp.speech.labels import SPLITS
+from esn_interp.files import package_version, read_json, write_json
+from esn_interp.speech.labels import SPLITS, emotion_order
 
 SHARES = (0.2, 0.3, 0.5)  # validation, identification, evaluation: as in the bundled corpora
+UNITS = ("speaker", "sentence", "session", "corpus")
+LEFT_OUT = ""
+KIND, VERSION = "split", 1
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """Which clip is in which split, and how that came about; made by `Clips.assign`.
+
+    ``splits`` maps the id of every clip to validation, identification, evaluation or nothing at all.
+    """
+
+    corpus: str
+    fingerprint: str
+    by: str
+    seed: int
+    shares: tuple[float, ...]
+    identification: int | None
+    fold: str
+    splits: Mapping[str, str] = field(repr=False)
+
+    def save(self, path: str | Path) -> None:
+        """Write the assignment as JSON, to lie beside the results that rest on it."""
+        header = {"kind": KIND, "version": VERSION, "package_version": package_version()}
+        write_json(path, {**header, **asdict(self)})
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Assignment":
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        EsnError
+            When the file is missing or of another kind or version.
+        """
+        content: dict[str, Any] = read_json(path, kind=KIND, version=VERSION)
+        fields: dict[str, Any] = {name: content[name] for name in cls.__dataclass_fields__}
+        fields["shares"] = tuple(content["shares"])
+        return cls(**fields)
+
+    def counts(self) -> dict[str, int]:
+        """Clips per split."""
+        given = list(self.splits.values())
+        return {split: given.count(split) for split in SPLITS}
 
 
 def how_to_split(splits: Sequence[str], speakers: Sequence[str]) -> str:
@@ -19,15 +68,22 @@ def how_to_split(splits: Sequence[str], speakers: Sequence[str]) -> str:
     return "speaker" if len(known) >= len(SPLITS) and all(speakers) else "sentence"
 
 
-def assign_splits(frame: pd.DataFrame, *, by: str, seed: int, name: str) -> np.ndarray:
+def assign_splits(
+    frame: pd.DataFrame, *, by: str, seed: int, name: str, shares: Sequence[float] = SHARES
+) -> np.ndarray:
     """The split of every row, as an array of strings. Clips of one speaker (or sentence) stay together."""
     if by == "corpus":
-        return frame["split"].to_numpy(dtype=object)
-    named: list[str] = frame[by].tolist()
-    clips: list[str] = frame["id"].tolist()
-    units = [unit or clip for unit, clip in zip(named, clips, strict=True)]
+        splits: list[str] = frame["split"].tolist()
+        if missing := [split for split in SPLITS if split not in splits]:
+            raise CorpusError(
+                f"corpus {name}: its own splits hold no clip for {missing[0]}; split by speaker or sentence"
+            )
+        return np.array(splits, dtype=object)
+    units = units_of(frame, by, name)
     sexes: dict[str, str] = dict(zip(units, frame["sex"].tolist(), strict=True)) if by == "speaker" else {}
-    dealt = _deal(sorted(set(units)), sexes, np.random.default_rng(seed))
+    dealt = _deal(
+        sorted(set(units)), sexes, np.random.default_rng(seed), dict(zip(SPLITS, shares, strict=True))
+    )
     if len(dealt) < len(SPLITS):
         raise CorpusError(
             f"corpus {name}: {len(dealt)} {by}s cannot be divided into {', '.join(SPLITS)}; "
@@ -36,18 +92,98 @@ def assign_splits(frame: pd.DataFrame, *, by: str, seed: int, name: str) -> np.n
     return np.array([dealt[unit] for unit in units], dtype=object)
 
 
-def _deal(units: list[str], sexes: dict[str, str], rng: np.random.Generator) -> dict[str, str]:
+def assign_folds(frame: pd.DataFrame, *, folds: int | None, seed: int, name: str) -> list[np.ndarray]:
+    """The splits of every row in each of some folds; every speaker is evaluated in exactly one of them.
+
+    The other speakers of a fold are divided between validation and identification in the usual proportion.
+    """
+    units = units_of(frame, "speaker", name)
+    speakers = sorted(set(units))
+    number = min(5, len(speakers)) if folds is None else folds
+    if not 2 <= number <= len(speakers) or len(speakers) < len(SPLITS):
+        raise CorpusError(
+            f"corpus {name}: {len(speakers)} speakers cannot be cross-fitted in {number} folds; "
+            "that takes 3 speakers, and from 2 folds to as many as there are speakers"
+        )
+    sexes: dict[str, str] = dict(zip(units, frame["sex"].tolist(), strict=True))
+    evaluated = _deal(
+        speakers, sexes, np.random.default_rng(seed), {str(fold): 1 / number for fold in range(number)}
+    )
+    rest: dict[str, float] = dict(zip(SPLITS[:2], SHARES[:2], strict=True))
+    assigned: list[np.ndarray] = []
+    for fold in range(number):
+        others = [speaker for speaker in speakers if evaluated[speaker] != str(fold)]
+        if len(others) < len(rest):
+            raise CorpusError(
+                f"corpus {name}: a fold of {number} leaves {len(others)} speaker for both validation and "
+                f"identification; give folds={len(speakers)}"
+            )
+        dealt = _deal(others, sexes, np.random.default_rng((seed, fold)), rest)
+        assigned.append(np.array([dealt.get(unit, SPLITS[2]) for unit in units], dtype=object))
+    return assigned
+
+
+def at_most(
+    splits: np.ndarray, emotions: Sequence[str], *, identification: int, seed: int, name: str
+) -> np.ndarray:
+    """The splits with so many identification clips per emotion at most, drawn by the seed; others are left out."""
+    if identification < 1:
+        raise CorpusError(f"corpus {name}: {identification} identification clips per emotion; give 1 or more")
+    rng = np.random.default_rng(seed)
+    kept = splits.copy()
+    labels = np.array(emotions, dtype=object)
+    for emotion in emotion_order(emotions):
+        rows = np.flatnonzero((splits == SPLITS[1]) & (labels == emotion))
+        kept[rng.permutation(rows)[identification:]] = LEFT_OUT
+    return kept
+
+
+def units_of(frame: pd.DataFrame, by: str, name: str) -> list[str]:
+    """What is dealt out as one: the speaker, sentence or session of each clip; a clip without one is its own.
+
+    Raises
+    ------
+    CorpusError
+        When there is no such unit, or speakers or sessions are not known of every clip.
+    """
+    if by not in UNITS[:3]:
+        raise CorpusError(f"corpus {name}: cannot split by {by!r}; choose {', '.join(UNITS)}")
+    if by == "session":
+        named = [str(extras.get("session", "") or "") for extras in frame["extras"]]
+    else:
+        named = frame[by].tolist()
+    if by != "sentence" and not all(named):
+        lacking = sum(not unit for unit in named)
+        raise CorpusError(
+            f"corpus {name}: {lacking} of {len(named)} clips have no {by}, so {by}s cannot be kept apart; "
+            "split by sentence"
+        )
+    clips: list[str] = frame["id"].tolist()
+    return [unit or clip for unit, clip in zip(named, clips, strict=True)]
+
+
+def in_several_splits(splits: Sequence[str], units: Sequence[str]) -> list[str]:
+    """The speakers, or other units, with clips in more than one split."""
+    met = {(unit, split) for unit, split in zip(units, splits, strict=True) if unit and split}
+    counts = Counter(unit for unit, _ in met)
+    return sorted(unit for unit, count in counts.items() if count > 1)
+
+
+def _deal(
+    units: list[str], sexes: Mapping[str, str], rng: np.random.Generator, shares: Mapping[str, float]
+) -> dict[str, str]:
     """Deals units out, one sex after the other, always to the split that lacks most of its share."""
+    names, parts = list(shares), np.array(list(shares.values()))
     # Sorting is stable: within a sex the order stays the drawn one.
     shuffled = [units[index] for index in rng.permutation(len(units)).tolist()]
     places = sorted(range(len(units)), key=lambda place: sexes.get(shuffled[place], ""))
-    given = np.zeros(len(SPLITS))
+    given = np.zeros(len(names))
     dealt: dict[str, str] = {}
     for number, place in enumerate(places, start=1):
-        lacking = np.asarray(SHARES) * len(units) - given
+        lacking = parts * len(units) - given
         if number > len(units) - int((given == 0).sum()):
             lacking[given > 0] = -np.inf  # the last ones go where nobody is yet
-        choice = int(np.argmax(lacking / np.asarray(SHARES)))
+        choice = int(np.argmax(lacking / parts))
         given[choice] += 1
-        dealt[shuffled[place]] = SPLITS[choice]
+        dealt[shuffled[place]] = names[choice]
     return dealt

@@ -5,14 +5,13 @@ sentence a01, emotion F (Freude), take a.
 """
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from esn_interp.errors import CorpusError
 from esn_interp.speech.clips import Clips
-from esn_interp.speech.labels import emotion_name
+from esn_interp.speech.corpora.info import CorpusInfo
 
 _EMOTIONS = {
     "W": "angry",
@@ -41,11 +40,10 @@ _NAME = re.compile(r"(?P<speaker>\d\d)(?P<sentence>[ab]\d\d)(?P<emotion>[WLEAFTN
 _NAMED = {"file", "id", "speaker", "gender", "emotion", "sentence_id", "transcript", "language", "take"}
 
 
-def load_emodb(root: Path, *, emotions: Sequence[str] | None = None) -> Clips:
+def load_emodb(root: Path) -> Clips:
     """The clips under `root`: the .wav or .flac files of the release, in `root` itself, wav/ or audio/.
 
-    A metadata.csv beside them (`file`, and any further columns) adds its columns as extras. `emotions` keeps
-    some of neutral, happy, angry, sad, fearful, bored, disgusted; all by default.
+    A metadata.csv beside them (`file`, and any further columns) adds its columns as extras.
     """
     if not root.is_dir():
         raise CorpusError(
@@ -63,10 +61,8 @@ def load_emodb(root: Path, *, emotions: Sequence[str] | None = None) -> Clips:
     frame = pd.DataFrame(rows)
     if (root / "metadata.csv").is_file():
         frame = frame.merge(_extras(root / "metadata.csv"), on="id", how="left")
-    clips = Clips.from_frame(frame, name="emodb")
-    if emotions is None:
-        return clips
-    return clips.where(emotion=[emotion_name(emotion) for emotion in emotions])
+    few = f"found {len(frame):,} of the {INFO.size:,} clips of the release; the download may not be complete"
+    return Clips.from_frame(frame, name="emodb").noted(few if len(frame) < INFO.size else "")
 
 
 def _row(path: Path, match: re.Match[str]) -> dict[str, str]:
@@ -92,3 +88,22 @@ def _extras(path: Path) -> pd.DataFrame:
     extras = table[[column for column in table.columns if column not in _NAMED]].copy()
     extras["id"] = [Path(str(file)).stem for file in table["file"]]
     return extras.drop_duplicates("id")
+
+
+INFO = CorpusInfo(
+    name="emodb",
+    title="EmoDB, Berlin Database of Emotional Speech (Burkhardt et al. 2005)",
+    licence="CC0-1.0",
+    needs_root=True,
+    description="10 German actors, 10 sentences, 7 emotions, 535 clips",
+    load=load_emodb,
+    home="https://github.com/audeering/emodb",
+    download="wav.zip of the release, or the database by audb",
+    layout="wav/03a01Fa.wav and so on, in wav/, audio/ or the folder itself",
+    split="by speaker; with ten of them, cross-fitted: clips.folds()",
+    labels=_EMOTIONS,
+    counts={
+        **{"neutral": 79, "happy": 71, "angry": 127, "sad": 62, "fearful": 69},
+        **{"bored": 81, "disgusted": 46},
+    },
+)

@@ -9,6 +9,8 @@ from importlib import resources
 import pyarrow.parquet as parquet
 
 from esn_interp.speech.clips import Clips
+from esn_interp.speech.corpora.info import CorpusInfo
+from esn_interp.speech.labels import CANONICAL
 from esn_interp.speech.schema import dataset_from_table
 
 
@@ -25,3 +27,31 @@ def load_toy_phone() -> Clips:
 def _load(name: str) -> Clips:
     with (resources.files("esn_interp.speech.corpora") / "data" / f"{name}.parquet").open("rb") as file:
         return Clips(dataset_from_table(parquet.read_table(file)), name)
+
+
+INFOS = (
+    CorpusInfo(
+        name="toy-studio",
+        title="Synthesised emotional speech, studio",
+        licence="CC0-1.0",
+        needs_root=False,
+        description="20 synthetic voices, 8 sentences, 5 emotions, 800 clips; clean, mostly acted out",
+        load=load_toy_studio,
+        download="nothing: it is bundled",
+        split="its own, by speaker",
+        labels={name: name for name in CANONICAL},
+        counts=dict.fromkeys(CANONICAL, 160),
+    ),
+    CorpusInfo(
+        name="toy-phone",
+        title="Synthesised emotional speech, telephone",
+        licence="CC0-1.0",
+        needs_root=False,
+        description="20 other voices, 8 other sentences, 5 emotions, 800 clips; telephone, mostly held back",
+        load=load_toy_phone,
+        download="nothing: it is bundled",
+        split="its own, by speaker",
+        labels={name: name for name in CANONICAL},
+        counts=dict.fromkeys(CANONICAL, 160),
+    ),
+)

@@ -1,0 +1,124 @@
+"""Any `datasets.Dataset` with an Audio column: in memory, saved to disk, a parquet file, or on the hub."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from datasets import Dataset, DatasetDict, concatenate_datasets, load_dataset, load_from_disk
+from platformdirs import user_cache_dir
+
+from esn_interp.errors import CorpusError
+from esn_interp.speech.clips import Clips
+from esn_interp.speech.schema import COLUMNS, column_values
+
+
+def load_any_dataset(
+    dataset: Dataset | DatasetDict,
+    *,
+    name: str = "dataset",
+    part: str | None = None,
+    labels: Mapping[str, str] | None = None,
+    **columns: str,
+) -> Clips:
+    """Clips from a dataset with a column `audio` and one `emotion`, or with others named by `columns`.
+
+    Of several parts (train, test) `part` takes one; else all are taken, and the extras tell which. Labels of
+    a `ClassLabel` column go by their names. `labels` says which emotion a label stands for.
+    """
+    whole = _one(dataset, part, name)
+    renamed = named_columns(columns, whole.column_names, name)
+    there = {*whole.column_names, *renamed.values()}
+    if missing := [column for column in ("audio", "emotion") if column not in there]:
+        found = ", ".join(whole.column_names) or "none"
+        raise CorpusError(
+            f"corpus {name}: column {missing[0]!r} is missing; found {found}; name another by "
+            f"{missing[0]}=COLUMN"
+        )
+    whole = whole.rename_columns(renamed)
+    if labels:
+        from datasets import Value
+
+        features = whole.features["emotion"]
+        names: Sequence[str] | None = getattr(features, "names", None)
+        raw = [value if names is None else names[value] for value in column_values(whole, "emotion")]
+        mapped = [labels.get(str(value), str(value)) for value in raw]
+        whole = whole.remove_columns("emotion").add_column("emotion", mapped, feature=Value("string"))
+    return Clips.from_dataset(whole, name=name)
+
+
+def load_saved_dataset(root: Path, *, name: str | None = None, **options: Any) -> Clips:
+    """Clips from a folder that `save_to_disk` wrote; its audio stays there, and is not copied."""
+    return load_any_dataset(load_from_disk(str(root)), name=name or root.resolve().name, **options)
+
+
+def load_dataset_file(path: Path, *, name: str, **options: Any) -> Clips:
+    """Clips from a .parquet file that holds the audio itself, as the hub has it."""
+    cache = str(Path(user_cache_dir("esn_interp")) / "datasets")
+    try:
+        dataset = load_dataset("parquet", data_files=str(path), split="train", cache_dir=cache)
+    except (ValueError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise CorpusError(f"corpus {name}: {path} cannot be read as a table ({reason})") from error
+    assert isinstance(dataset, Dataset)
+    return load_any_dataset(dataset, name=name, **options)
+
+
+def load_hub_dataset(
+    repository: str, *, config: str | None = None, name: str | None = None, **options: Any
+) -> Clips:
+    """Clips from a dataset on the Hugging Face hub, such as "owner/corpus"."""
+    try:
+        dataset: Any = load_dataset(repository, config)
+    except Exception as error:  # the hub's client raises what its network libraries do, of all kinds
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise CorpusError(
+            f"corpus {repository}: there is no such file or folder, and it could not be had from the hub ({reason})"
+        ) from error
+    return load_any_dataset(dataset, name=name or repository.split("/")[-1], **options)
+
+
+def named_columns(columns: Mapping[str, str], found: Sequence[str], name: str) -> dict[str, str]:
+    """What is to be renamed to what, for columns that the user named.
+
+    Raises
+    ------
+    CorpusError
+        When an option is no column of ours, or names a column that is not there.
+    """
+    renamed: dict[str, str] = {}
+    for ours, theirs in columns.items():
+        if ours not in COLUMNS:
+            raise CorpusError(f"corpus {name}: unknown option {ours!r}; columns are {', '.join(COLUMNS)}")
+        if theirs not in found:
+            raise CorpusError(
+                f"corpus {name}: there is no column {theirs!r} to take {ours} from; found {', '.join(found)}"
+            )
+        if theirs != ours:
+            renamed[theirs] = ours
+    if clash := [ours for ours in renamed.values() if ours in found and ours not in renamed]:
+        # The column that has the name already would be there twice; the user's word counts.
+        raise CorpusError(
+            f"corpus {name}: column {clash[0]!r} is there already, and {columns[clash[0]]!r} is to be called so; "
+            "rename or drop one of them"
+        )
+    return renamed
+
+
+def relabel(frame: pd.DataFrame, labels: Mapping[str, str] | None) -> pd.DataFrame:
+    """The table with its emotions called as the user says; labels without an entry stay as they are."""
+    if not labels:
+        return frame
+    return frame.assign(emotion=frame["emotion"].map(lambda value: labels.get(str(value), value)))
+
+
+def _one(dataset: Dataset | DatasetDict, part: str | None, name: str) -> Dataset:
+    if isinstance(dataset, Dataset):
+        return dataset
+    parts = {str(key): value for key, value in dataset.items()}
+    if part is not None:
+        if part not in parts:
+            raise CorpusError(f"corpus {name}: there is no part {part!r}; there are {', '.join(parts)}")
+        return parts[part]
+    told = [value.add_column("part", [key] * len(value)) for key, value in parts.items()]
+    return concatenate_datasets(told)

@@ -1,0 +1,69 @@
+"""SAVEE: S. Haq and P. J. B. Jackson, AVSP 2009. DC/a01: speaker, emotion, number of the sentence."""
+
+import re
+from pathlib import Path
+
+import pandas as pd
+
+from esn_interp.speech.clips import Clips
+from esn_interp.speech.corpora.info import CorpusInfo
+from esn_interp.speech.corpora.release import labelled, named_files
+
+_LABELS = {
+    **{"a": "angry", "d": "disgusted", "f": "fearful", "h": "happy"},
+    **{"n": "neutral", "sa": "sad", "su": "surprised"},
+}
+_SPEAKERS = ("DC", "JE", "JK", "KL")
+_NAME = re.compile(r"(?:(?P<speaker>DC|JE|JK|KL)_)?(?P<label>sa|su|[adfhn])(?P<number>\d\d)")
+
+
+def load_savee(root: Path) -> Clips:
+    """The clips under `root`: AudioData/DC/a01.wav, or DC_a01.wav where speakers have no folders.
+
+    Sentences are named by emotion and number; their texts are in the release's documents, not beside the
+    audio, so transcripts stay empty.
+    """
+    found, notes = named_files(root, _NAME, corpus="savee", example="AudioData/DC/a01.wav", key=_id)
+    rows = [_row(clip, path, match) for clip, (path, match) in found.items()]
+    return labelled(
+        pd.DataFrame([row for row in rows if row["speaker"]]),
+        corpus="savee",
+        labels=_LABELS,
+        notes=notes,
+        whole=INFO.size,
+    )
+
+
+def _id(path: Path, match: re.Match[str]) -> str:
+    speaker = match["speaker"] or (path.parent.name if path.parent.name in _SPEAKERS else "")
+    return f"{speaker}_{match['label']}{match['number']}"
+
+
+def _row(clip: str, path: Path, match: re.Match[str]) -> dict[str, str]:
+    return {
+        "id": clip,
+        "audio": str(path),
+        "label": match["label"],
+        "speaker": clip.split("_")[0],
+        "sex": "male",
+        "sentence": match["label"] + match["number"],
+        "language": "en",
+    }
+
+
+INFO = CorpusInfo(
+    name="savee",
+    title="SAVEE (Haq and Jackson 2009)",
+    licence="own licence, for research, on registration",
+    needs_root=True,
+    description="4 men, British English, 7 emotions, 480 clips",
+    load=load_savee,
+    home="http://kahlan.eps.surrey.ac.uk/savee/",
+    download="AudioData.zip, after registration",
+    layout="AudioData/DC/, JE/, JK/ and KL/ with .wav files, or DC_a01.wav in one folder",
+    labels=_LABELS,
+    counts={
+        **{"neutral": 120, "happy": 60, "angry": 60, "sad": 60, "fearful": 60},
+        **{"disgusted": 60, "surprised": 60},
+    },
+)
