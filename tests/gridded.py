@@ -48,7 +48,10 @@ def planted_world(monkeypatch: Any) -> None:
     listener = StudiedListener()
     monkeypatch.setattr(StudiedModel, "lm", property(lambda self: listener))
     monkeypatch.setattr(StudiedModel, "identity", "planted")
-    monkeypatch.setattr(grid_module, "corpus", lambda name, root=None, **options: CORPORA[name])
+    def corpus(name: str, root: object = None, emotions: Any = None) -> Clips:
+        return CORPORA[name] if emotions is None else CORPORA[name].choose(emotions)
+
+    monkeypatch.setattr(grid_module, "corpus", corpus)
 
 
 def run(folder: Path, told: list[str] | None = None, **changed: Any) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from esn_interp.cli import (
 )
 from esn_interp.cli.corpus_choice import takes_corpus
 from esn_interp.cli.guard import Guard
+from esn_interp.cli.model_choice import takes_model
 
 app = typer.Typer(
     name="esn",
@@ -51,7 +52,7 @@ app.command("models")(catalogue.models)
 app.command("corpora")(corpora.corpora)
 for registered in app.registered_commands:
     if registered.callback is not None:
-        registered.callback = takes_corpus(registered.callback)
+        registered.callback = takes_model(takes_corpus(registered.callback))
 
 
 def main() -> None:

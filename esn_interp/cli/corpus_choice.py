@@ -1,15 +1,13 @@
 """What every command that takes a corpus can be told about it; declared once, and given to all of them."""
 
-import functools
-import inspect
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
 
+from esn_interp.cli.further_options import with_options
 from esn_interp.errors import CorpusError
 
 Emotions = Annotated[
@@ -95,38 +93,14 @@ def chosen() -> CorpusChoice:
 
 def takes_corpus(command: Callable[..., None]) -> Callable[..., None]:
     """The command, with the options of this page if it takes a corpus; else the very same command."""
-    signature = inspect.signature(command)
-    if not {"corpus", "corpora"} & set(signature.parameters):
-        return command
-
-    # A command that means something else by one of the names keeps it.
-    declared = {name: kind for name, kind in _DECLARED.items() if name not in signature.parameters}
-
-    @functools.wraps(command)
-    def told(**given: Any) -> None:
-        told_of = {name: given.pop(name) for name in declared}
-        with _telling(CorpusChoice(**told_of, quiet=bool(given.get("quiet")))):
-            command(**given)
-
-    parameters = list(signature.parameters.values())
-    place = next((n for n, parameter in enumerate(parameters) if parameter.name == "split"), len(parameters))
-    further = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
-        for name, kind in declared.items()
-    ]
-    by_name = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
-    told.__signature__ = signature.replace(parameters=[*by_name[:place], *further, *by_name[place:]])  # pyright: ignore[reportAttributeAccessIssue]
-    told.__annotations__ = {**command.__annotations__, **declared}
-    return told
-
-
-@contextmanager
-def _telling(choice: CorpusChoice) -> Generator[None]:
-    token = _CHOSEN.set(choice)
-    try:
-        yield
-    finally:
-        _CHOSEN.reset(token)
+    return with_options(
+        command,
+        _DECLARED,
+        among={"corpus", "corpora"},
+        before="split",
+        chosen=_CHOSEN,
+        choice=lambda told, given: CorpusChoice(**told, quiet=bool(given.get("quiet"))),
+    )
 
 
 def _option(text: str) -> tuple[str, Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from esn_interp.cli.corpus_choice import chosen
+from esn_interp.cli.model_choice import chosen_model
 from esn_interp.errors import CorpusError, EsnError, ModelError
 
 if TYPE_CHECKING:
@@ -201,7 +202,7 @@ def load_model(name: str, *, progress: bool, trust_remote_code: bool = False) ->
         transformers_logging.enable_progress_bar()
     else:
         transformers_logging.disable_progress_bar()
-    return load(name, trust_remote_code=trust_remote_code)
+    return load(name, trust_remote_code=trust_remote_code, **chosen_model().options)
 
 
 def clips_of(corpus: str, root: Path | None, *, split: Split, limit: int | None, seed: int) -> "Clips":

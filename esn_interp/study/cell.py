@@ -9,6 +9,7 @@ from jaxtyping import Float64, Int64
 
 from esn_interp.analysis.ablation import ablation
 from esn_interp.analysis.ablation_result import Ablation
+from esn_interp.analysis.corpus_check import CorpusCheck, check_corpus
 from esn_interp.analysis.dose import DoseResponse, dose_response
 from esn_interp.analysis.layers import LayerProfile, layer_profile
 from esn_interp.analysis.result import Result
@@ -92,6 +93,20 @@ class Cell:
     def evaluation(self) -> Clips:
         """What effects are measured on, once."""
         return self.splits[2]
+
+    @cached_property
+    def check(self) -> CorpusCheck:
+        """Whether the clips can be trusted: audio, leaks between the sets, balance, confounding."""
+        about = {"corpus": self.clips.name, "clips": self.clips.fingerprint, "split": self.corpus.split}
+        key = digest({**about, "seed": self.seed})
+        split = {name: value for name, value in self.corpus.split.items() if name in ("by", "identification")}
+
+        def make() -> CorpusCheck:
+            check = check_corpus(self.clips, seed=self.seed, progress=self.progress, **split)
+            check.require()
+            return check
+
+        return self.store.fetch("check", key, make, CorpusCheck.load)
 
     @cached_property
     def baseline(self) -> Baseline:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from esn_interp.errors import EsnError
 from esn_interp.neurons.selectors import SELECTORS
 
-STAGES = ("baseline", "collect", "select", "ablate", "dose", "layers", "overlap", "transfer", "report")
+STAGES = ("check", "baseline", "collect", "select", "ablate", "dose", "layers", "overlap", "transfer", "report")
 """What a study does, in order."""
 
 Fraction = Annotated[float, Field(gt=0, le=1)]
@@ -50,14 +50,15 @@ class ModelSpec(_Strict):
 class CorpusSpec(_Strict):
     """A corpus to study; written as a name alone, or with its place and what is taken of it.
 
-    ``options`` go to the corpus itself, ``split`` to `Clips.split`. ``filter`` is the success filter of the
+    ``emotions`` are the classes, or a convention that the corpus knows by name, such as ``4-class``. ``options`` go to
+    the corpus itself, ``split`` to `Clips.split`. ``filter`` is the success filter of the
     selection: ``correct``, or ``none`` for a model that gets too few clips of the corpus right.
     """
 
     corpus: str
     name: str = ""
     root: Path | None = None
-    emotions: tuple[str, ...] | None = None
+    emotions: tuple[str, ...] | str | None = None
     limit: Annotated[int, Field(ge=1)] | None = None
     filter: Literal["correct", "none"] = "correct"
     split: dict[str, Any] = {}
@@ -80,7 +81,7 @@ class StudyConfig(_Strict):
     name: str
     models: Annotated[tuple[ModelSpec, ...], Field(min_length=1)]
     corpora: Annotated[tuple[CorpusSpec, ...], Field(min_length=1)]
-    emotions: tuple[str, ...] | None = None
+    emotions: tuple[str, ...] | str | None = None
     selectors: Annotated[tuple[str, ...], Field(min_length=1)] = ("lap", "lape", "mad", "cas")
     tops: Annotated[tuple[Fraction, ...], Field(min_length=1)] = (0.005, 0.01, 0.02, 0.05)
     scope: str = "all"

@@ -11,7 +11,6 @@ import yaml
 
 from esn_interp.analysis.overlap import Overlap, overlap
 from esn_interp.analysis.transfer import Transfer, transfer
-from esn_interp.errors import EsnError
 from esn_interp.files import write_atomic, write_json
 from esn_interp.report.grid import build_grid_report
 from esn_interp.speech.clips import Clips
@@ -223,17 +222,9 @@ def run_grid(
     return content
 
 
-def load_clips(spec: CorpusSpec, emotions: Sequence[str] | None) -> Clips:
+def load_clips(spec: CorpusSpec, emotions: Sequence[str] | str | None) -> Clips:
     """The clips of a corpus, of the emotions that the study is about."""
-    options: dict[str, Any] = dict(spec.options)
-    clips = corpus(spec.corpus, root=spec.root, **options)
-    wanted = spec.emotions or emotions
-    if wanted is not None:
-        kept = [row for row, emotion in enumerate(clips.column("emotion")) if emotion in wanted]
-        if not kept:
-            raise EsnError(f"corpus {spec.title}: none of its emotions ({', '.join(clips.emotions)}) is asked for")
-        clips = clips.take(kept)
-    return clips
+    return corpus(spec.corpus, root=spec.root, emotions=spec.emotions or emotions, **spec.options)
 
 
 def _write(file: Path, text: str) -> None:

@@ -51,6 +51,8 @@ def _cell(grid: "Grid", cell: "Cell") -> dict[str, Any]:
         },
     }
     does = grid.config.does
+    if does("check") and (check := _kept(lambda: cell.check)):
+        parts["check"] = list(check.notes)
     if does("baseline") and (baseline := _kept(lambda: cell.baseline)):
         parts["baseline"] = {
             "uar": interval(baseline.uar),
