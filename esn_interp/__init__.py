@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from esn_interp.interventions.edits import deactivate, floor, mean_ablate, resample_ablate, shift, steer
     from esn_interp.models.audio_lm import AudioLM
     from esn_interp.models.edits import Edit
-    from esn_interp.models.families import FAMILIES, Processor
+    from esn_interp.models.families import FAMILIES, Processor, Spoken
     from esn_interp.models.gate_activations import GateActivations
     from esn_interp.models.loading import load
     from esn_interp.neurons.neuron_set import NeuronSet
@@ -43,7 +43,7 @@ _HOMES = {
     "interventions.edits": ("deactivate", "floor", "mean_ablate", "resample_ablate", "shift", "steer"),
     "models.audio_lm": ("AudioLM",),
     "models.edits": ("Edit",),
-    "models.families": ("FAMILIES", "Processor"),
+    "models.families": ("FAMILIES", "Processor", "Spoken"),
     "models.gate_activations": ("GateActivations",),
     "models.loading": ("load",),
     "neurons.neuron_set": ("NeuronSet",),
@@ -80,6 +80,7 @@ __all__ = [
     "Predictions",
     "Processor",
     "Recognition",
+    "Spoken",
     "StatisticsError",
     "ablation",
     "collect",
