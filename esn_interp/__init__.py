@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from esn_interp.interventions.injection import mix, two_pass, union
     from esn_interp.models.audio_lm import AudioLM
     from esn_interp.models.edits import Edit
-    from esn_interp.models.families import FAMILIES, Processor
+    from esn_interp.models.families import FAMILIES, Processor, Spoken
     from esn_interp.models.gate_activations import GateActivations
     from esn_interp.models.loading import load
     from esn_interp.neurons.neuron_set import NeuronSet
@@ -76,7 +76,7 @@ _HOMES = {
     "interventions.injection": ("mix", "two_pass", "union"),
     "models.audio_lm": ("AudioLM",),
     "models.edits": ("Edit",),
-    "models.families": ("FAMILIES", "Processor"),
+    "models.families": ("FAMILIES", "Processor", "Spoken"),
     "models.gate_activations": ("GateActivations",),
     "models.loading": ("load",),
     "neurons.neuron_set": ("NeuronSet",),
@@ -125,6 +125,7 @@ __all__ = [
     "Redundancy",
     "SelectorComparison",
     "SideEffects",
+    "Spoken",
     "StatisticsError",
     "Transfer",
     "ablation",

@@ -22,11 +22,11 @@ def ran(*words: str | Path) -> Outcome:
     return outcome
 
 
-@pytest.mark.parametrize("family", ["audio-flamingo-3", "qwen2-audio", "voxtral"])
+@pytest.mark.parametrize("family", ["audio-flamingo-3", "qwen2-audio", "voxtral", "kimi-audio", "minicpm-o"])
 def test_a_study_from_the_command_line(tmp_path, clips, family):
     model = BUILDERS[family](tmp_path / "model")
     stats, neurons = tmp_path / "stats.safetensors", tmp_path / "neurons.safetensors"
-    heard = ("--model", model, "--corpus", clips, "--split", "all")
+    heard = ("--model", model, "--trust-remote-code", "--corpus", clips, "--split", "all")
     ran("collect", *heard, "--out", stats)
     ran("select", stats, "--selector", "mad", "--top", "0.1", "--filter", "none", "--out", neurons)
     ran("ablate", *heard, "--neurons", neurons, "--draws", "1", "--out", tmp_path / "ablation.json")

@@ -3,7 +3,7 @@
 from typing import Any
 
 from esn_interp.models.families.audio_flamingo_3 import AudioFlamingo3
-from esn_interp.models.families.base import Family, Inputs, Processor
+from esn_interp.models.families.base import Family, Inputs, Processor, Spoken
 from esn_interp.models.families.csm import Csm
 from esn_interp.models.families.gemma import Gemma3n, Gemma4
 from esn_interp.models.families.glm_asr import GlmAsr
@@ -49,4 +49,4 @@ def family_of(config: Any, *, gates: str | None = None) -> Family:
     return known[0] if known and gates is None else ByStructure(gates)
 
 
-__all__ = ["FAMILIES", "ByStructure", "Family", "Inputs", "Processor", "family_of"]
+__all__ = ["FAMILIES", "ByStructure", "Family", "Inputs", "Processor", "Spoken", "family_of"]

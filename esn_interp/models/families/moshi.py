@@ -49,8 +49,10 @@ class Moshi(Family):
         tokenizer = AutoTokenizer.from_pretrained(str(path))
         return model, Processor(tokenizer, AutoFeatureExtractor.from_pretrained(str(path)))
 
-    def default_config(self) -> Any:
-        return MoshiConfig(audio_vocab_size=2048)
+    def _skeleton(self) -> nn.Module:
+        # The Auto classes know the decoder by itself, which neither hears nor speaks.
+        with torch.device("meta"):
+            return MoshiForConditionalGeneration(MoshiConfig(audio_vocab_size=2048))
 
     def audio_token_id(self, model: nn.Module, processor: Any) -> int:
         return processor.tokenizer.pad_token_id  # what Moshi writes while it listens
