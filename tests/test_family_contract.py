@@ -20,7 +20,7 @@ from esn_interp.errors import EditError
 from esn_interp.models.audio_lm import AudioLM
 from esn_interp.models.edits import Edit
 from esn_interp.models.families import FAMILIES
-from esn_interp.models.families.base import PER_TOKEN
+from esn_interp.models.families.inputs import PER_TOKEN
 from esn_interp.models.loading import load
 from esn_interp.speech.clips import Clips
 from esn_interp.tasks.collection import collect

@@ -21,7 +21,7 @@ from esn_interp.errors import EditError, ModelError
 from esn_interp.models.audio_lm import AudioLM
 from esn_interp.models.edits import Edit
 from esn_interp.models.families import FAMILIES
-from esn_interp.models.families.base import Spoken
+from esn_interp.models.families.inputs import Spoken
 from esn_interp.models.loading import load
 
 (CLIP,) = noise(0.7)

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from esn_interp.models.families.base import PER_TOKEN, Inputs
+from esn_interp.models.families.inputs import PER_TOKEN, Inputs
 
 # What a decoder may be given for every token of the prompt beside its embeddings; anything else can't be continued.
 _KNOWN = {"inputs_embeds", "attention_mask", "position_ids", "past_key_values", "use_cache", "cache_position"}

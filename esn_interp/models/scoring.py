@@ -11,7 +11,8 @@ from transformers import PreTrainedTokenizerBase
 
 from esn_interp.models.continuation import append_token, can_continue, continued
 from esn_interp.models.edits import SCOPE_CODES
-from esn_interp.models.families.base import Family, Inputs
+from esn_interp.models.families.base import Family
+from esn_interp.models.families.inputs import Inputs
 from esn_interp.models.gate_view import Tap
 from esn_interp.models.labels import label_tokens, sequence_log_probs, token_log_probs
 

@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerBase
 
 from esn_interp.errors import ModelError
 from esn_interp.models.edits import SCOPE_CODES
-from esn_interp.models.families.base import Inputs
+from esn_interp.models.families.inputs import Inputs
 
 
 def text_log_probs(

@@ -3,12 +3,13 @@
 from typing import Any
 
 from esn_interp.models.families.audio_flamingo_3 import AudioFlamingo3
-from esn_interp.models.families.base import Family, Inputs, Processor, Spoken
+from esn_interp.models.families.base import Family
 from esn_interp.models.families.csm import Csm
 from esn_interp.models.families.gemma import Gemma3n, Gemma4
 from esn_interp.models.families.glm_asr import GlmAsr
 from esn_interp.models.families.granite_speech import GraniteSpeech
 from esn_interp.models.families.higgs_audio import HiggsAudio
+from esn_interp.models.families.inputs import Inputs, Processor, Spoken
 from esn_interp.models.families.kimi_audio import KimiAudio
 from esn_interp.models.families.minicpm_o import MiniCPMO
 from esn_interp.models.families.moshi import Moshi
@@ -43,10 +44,10 @@ FAMILIES: tuple[Family, ...] = (
 def family_of(config: Any, *, gates: str | None = None) -> Family:
     """The family of a model with this configuration; one that goes by structure where there is none.
 
-    ``gates`` points at the gates by hand, such as ``"model.layers[*].mlp.act_fn"``, and overrules the family.
+    ``gates`` points at the gates by hand, such as ``"model.layers[*].mlp.act_fn"``, where a search can't find them.
     """
     known = [family for family in FAMILIES if family.knows(config)]
-    return known[0] if known and gates is None else ByStructure(gates)
+    return known[0] if known else ByStructure(gates)
 
 
 __all__ = ["FAMILIES", "ByStructure", "Family", "Inputs", "Processor", "Spoken", "family_of"]

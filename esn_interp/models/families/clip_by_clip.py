@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from esn_interp.errors import ModelError
-from esn_interp.models.families.base import Family, Inputs
+from esn_interp.models.families.base import Family
+from esn_interp.models.families.inputs import Inputs
 
 
 class ClipByClip(Family):

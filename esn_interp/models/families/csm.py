@@ -11,7 +11,8 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from esn_interp.models.families.base import THINKER, Family, Inputs, Processor, Spoken, resampled
+from esn_interp.models.families.base import THINKER, Family
+from esn_interp.models.families.inputs import Inputs, Processor, Spoken, resampled
 
 _FRAMES_PER_SECOND = 12.5
 

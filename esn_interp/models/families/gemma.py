@@ -17,15 +17,8 @@ from torch import Tensor, nn
 from transformers import AutoFeatureExtractor, AutoModel, AutoTokenizer, PreTrainedModel
 from transformers.utils.import_utils import is_timm_available
 
-from esn_interp.models.families.base import (
-    THINKER,
-    Family,
-    Inputs,
-    Processor,
-    load_auto,
-    messages,
-    require_template,
-)
+from esn_interp.models.families.base import THINKER, Family, load_auto
+from esn_interp.models.families.inputs import Inputs, Processor, messages, require_template
 
 
 class _Gemma(Family):
@@ -150,7 +143,6 @@ class Gemma3n(_Gemma):
 
 class _NoImages(PreTrainedModel):
     """In the place of Gemma 3n's image encoder, which comes from timm."""
-
 
     def __init__(self, config: Any) -> None:
         super().__init__(config)

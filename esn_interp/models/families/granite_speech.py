@@ -16,8 +16,9 @@ from transformers import AutoTokenizer, FeatureExtractionMixin
 from transformers.audio_utils import mel_filter_bank
 
 from esn_interp.errors import ModelError
-from esn_interp.models.families.base import THINKER, Processor, load_auto, require_template
+from esn_interp.models.families.base import THINKER, load_auto
 from esn_interp.models.families.encoded_alone import FRAMES, EncodedAlone
+from esn_interp.models.families.inputs import Processor, require_template
 
 _SYSTEM = (
     "Knowledge Cutoff Date: April 2024.\nToday's Date: December 19, 2024.\n"

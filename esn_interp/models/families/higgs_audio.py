@@ -17,7 +17,8 @@ from transformers import AutoFeatureExtractor, AutoProcessor, AutoTokenizer
 from transformers.utils.import_utils import is_torchaudio_available
 
 from esn_interp.errors import ModelError
-from esn_interp.models.families.base import THINKER, Family, Inputs, Processor, Spoken, require_template
+from esn_interp.models.families.base import THINKER, Family
+from esn_interp.models.families.inputs import Inputs, Processor, Spoken, require_template
 
 _FRAMES_PER_SECOND = 25
 _SYSTEM = "Generate audio following instruction."

@@ -24,8 +24,9 @@ from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedToken
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from esn_interp.errors import ModelError
-from esn_interp.models.families.base import THINKER, Inputs, Processor, Spoken
+from esn_interp.models.families.base import THINKER
 from esn_interp.models.families.clip_by_clip import ClipByClip
+from esn_interp.models.families.inputs import Inputs, Processor, Spoken
 from esn_interp.models.families.kimi_streams import (
     CODES_PER_SECOND,
     RATE,

@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from transformers import AutoModel, AutoProcessor
 
 from esn_interp.errors import ModelError
-from esn_interp.models.families.base import THINKER, Inputs, Processor, Spoken
+from esn_interp.models.families.base import THINKER
 from esn_interp.models.families.clip_by_clip import ClipByClip
+from esn_interp.models.families.inputs import Inputs, Processor, Spoken
 from esn_interp.models.gate_view import decoder_inputs
 
 _AUDIO = "<audio>./</audio>"

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from transformers import AutoFeatureExtractor, AutoTokenizer, MoshiConfig, MoshiForConditionalGeneration
 
 from esn_interp.errors import ModelError
-from esn_interp.models.families.base import THINKER, Family, Inputs, Processor, Spoken, resampled
+from esn_interp.models.families.base import THINKER, Family
+from esn_interp.models.families.inputs import Inputs, Processor, Spoken, resampled
 
 _FRAME = 1920  # samples
 
@@ -49,10 +50,13 @@ class Moshi(Family):
         tokenizer = AutoTokenizer.from_pretrained(str(path))
         return model, Processor(tokenizer, AutoFeatureExtractor.from_pretrained(str(path)))
 
-    def _skeleton(self) -> nn.Module:
+    def _skeleton(self, config: Any) -> nn.Module:
         # The Auto classes know the decoder by itself, which neither hears nor speaks.
         with torch.device("meta"):
-            return MoshiForConditionalGeneration(MoshiConfig(audio_vocab_size=2048))
+            return MoshiForConditionalGeneration(config)
+
+    def default_config(self) -> Any:
+        return MoshiConfig(audio_vocab_size=2048)
 
     def audio_token_id(self, model: nn.Module, processor: Any) -> int:
         return processor.tokenizer.pad_token_id  # what Moshi writes while it listens

@@ -16,8 +16,9 @@ from transformers.utils.hub import cached_file
 from transformers.utils.import_utils import is_peft_available
 
 from esn_interp.errors import ModelError
-from esn_interp.models.families.base import THINKER, Processor, load_auto
+from esn_interp.models.families.base import THINKER, load_auto
 from esn_interp.models.families.encoded_alone import FRAMES, EncodedAlone
+from esn_interp.models.families.inputs import Processor
 
 _ADAPTER = "speech-lora"
 # Any name but "speech", which transformers would look for in the names of all parameters and complain about.

@@ -20,7 +20,8 @@ from transformers import AutoFeatureExtractor, AutoTokenizer
 from transformers.utils.hub import cached_file
 
 from esn_interp.errors import ModelError
-from esn_interp.models.families.base import THINKER, Family, Inputs, Processor, Spoken, require_template
+from esn_interp.models.families.base import THINKER, Family
+from esn_interp.models.families.inputs import Inputs, Processor, Spoken, require_template
 
 RATE = 24_000
 _CODES_PER_SECOND = 50

@@ -17,7 +17,8 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from esn_interp.models.families.base import THINKER, Inputs, Processor, Spoken
+from esn_interp.models.families.base import THINKER
+from esn_interp.models.families.inputs import Inputs, Processor, Spoken
 from esn_interp.models.families.qwen2_5_omni import RATE, Qwen25Omni, spoken_or_silent
 from esn_interp.models.stacks import Stack
 

@@ -8,7 +8,8 @@ from torch import nn
 from transformers import AutoProcessor, PreTrainedTokenizerBase
 
 from esn_interp.errors import ModelError
-from esn_interp.models.families.base import PER_TOKEN, THINKER, Family, Processor, load_auto
+from esn_interp.models.families.base import THINKER, Family, load_auto
+from esn_interp.models.families.inputs import PER_TOKEN, Processor
 from esn_interp.models.stacks import Stack, hinted_stack
 
 

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from transformers import AutoFeatureExtractor, AutoTokenizer
 
 from esn_interp.errors import ModelError
-from esn_interp.models.families.base import THINKER, Family, Processor, load_auto
+from esn_interp.models.families.base import THINKER, Family, load_auto
+from esn_interp.models.families.inputs import Processor
 
 _FRAMES_PER_TOKEN = 8
 """Mel frames of an audio token: a convolution of stride 2, then four positions in one."""

@@ -1,0 +1,122 @@
+"""Processors and inputs: from waveforms and words to what a model is called with."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from scipy.signal import resample_poly
+from torch import Tensor, nn
+from transformers import PreTrainedTokenizerBase
+
+from esn_interp.errors import ModelError
+from esn_interp.speech.audio import SAMPLE_RATE
+
+PER_TOKEN = ("input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids", "audio_mask")
+"""Inputs with a value for every token of the prompt."""
+
+
+@dataclass(frozen=True)
+class Processor:
+    """Turns audio and text into a model's inputs: tokenizer, feature extractor and chat template.
+
+    ``whole`` is the model's own processor of transformers, where it has one that needs no image libraries;
+    ``audio_token_id`` is the token that stands for audio in a prompt.
+    """
+
+    tokenizer: PreTrainedTokenizerBase
+    feature_extractor: Any
+    chat_template: str = ""
+    whole: Any = None
+    audio_token_id: int = -1
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Left-padded model inputs of a batch, and where its audio tokens are.
+
+    ``tensors`` are the keyword arguments of the model's forward, ``input_ids`` and ``attention_mask`` among them.
+    """
+
+    tensors: dict[str, Tensor]
+    audio: Bool[Tensor, "clip token"]
+
+    @property
+    def scopes(self) -> Int[Tensor, "clip token"]:
+        """Scope code of each token: -1 padding, 0 audio, 1 text, 2 last (it predicts the answer)."""
+        codes = torch.where(self.audio, 0, 1)
+        codes[:, -1] = 2
+        return codes.masked_fill(self.tensors["attention_mask"] == 0, -1)
+
+
+@dataclass(frozen=True, eq=False)
+class Spoken:
+    """What a model said: its words, where it writes any, and the sound at ``sampling_rate``.
+
+    Both are empty when it said nothing.
+    """
+
+    text: str
+    waveform: Float[np.ndarray, " sample"]
+    sampling_rate: int
+
+    @classmethod
+    def of(cls, tokenizer: PreTrainedTokenizerBase, tokens: Tensor, waveform: Tensor, rate: int) -> "Spoken":
+        """From the tokens of the answer and a waveform of any leading shape."""
+        text = cast(str, tokenizer.decode(tokens, skip_special_tokens=True)).strip()
+        return cls(text, waveform.detach().reshape(-1).float().cpu().numpy(), rate)
+
+
+def resampled(waveform: Float[np.ndarray, " sample"], rate: int) -> Float[np.ndarray, " resampled"]:
+    """A waveform of ours at the rate that a codec wants."""
+    divisor = math.gcd(rate, SAMPLE_RATE)
+    return resample_poly(waveform, rate // divisor, SAMPLE_RATE // divisor).astype(np.float32)
+
+
+def messages(waveform: np.ndarray, prompt: str, *, system: str | None = None) -> list[dict[str, Any]]:
+    """The conversation in the form that transformers' chat templates read."""
+    user = [{"type": "audio", "audio": waveform}, {"type": "text", "text": prompt}]
+    before = [{"role": "system", "content": [{"type": "text", "text": system}]}] if system else []
+    return [*before, {"role": "user", "content": user}]
+
+
+def collate(singles: Sequence[Mapping[str, Tensor]], *, pad_token_id: int) -> dict[str, Tensor]:
+    """Inputs of single clips as one batch: tokens padded on the left, features on the right, windows stacked.
+
+    The last position must be the one that predicts the answer, so tokens are padded on the left. Features may have
+    several rows a clip (windows of long audio); they are stacked in the order of the clips.
+    """
+    batch: dict[str, Tensor] = {}
+    for name in singles[0]:
+        tensors = [single[name] for single in singles]
+        if name in PER_TOKEN:
+            value = pad_token_id if name == "input_ids" else 0
+            longest = max(tensor.shape[1] for tensor in tensors)
+            padded = [
+                nn.functional.pad(tensor, (longest - tensor.shape[1], 0), value=value) for tensor in tensors
+            ]
+        else:
+            sizes = [max(sizes) for sizes in zip(*(tensor.shape[1:] for tensor in tensors), strict=True)]
+            padded = [_pad_right(tensor, sizes) for tensor in tensors]
+        batch[name] = torch.cat(padded)
+    return batch
+
+
+def _pad_right(tensor: Tensor, sizes: Sequence[int]) -> Tensor:
+    if list(tensor.shape[1:]) == list(sizes):
+        return tensor
+    whole = tensor.new_zeros(tensor.shape[0], *sizes)
+    whole[(slice(None), *(slice(size) for size in tensor.shape[1:]))] = tensor
+    return whole
+
+
+def require_template(template: str | None, where: str) -> str:
+    """The chat template, or a clear refusal: without it the prompt would not be what the model was trained on."""
+    if not template:
+        raise ModelError(
+            f"{where}: no chat template (chat_template.jinja) beside the tokenizer; add the model's own"
+        )
+    return template

@@ -1,0 +1,210 @@
+"""A loaded model with its gates opened: the one traced run, and the edits that stand while it runs."""
+
+import threading
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any, Protocol, TypeVar, cast, runtime_checkable
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from esn_interp.errors import AudioError, EditError, ModelError
+from esn_interp.models.edits import Edit
+from esn_interp.models.families.base import THINKER, Family
+from esn_interp.models.families.inputs import Inputs, Processor
+from esn_interp.models.fingerprint import compute_device, weights_fingerprint
+from esn_interp.models.gate_view import GateView, Tap, traced_run, view_gates
+from esn_interp.models.stacks import Stack, hinted_stack
+from esn_interp.speech.audio import SAMPLE_RATE
+
+# Not typing.Self: the run-time type checker of the tests can't follow it.
+AnyOpened = TypeVar("AnyOpened", bound="Opened")
+
+
+@runtime_checkable
+class Neurons(Protocol):
+    """Anything that names neurons: a :class:`~esn_interp.neurons.neuron_set.NeuronSet`, most often."""
+
+    @property
+    def layer(self) -> Int[np.ndarray, " neuron"]: ...
+    @property
+    def in_layer(self) -> Int[np.ndarray, " neuron"]: ...
+
+
+class Opened:
+    """A model whose gates can be read and edited; what is asked of it is :class:`~esn_interp.AudioLM`'s.
+
+    Attributes
+    ----------
+    name
+        The name or path it was loaded by.
+    component
+        The decoder stack whose gates are meant.
+    widths
+        Gates per layer of that stack; in a mixture of experts, over all experts.
+    experts
+        Experts per layer; 0 for a layer that is not a mixture.
+    stacks
+        Every decoder stack of the model, by name.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        processor: Processor,
+        family: Family,
+        *,
+        name: str,
+        component: str = THINKER,
+        system: str | None = None,
+        gates: str | None = None,
+    ) -> None:
+        self.model = model.eval()
+        self.processor = processor
+        self.family = family
+        self.name = name
+        self.system = system
+        self.stacks: dict[str, Stack] = (
+            family.stacks(model) if gates is None else {THINKER: hinted_stack(model, gates)}
+        )
+        if component not in self.stacks:
+            raise ModelError(
+                f"{name}: no component {component!r}; {family.title} as loaded has {', '.join(self.stacks) or 'none'}"
+            )
+        self.component = component
+        self.widths: tuple[int, ...] = self.stacks[component].widths
+        self.experts: tuple[int, ...] = self.stacks[component].experts
+        self._view: GateView = view_gates(self.stacks[component])
+        self._standing: list[tuple[Edit, ...]] = []
+        self._fingerprint: str | None = None
+        # nnsight's interleaver is one per model: two threads in it at once corrupt each other's runs.
+        self._lock = threading.RLock()
+
+    @property
+    def n_layers(self) -> int:
+        return len(self.widths)
+
+    @property
+    def n_gates(self) -> int:
+        return sum(self.widths)
+
+    @property
+    def device(self) -> torch.device:
+        """Where inputs go."""
+        return compute_device(self.model)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return next(self.model.parameters()).dtype
+
+    @property
+    def fingerprint(self) -> str:
+        """A short digest of architecture and weights, by which files are matched to models."""
+        if self._fingerprint is None:
+            self._fingerprint = weights_fingerprint(self.model)
+        return self._fingerprint
+
+    @cached_property
+    def _decoder(self) -> nn.Module:
+        """The decoder whose last hidden state the head reads; searching for it takes a walk through the model."""
+        return self.family.decoder(self.model)
+
+    @contextmanager
+    def steered(
+        self: AnyOpened, neurons: Neurons | Iterable[Edit], *, alpha: float | None = None
+    ) -> Generator[AnyOpened]:
+        """Within the block, every run of this model is steered.
+
+        Parameters
+        ----------
+        neurons
+            Neurons to be multiplied by ``1 + alpha`` (``alpha=-1`` silences them), or ready-made edits.
+
+        Raises
+        ------
+        EditError
+            With neurons but no ``alpha``, with edits and an ``alpha``, or with nothing to steer.
+        """
+        self._standing.append(_as_edits(neurons, alpha))
+        try:
+            yield self
+        finally:
+            self._standing.pop()
+
+    # ---------------------------------------------------------------- running
+
+    def _require_answers(self) -> None:
+        answering = self.family.answering
+        if not answering:
+            raise ModelError(
+                f"{self.name}: {self.family.title} does not answer questions about audio ({self.family.capability})"
+            )
+        if self.component not in answering:
+            raise ModelError(
+                f"{self.name}: the {self.component} takes no part in answering, so its gates can't be read or edited"
+                f" there; load with component={answering[0]!r}"
+            )
+
+    def _inputs(self, waveforms: Sequence[Float[np.ndarray, " _sample"]], prompt: str) -> Inputs:
+        longest, limit = max(map(len, waveforms)) / SAMPLE_RATE, self.family.max_seconds
+        if limit is not None and longest > limit:
+            raise AudioError(
+                f"{self.name}: a clip of {longest:.1f} s is longer than the {limit:g} s that {self.family.title} hears;"
+                " cut it, or leave it out"
+            )
+        return self._on_device(self.family.inputs(self.processor, waveforms, prompt, system=self.system))
+
+    def _on_device(self, inputs: Inputs) -> Inputs:
+        tensors = {
+            name: tensor.to(self.device, self.dtype if tensor.is_floating_point() else None)
+            for name, tensor in inputs.tensors.items()
+        }
+        return Inputs(tensors, inputs.audio.to(self.device))
+
+    def _captured(self, inputs: Inputs) -> dict[str, Any]:
+        """The decoder's inputs: audio encoded and merged into the prompt."""
+        with self._lock, torch.no_grad():
+            return self.family.captured(self.model, inputs)
+
+    def _run(
+        self,
+        fn: Any,
+        batch: dict[str, Any],
+        scopes: Tensor,
+        edits: Sequence[Edit],
+        tap: Tap | None = None,
+        *,
+        gradients: bool = False,
+        present: frozenset[str] | None = None,
+    ) -> Any:
+        """One traced run; ``present`` are the scopes whose edits act in it, where a task takes several runs."""
+        acting = [edit for standing in self._standing for edit in standing] + list(edits)
+        if present is not None:
+            acting = [edit for edit in acting if edit.positions & present]
+        with self._lock, torch.set_grad_enabled(gradients):
+            return traced_run(
+                self._view, fn, batch, scopes=scopes, widths=self.widths, edits=acting, tap=tap
+            )
+
+
+def _as_edits(neurons: Neurons | Iterable[Edit], alpha: float | None) -> tuple[Edit, ...]:
+    if not (hasattr(neurons, "layer") and hasattr(neurons, "in_layer")):
+        if alpha is not None:
+            raise EditError("steered: alpha goes with neurons; ready-made edits carry their own gain")
+        edits = tuple(cast(Iterable[Edit], neurons))
+    else:
+        if alpha is None:
+            raise EditError(
+                "steered: say how much, for example alpha=2 (the gates are multiplied by 1 + alpha)"
+            )
+        chosen = cast(Neurons, neurons)
+        edits = tuple(
+            Edit(int(layer), np.unique(chosen.in_layer[chosen.layer == layer]), gain=1 + alpha)
+            for layer in np.unique(chosen.layer)
+        )
+    if not edits:
+        raise EditError("steered: there is nothing to steer, the set of neurons is empty")
+    return edits
