@@ -13,7 +13,7 @@ demo: $(VENV)/.ready-core  ## the whole study on the bundled model and corpora: 
 	$(BIN)/esn demo --out demo-out
 
 test: $(VENV)/.ready-test  ## every test, notebooks included
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: $(VENV)/.ready-dev  ## style, formatting of imports, types
 	$(BIN)/ruff check .

@@ -109,6 +109,20 @@ class AccessPoints(_Markdown):
         return _table(["component", "layers", "module", "gate", "shape in a trace"], rows)
 
 
+class ConfigFields(_Markdown):
+    """The settings of a study, with their defaults."""
+
+    def markdown(self) -> str:
+        from esn_interp.study.config import CorpusSpec, ModelSpec, StudyConfig
+
+        rows: list[list[str]] = []
+        for prefix, kind in (("", StudyConfig), ("models: ", ModelSpec), ("corpora: ", CorpusSpec)):
+            for name, field in kind.model_fields.items():
+                default = "" if field.is_required() else f"`{field.default}`"
+                rows.append([f"{prefix}`{name}`", default])
+        return _table(["setting", "default"], rows)
+
+
 class Corpora(_Markdown):
     """The corpora that can be loaded by name."""
 
@@ -214,6 +228,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("commands", Commands)
     app.add_directive("families", Families)
     app.add_directive("access-points", AccessPoints)
+    app.add_directive("config-fields", ConfigFields)
     app.add_directive("corpora", Corpora)
     app.add_directive("corpus-cards", CorpusCards)
     app.add_directive("public-names", PublicNames)
