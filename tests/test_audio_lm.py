@@ -4,6 +4,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from tiny import CHOICE, EMOTIONS, noise, save_tiny
 
@@ -11,6 +12,7 @@ from esn_interp.errors import EditError, ModelError
 from esn_interp.models.audio_lm import AudioLM
 from esn_interp.models.edits import Edit
 from esn_interp.models.loading import load
+from esn_interp.speech.audio import AudioWarning
 
 CLIPS = noise(0.7, 1.3, 2.6)
 EDITS = [
@@ -351,3 +353,12 @@ def test_a_loaded_model_needs_its_processor(tiny_lm):
     again = load(tiny_lm.model, processor=tiny_lm.processor, name="mine")
     encoded = tiny_lm.encode(CLIPS, CHOICE)
     assert np.array_equal(again.scores(encoded, EMOTIONS), tiny_lm.scores(encoded, EMOTIONS))
+
+
+def test_a_recording_that_is_converted_is_told_of(tiny_lm, tmp_path):
+    path = tmp_path / "stereo.wav"
+    soundfile.write(path, np.stack([noise(1.0)[0]] * 2, axis=1).repeat(2, axis=0), 32_000)
+    with pytest.warns(AudioWarning, match=r"stereo\.wav: stereo at 32000 Hz, heard as mono at 16000 Hz"):
+        tiny_lm.answer(path, CHOICE, options=EMOTIONS)
+    soundfile.write(path, noise(1.0)[0], 16_000)
+    tiny_lm.answer(path, CHOICE, options=EMOTIONS)  # warnings are errors here

@@ -1,8 +1,10 @@
 """AudioLM: an audio language model as this package sees it — ask, score, read gates, edit gates."""
 
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,7 @@ from esn_interp.models.gradients import Attributions, gate_attributions
 from esn_interp.models.opened import Opened
 from esn_interp.models.scoring import Scorer
 from esn_interp.models.text import text_log_probs
-from esn_interp.speech.audio import read_audio
+from esn_interp.speech.audio import AudioWarning, conversion, read_audio
 
 QUESTION = "How does the speaker feel?"
 """What :meth:`AudioLM.answer` asks when it is not told otherwise."""
@@ -286,6 +288,11 @@ class AudioLM(Opened):
 
 
 def _waveform(audio: Any) -> Float[np.ndarray, " sample"]:
-    return audio.waveform() if hasattr(audio, "waveform") else read_audio(audio)
+    if hasattr(audio, "waveform"):
+        return audio.waveform()
+    waveform = read_audio(audio)
+    if isinstance(audio, (str, Path)) and (note := conversion(audio)):
+        warnings.warn(note, AudioWarning, stacklevel=3)
+    return waveform
 
 

@@ -23,6 +23,22 @@ SILENCE = 1e-4  # peak below which a clip counts as silent: 80 dB below full sca
 AudioSource = str | Path | bytes | Mapping[str, Any] | np.ndarray
 
 
+class AudioWarning(UserWarning):
+    """A recording is heard otherwise than it was made."""
+
+
+def conversion(path: str | Path) -> str | None:
+    """What is done to a recording before a model hears it; None when nothing is, or its header can't be read."""
+    try:
+        info = soundfile.info(str(path))
+    except (OSError, soundfile.LibsndfileError):
+        return None
+    if info.samplerate == SAMPLE_RATE and info.channels == 1:
+        return None
+    channels = {1: "mono", 2: "stereo"}.get(info.channels, f"{info.channels} channels")
+    return f"{path}: {channels} at {info.samplerate} Hz, heard as mono at {SAMPLE_RATE} Hz"
+
+
 def read_audio(
     source: AudioSource,
     *,
