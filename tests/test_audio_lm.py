@@ -248,7 +248,7 @@ def test_steering_ends_with_its_block_even_when_it_fails(tiny_lm):
 def test_steering_multiplies_by_one_plus_alpha(tiny_lm):
     class Three:
         layer = np.array([0, 0, 2], dtype=np.int32)
-        neuron = np.array([4, 9, 1], dtype=np.int32)
+        in_layer = np.array([4, 9, 1], dtype=np.int64)
 
     encoded = tiny_lm.encode(CLIPS, CHOICE)
     edits = [Edit(0, np.array([4, 9]), gain=3.0), Edit(2, np.array([1]), gain=3.0)]

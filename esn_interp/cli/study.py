@@ -35,6 +35,9 @@ def study(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the plan: forward passes, time and memory. Run nothing.")
     ] = False,
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, help="Use this seed instead of the config's.")
+    ] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -48,6 +51,8 @@ def study(
     from esn_interp.study.config import load_config
 
     settings = load_config(config, roots=_roots(root or []))
+    if seed is not None:
+        settings = settings.model_copy(update={"seeds": (seed,)})
     if resume and not (out / "stages").is_dir():
         raise EsnError(f"{out}: there is no study to resume; leave --resume out to begin one")
     if dry_run:

@@ -73,9 +73,7 @@ def load(
             raise ModelError(f"{title}: a loaded model needs its processor beside it: load(model, processor=...)")
         family = family_of(getattr(model, "config", None), gates=gates)
         processor = family.processor(model, processor)
-        return AudioLM(
-            model, processor, family, name=name or title, component=component, system=system, gates=gates
-        )
+        return AudioLM(model, processor, family, name=name or title, component=component, system=system)
 
     asked = str(name_or_path_or_model)
     path = str(bundled_path(asked)) if asked in BUNDLED else asked
@@ -99,9 +97,7 @@ def load(
     for parameter in model.parameters():
         parameter.requires_grad_(False)
     processor = found if processor is None else family.processor(model, processor)
-    return AudioLM(
-        model, processor, family, name=name or asked, component=component, system=system, gates=gates
-    )
+    return AudioLM(model, processor, family, name=name or asked, component=component, system=system)
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ from esn_interp.models.families.base import THINKER, Family
 from esn_interp.models.families.inputs import Inputs, Processor
 from esn_interp.models.fingerprint import compute_device, weights_fingerprint
 from esn_interp.models.gate_view import GateView, Tap, traced_run, view_gates
-from esn_interp.models.stacks import Stack, hinted_stack
+from esn_interp.models.stacks import Stack
 from esn_interp.speech.audio import SAMPLE_RATE
 
 # Not typing.Self: the run-time type checker of the tests can't follow it.
@@ -60,16 +60,13 @@ class Opened:
         name: str,
         component: str = THINKER,
         system: str | None = None,
-        gates: str | None = None,
     ) -> None:
         self.model = model.eval()
         self.processor = processor
         self.family = family
         self.name = name
         self.system = system
-        self.stacks: dict[str, Stack] = (
-            family.stacks(model) if gates is None else {THINKER: hinted_stack(model, gates)}
-        )
+        self.stacks: dict[str, Stack] = family.opened(model)
         if component not in self.stacks:
             raise ModelError(
                 f"{name}: no component {component!r}; {family.title} as loaded has {', '.join(self.stacks) or 'none'}"

@@ -1,5 +1,6 @@
 """The kinds of models that can be asked about a clip, one file each."""
 
+import copy
 from typing import Any
 
 from esn_interp.models.families.audio_flamingo_3 import AudioFlamingo3
@@ -46,8 +47,9 @@ def family_of(config: Any, *, gates: str | None = None) -> Family:
 
     ``gates`` points at the gates by hand, such as ``"model.layers[*].mlp.act_fn"``, where a search can't find them.
     """
-    known = [family for family in FAMILIES if family.knows(config)]
-    return known[0] if known else ByStructure(gates)
+    family = next((copy.copy(family) for family in FAMILIES if family.knows(config)), ByStructure())
+    family.gates = gates
+    return family
 
 
 __all__ = ["FAMILIES", "ByStructure", "Family", "Inputs", "Processor", "Spoken", "family_of"]

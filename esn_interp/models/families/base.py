@@ -29,7 +29,7 @@ from esn_interp.models.families.inputs import (
     require_template,
 )
 from esn_interp.models.gate_view import decoder_inputs
-from esn_interp.models.stacks import Stack, find_stacks, no_stack
+from esn_interp.models.stacks import Stack, find_stacks, hinted_stack, no_stack
 
 AUTO_CLASSES: tuple[Any, ...] = tuple(
     getattr(transformers, name)
@@ -66,6 +66,8 @@ class Family:
     max_seconds: ClassVar[float | None] = None
     """Longest clip that the encoder takes; None where it is windowed or unlimited."""
     sampling_rate: ClassVar[int] = 16_000
+    gates: str | None = None
+    """Where the gates are, when somebody points at them: ``"model.layers[*].mlp.act_fn"``."""
     clip_by_clip: ClassVar[bool] = False
     """Whether the model writes its answers one clip at a time."""
 
@@ -246,6 +248,10 @@ class Family:
 
     # ---------------------------------------------------------------- parts
 
+    def opened(self, model: nn.Module) -> dict[str, Stack]:
+        """The decoder stacks by name, or the one whose gates were pointed at."""
+        return self.stacks(model) if self.gates is None else {THINKER: hinted_stack(model, self.gates)}
+
     def stacks(self, model: nn.Module) -> dict[str, Stack]:
         """The decoder stacks by name."""
         if not (found := find_stacks(model)):
@@ -262,7 +268,7 @@ class Family:
 
     def decoder(self, model: nn.Module) -> nn.Module:
         """The decoder whose last hidden state the head reads."""
-        return self.stacks(model)[THINKER].decoder
+        return self.opened(model)[THINKER].decoder
 
     def captured(self, model: nn.Module, inputs: Inputs) -> dict[str, Any]:
         """The decoder's inputs: audio encoded and merged into the prompt, without running the decoder."""

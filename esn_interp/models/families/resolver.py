@@ -10,22 +10,16 @@ from transformers import AutoProcessor, PreTrainedTokenizerBase
 from esn_interp.errors import ModelError
 from esn_interp.models.families.base import THINKER, Family, load_auto
 from esn_interp.models.families.inputs import PER_TOKEN, Processor
-from esn_interp.models.stacks import Stack, hinted_stack
+from esn_interp.models.stacks import Stack
 
 
 class ByStructure(Family):
-    """A model that is known by its structure only: decoder and gates are searched for, or pointed at.
-
-    ``gates`` is a path such as ``"model.layers[*].mlp.act_fn"``, for models whose gates are not found.
-    """
+    """A model that is known by its structure only: decoder and gates are searched for, or pointed at."""
 
     name: ClassVar[str] = "by structure"
     model_types: ClassVar[tuple[str, ...]] = ()
     title: ClassVar[str] = "a model by structure"
     needs: ClassVar[str] = "a processor of transformers with a chat template for audio"
-
-    def __init__(self, gates: str | None = None) -> None:
-        self.gates = gates
 
     def load(
         self, path: str | Path, *, component: str = THINKER, **options: Any
@@ -41,8 +35,6 @@ class ByStructure(Family):
         return model, self.processor(model, given)
 
     def stacks(self, model: nn.Module) -> dict[str, Stack]:
-        if self.gates is not None:
-            return {THINKER: hinted_stack(model, self.gates)}
         found = super().stacks(model)
         # The stack that reads the prompt is the one whose path holds nothing but common parts; failing that, the
         # first: talkers and depth decoders stand behind it.
@@ -54,7 +46,7 @@ class ByStructure(Family):
         return found
 
     def processor(self, model: nn.Module, given: Any) -> Processor:
-        self.stacks(model)  # without gates there is nothing to ask a processor for
+        self.opened(model)  # without gates there is nothing to ask a processor for
         processor = super().processor(model, given)
         if processor.whole is not None and not processor.chat_template:
             raise ModelError(
