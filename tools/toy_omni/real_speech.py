@@ -56,9 +56,7 @@ def voiced(clips: Any, emotions: Sequence[str], *, speeds: Sequence[float] = SPE
     for clip in clips:
         mels = at_speeds(clip.waveform(), speeds)
         votes = {emotion: float(emotion == clip.emotion) for emotion in emotions}
-        own = Clip(
-            mels[len(mels) // 2].float(), clip.transcript, clip.sex, votes, clip.speaker, clip.emotion
-        )
+        own = Clip(mels[len(mels) // 2].float(), clip.transcript, clip.sex, votes, clip.speaker, clip.emotion)
         made.append(Voiced(own, mels))
     return made
 
