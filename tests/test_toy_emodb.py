@@ -1,4 +1,4 @@
-"""toy-emodb: how it is trained (on stand-ins for EmoDB), that speakers are kept apart, and what the checkpoint can do."""
+"""toy-emodb: how it is trained (on stand-ins for EmoDB), who stays unheard, and what the checkpoint can do."""
 
 import random
 
@@ -106,6 +106,50 @@ def test_speakers_are_kept_apart():
     everyone = sorted(speaker for part in parts for speaker in part)
     assert len(everyone) == len(set(everyone)) == 10
     assert sorted(speaker for fold in real_speech.FOLDS for speaker in fold) == everyone
+
+
+@pytest.fixture(scope="module")
+def bundled():
+    return esn.load("toy-emodb")
+
+
+def test_the_bundled_model_has_the_gates_of_toy_omni_and_seven_words(bundled):
+    toy_omni = esn.load("toy-omni")
+    assert (bundled.n_layers, bundled.n_gates) == (toy_omni.n_layers, toy_omni.n_gates)
+    tokenizer = bundled.processor.tokenizer
+    assert [len(tokenizer(emotion)["input_ids"]) for emotion in questions.ALL_EMOTIONS] == [1] * 7
+    assert [len(toy_omni.processor.tokenizer(emotion)["input_ids"]) for emotion in questions.EMOTIONS] == [
+        1
+    ] * 5
+
+
+def test_it_answers_with_a_word_that_the_question_offers(bundled):
+    studio = esn.corpus("toy-studio").where(split="validation")
+    question = questions.CHOICE.format(", ".join(questions.ALL_EMOTIONS))
+    said = {bundled.answer(studio.where(emotion=emotion)[0], question) for emotion in studio.emotions}
+    assert said <= set(questions.ALL_EMOTIONS)
+    assert len(said) > 1
+    assert bundled.answer(studio[0], "Is the speaker sad?") in ("yes", "no")
+
+
+@pytest.mark.slow
+def test_it_hears_seven_emotions_of_speakers_it_never_heard(bundled, emodb_root):
+    """Bounds are loose on purpose; toy-omni reaches a mean recall of a quarter."""
+    unheard = esn.corpus("emodb", root=emodb_root).where(speaker=real_speech.EVALUATION)
+    answers = esn.recognise(bundled, unheard, progress=False)
+    assert answers.uar() > 0.4
+    assert (answers.confusion().sum(0) > 0).all()  # no emotion is never heard
+
+
+@pytest.mark.slow
+def test_its_neurons_matter_for_their_own_emotion_in_real_speech(bundled, emodb_root):
+    clips = esn.corpus("emodb", root=emodb_root)
+    stats = esn.collect(bundled, clips.where(speaker=real_speech.TRAINING), progress=False)
+    neurons = esn.select(stats, "mad", top=0.05)
+    unheard = clips.where(speaker=real_speech.EVALUATION)
+    effect = esn.ablation(bundled, unheard, neurons, draws=1, progress=False)
+    assert effect.self_change.value < effect.cross_change.value - 0.05
+    assert effect.self_change.value < effect.random_self.value - 0.05
 
 
 def test_each_part_and_fold_has_both_sexes(emodb_root):

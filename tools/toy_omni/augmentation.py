@@ -24,7 +24,7 @@ class Augmentation:
     """How far clips are changed."""
 
     tempo: tuple[float, float] = (0.85, 1.2)
-    frames: int = 200  # longer clips are cut at a random place: the decoder's time goes with it
+    frames: int = 240  # longer clips are cut at a random place: the decoder's time goes with it
     shortest: float = 0.7  # of a clip, when a part of it is cut out
     colour: float = 0.08  # of each of three waves along the mel axis
     gain: float = 0.2
