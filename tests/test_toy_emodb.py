@@ -80,7 +80,7 @@ def test_questions_name_the_emotions_that_were_voted_on():
 
 def test_training_learns_what_sets_two_emotions_apart(tmp_path):
     lm, clips = esn.load("toy-omni"), stand_ins()
-    recipe = Recipe(rounds=1, steps=24, real=6, synthetic=2)
+    recipe = Recipe(steps=24, real=6, synthetic=2)
     real_speech.learn(lm, clips, clips[:2], clips, recipe, Augmentation())
     assert real_speech.recalls(lm.model, Packer(lm.processor.tokenizer), clips)["UAR"] == 1.0
 
@@ -96,7 +96,7 @@ def test_the_same_seed_trains_the_same_model(tiny_folder):
     for _ in range(2):
         lm = esn.load(tiny_folder)
         clips = stand_ins(count=1)
-        real_speech.learn(lm, clips, clips, [], Recipe(rounds=1, steps=12, real=2, synthetic=1), Augmentation())
+        real_speech.learn(lm, clips, clips, [], Recipe(steps=12, real=2, synthetic=1), Augmentation())
         weights.append(lm.model.lm_head.weight.clone())
     torch.testing.assert_close(*weights, rtol=0, atol=0)
 

@@ -31,8 +31,7 @@ class Recipe:
     """Everything that was chosen, on the validation speakers. The model card explains it."""
 
     seed: int = 0
-    rounds: int = 1  # the learning rate rises and falls once in each
-    steps: int = 400  # of a round
+    steps: int = 400
     rate: float = 1e-3
     real: int = 20  # clips of EmoDB in a batch, evenly over the emotions
     synthetic: int = 4  # clips of toy-studio in a batch, so that synthetic speech is not forgotten
@@ -99,7 +98,10 @@ def learn(
     """Train `lm` in place on `real` and `synthetic`; `watched` is only listened to, for the log."""
     open_two_words(lm)
     model: Any = lm.model.requires_grad_(True)
-    packer, weights = Packer(lm.processor.tokenizer), _evenly(real)
+    packer = Packer(lm.processor.tokenizer)
+    torch.manual_seed(recipe.seed)
+    rng, noise = random.Random(recipe.seed), np.random.default_rng(recipe.seed)
+    weights = _evenly(real)
 
     def step(_: int) -> tuple[Tensor, dict[str, float]]:
         batch = rng.choices(real, weights, k=recipe.real)
@@ -117,12 +119,7 @@ def learn(
             one_way_weight=recipe.one_way,
         )
 
-    for seed in range(recipe.seed, recipe.seed + recipe.rounds):
-        torch.manual_seed(seed)
-        rng, noise = random.Random(seed), np.random.default_rng(seed)
-        fit(
-            list(model.parameters()), recipe.steps, recipe.rate, step, lambda: recalls(model, packer, watched)
-        )
+    fit(list(model.parameters()), recipe.steps, recipe.rate, step, lambda: recalls(model, packer, watched))
     model.requires_grad_(False)
 
 
