@@ -28,7 +28,7 @@ def pooled(results: Sequence[Ablation], speaker_of: dict[str, str]) -> dict[str,
     speaker_names = sorted({speaker_of[clip] for result in results for clip in result.clips})
     truth = np.concatenate([result.truth for result in results])
     speaker = np.array([speaker_names.index(speaker_of[clip]) for result in results for clip in result.clips])
-    right = np.concatenate([(result.predicted == result.truth) for result in results], axis=1)
+    right = np.concatenate([np.equal(result.predicted, result.truth) for result in results], axis=1)
     acted = truth[:, None] == np.arange(len(emotions))
 
     def interval(

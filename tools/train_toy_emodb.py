@@ -6,6 +6,7 @@ python tools/train_toy_emodb.py --emodb emodb --out esn_interp/models/bundled/to
 import argparse
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import torch
 from toy_omni import architecture, questions, real_speech
@@ -39,7 +40,7 @@ def main() -> None:
         watched = real_speech.FOLDS[fold]
         training = tuple(speaker for speaker in corpus.speakers if speaker not in watched)
     _, studio, _ = esn.corpus("toy-studio").split()
-    lm = esn.load("toy-omni")
+    lm: Any = esn.load("toy-omni")
     real_speech.learn(
         lm,
         voiced(corpus.where(speaker=training), questions.ALL_EMOTIONS),
