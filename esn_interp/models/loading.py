@@ -15,7 +15,7 @@ from esn_interp.models.families import family_of
 from esn_interp.models.families.base import THINKER
 from esn_interp.models.stacks import Stack
 
-BUNDLED = ("toy-omni",)
+BUNDLED = ("toy-omni", "toy-emodb")
 
 
 def bundled_path(name: str) -> Path:
@@ -42,8 +42,8 @@ def load(
     Parameters
     ----------
     name_or_path_or_model
-        ``"toy-omni"`` (comes with the package), a hub name such as ``"Qwen/Qwen2.5-Omni-7B"``, a folder, or a
-        model that is already loaded (then with ``processor``).
+        ``"toy-omni"`` or ``"toy-emodb"`` (they come with the package), a hub name such as
+        ``"Qwen/Qwen2.5-Omni-7B"``, a folder, or a model that is already loaded (then with ``processor``).
     processor
         The model's processor of transformers, or a `Processor` of ours; found beside the checkpoint when it is
         loaded from one.

@@ -113,6 +113,12 @@ def model_sentence(study: Mapping[str, Any]) -> str:
             "study fits on a laptop; what holds for its neurons is an illustration of the method, not a "
             "finding about large models."
         )
+    if model["name"] == "toy-emodb":
+        text += (
+            " It is a small teaching model, trained on synthesised speech and then on five speakers of EmoDB; "
+            "only other speakers show what it can do, and what holds for its neurons is an illustration of the "
+            "method, not a finding about large models."
+        )
     return text
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 EMOTIONS = ("neutral", "happy", "angry", "sad", "fearful")
+ALL_EMOTIONS = (*EMOTIONS, "bored", "disgusted")  # EmoDB's, in the order in which the package lists them
 VALENCE = {
     "neutral": "neutral",
     "happy": "positive",
@@ -41,11 +42,11 @@ def sex(value: str) -> Asked:
 
 def choice(votes: Mapping[str, float], rng: random.Random) -> Asked:
     """The multiple choice: all emotions in their usual order half of the time, else some of them, shuffled."""
-    options = list(EMOTIONS)
+    options = _options(votes)
     if rng.random() < 0.5:
         best = max(votes, key=votes.__getitem__)
-        others = [emotion for emotion in EMOTIONS if emotion != best]
-        options = [best, *rng.sample(others, rng.randint(1, 4))]
+        others = [emotion for emotion in options if emotion != best]
+        options = [best, *rng.sample(others, rng.randint(1, len(others)))]
         rng.shuffle(options)
     total = sum(votes[option] for option in options)
     return Asked(CHOICE.format(", ".join(options)), {option: votes[option] / total for option in options})
@@ -65,8 +66,12 @@ def arousal(votes: Mapping[str, float], rng: random.Random) -> Asked:
 
 def yes_no(votes: Mapping[str, float], rng: random.Random) -> Asked:
     """Is the speaker X? X is the likeliest emotion half of the time."""
-    asked = max(votes, key=votes.__getitem__) if rng.random() < 0.5 else rng.choice(EMOTIONS)
+    asked = max(votes, key=votes.__getitem__) if rng.random() < 0.5 else rng.choice(_options(votes))
     return Asked(IS.format(asked), {"yes": votes[asked], "no": 1.0 - votes[asked]})
+
+
+def _options(votes: Mapping[str, float]) -> list[str]:
+    return [emotion for emotion in ALL_EMOTIONS if emotion in votes]
 
 
 def _pooled(votes: Mapping[str, float], classes: Mapping[str, str]) -> dict[str, float]:

@@ -290,16 +290,36 @@ class Training:
             asked.append([*emotional, other])
         rows = self._pack(heard, asked)
         result = run(self.model, rows, heard, self.packer)
-        answers, direct = answer_loss(self.model, result, rows), direct_path(self.model, result, rows)
-        places = (rows.turns >= 0, (rows.first[:, 0], rows.first[:, 1]))
-        written, reversed_ = torch.stack(result.written), torch.stack(result.reversed)
-        writing = sum((written[:, *_tuple(place)].mean() for place in places), torch.zeros(()))
-        shares = [reversed_[:, *_tuple(place)].sum() / written[:, *_tuple(place)].sum() for place in places]
-        one_way = torch.stack(shares).mean()
         recipe = self.recipe
-        loss = answers + recipe.direct_path * direct + weight * writing + recipe.one_way * one_way
-        figures = {"loss": answers, "direct": direct, "writing": writing, "reversed": one_way}
-        return loss, {name: value.item() for name, value in figures.items()}
+        return emotion_loss(
+            self.model,
+            result,
+            rows,
+            direct_path_weight=recipe.direct_path,
+            writing_weight=weight,
+            one_way_weight=recipe.one_way,
+        )
+
+
+def emotion_loss(
+    model: Any,
+    result: Pass,
+    rows: Rows,
+    *,
+    direct_path_weight: float,
+    writing_weight: float,
+    one_way_weight: float,
+) -> tuple[Tensor, dict[str, float]]:
+    """The answers' loss with the three penalties, and the size of each for the log."""
+    answers, direct = answer_loss(model, result, rows), direct_path(model, result, rows)
+    places = (rows.turns >= 0, (rows.first[:, 0], rows.first[:, 1]))
+    written, reversed_ = torch.stack(result.written), torch.stack(result.reversed)
+    writing = sum((written[:, *_tuple(place)].mean() for place in places), torch.zeros(()))
+    shares = [reversed_[:, *_tuple(place)].sum() / written[:, *_tuple(place)].sum() for place in places]
+    one_way = torch.stack(shares).mean()
+    loss = answers + direct_path_weight * direct + writing_weight * writing + one_way_weight * one_way
+    figures = {"loss": answers, "direct": direct, "writing": writing, "reversed": one_way}
+    return loss, {name: value.item() for name, value in figures.items()}
 
 
 def _tuple(place: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
