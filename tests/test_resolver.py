@@ -278,6 +278,7 @@ def test_audio_that_an_unknown_model_would_cut_off_is_refused(folder_of, no_fami
         load(folder_of("qwen2-audio")).encode(noise(3.5), CHOICE)
 
 
+@pytest.mark.filterwarnings("ignore:.*heard as mono")
 def test_audio_files_of_any_rate_and_number_of_channels_are_heard_alike(folder_of, tmp_path):
     lm: AudioLM = load(folder_of("glm-asr"))
     time = np.arange(44_100) / 44_100

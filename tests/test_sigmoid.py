@@ -56,8 +56,9 @@ def test_the_fit_equals_scipy_curve_fit():
 
 def test_the_interval_covers_the_truth():
     # The mean curve of many speakers is itself a sigmoid with EC50 4, as they differ in height alone.
-    rng = np.random.default_rng(0)
-    found = [fit(noisy(rng)) for _ in range(200)]
+    # With 400 repetitions the share itself is known to within a point.
+    rng = np.random.default_rng(1)
+    found = [fit(noisy(rng)) for _ in range(400)]
     covered = [one.ec50.low <= 4.0 <= one.ec50.high for one in found]
     assert np.mean([np.isnan(one.ec50.low) for one in found]) < 0.02
     assert np.mean(covered) >= 0.92

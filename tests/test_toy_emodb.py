@@ -141,6 +141,7 @@ def test_it_hears_seven_emotions_of_speakers_it_never_heard(bundled, emodb_root)
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::esn_interp.tasks.collection.CollectWarning")
 def test_its_neurons_matter_for_their_own_emotion_in_real_speech(bundled, emodb_root):
     clips = esn.corpus("emodb", root=emodb_root)
     stats = esn.collect(bundled, clips.where(speaker=real_speech.TRAINING), progress=False)
