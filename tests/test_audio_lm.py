@@ -355,6 +355,13 @@ def test_a_loaded_model_needs_its_processor(tiny_lm):
     assert np.array_equal(again.scores(encoded, EMOTIONS), tiny_lm.scores(encoded, EMOTIONS))
 
 
+def test_printed_it_shows_what_was_found(tiny_lm):
+    title, line = str(tiny_lm).splitlines()
+    assert title == repr(tiny_lm)
+    where = "model.language_model.layers.*.mlp.act_fn"
+    assert line == f"  thinker, layers 0 to 2: relu(gate_proj(x)), 24 gates a layer, at {where}"
+
+
 def test_a_recording_that_is_converted_is_told_of(tiny_lm, tmp_path):
     path = tmp_path / "stereo.wav"
     soundfile.write(path, np.stack([noise(1.0)[0]] * 2, axis=1).repeat(2, axis=0), 32_000)

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from esn_interp.models.access import access_points
 from esn_interp.models.edits import EVERYWHERE, Edit
 from esn_interp.models.families.inputs import Inputs, Spoken
 from esn_interp.models.gate_activations import GateActivations
@@ -52,6 +53,14 @@ class AudioLM(Opened):
 
     def __repr__(self) -> str:
         return f"AudioLM({self.name!r}, {self.family.title}, {self.n_layers} layers, {self.n_gates:,} gates)"
+
+    def __str__(self) -> str:
+        """What was found at loading: every stack, its layers, what its gates compute and how many there are."""
+        lines = [repr(self)]
+        for points in access_points(self.stacks, self.family.roles):
+            of = f"{points.component}, layers {points.layers}" if points.first != points.last else points.component
+            lines.append(f"  {of}: {points.gate}, {points.gates:,} gates a layer, at {points.path}")
+        return "\n".join(lines)
 
     # ---------------------------------------------------------------- asking
 
