@@ -77,17 +77,16 @@ def build_grid_report(
     return path
 
 
-def _row(cell: Mapping[str, Any]) -> dict[str, str]:
-    """One line of the table: what is not known is a dash."""
+def _row(cell: Mapping[str, Any]) -> dict[str, Any]:
+    """One line of the table: values with their bounds; what is not known is a dash."""
 
-    def told(part: str, name: str, *, unit: str = "points") -> str:
+    def told(part: str, name: str, *, unit: str = "points") -> tuple[str, str]:
         value = cell.get(part, {}).get(name)
         if value is None or value["value"] is None:
-            return "–"
-        factor, sign = (100, "+") if unit == "points" else (100, "")
-        low, high = value["low"], value["high"]
-        bounds = "" if low is None else f" [{factor * low:{sign}.1f}, {factor * high:{sign}.1f}]"
-        return f"{factor * value['value']:{sign}.1f}{bounds}"
+            return "–", ""
+        sign, low, high = "+" if unit == "points" else "", value["low"], value["high"]
+        bounds = "" if low is None else f"[{100 * low:{sign}.1f}, {100 * high:{sign}.1f}]"
+        return f"{100 * value['value']:{sign}.1f}", bounds
 
     chosen, steering = cell.get("chosen"), cell.get("steering")
     return {
