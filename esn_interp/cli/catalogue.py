@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from esn_interp.cli.console import AsJson, Console, Quiet, Seed, table
-from esn_interp.cli.options import TrustRemoteCode, load_model
+from esn_interp.cli.options import load_model
 from esn_interp.errors import ModelError
 
 
@@ -15,7 +15,6 @@ def models(
         str | None,
         typer.Argument(metavar="[NAME]", help="A family, or a model to load: print its access points."),
     ] = None,
-    trust_remote_code: TrustRemoteCode = False,
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -23,7 +22,7 @@ def models(
     """What models can be loaded, and where their gates are."""
     console = Console(json=as_json, quiet=quiet)
     if name is not None:
-        _access_points(name, console, trust_remote_code=trust_remote_code)
+        _access_points(name, console)
         return
 
     from esn_interp.models.families import FAMILIES
@@ -61,7 +60,7 @@ def models(
     console.result({"models": rows, "families": families}, text=text + other)
 
 
-def _access_points(name: str, console: Console, *, trust_remote_code: bool) -> None:
+def _access_points(name: str, console: Console) -> None:
     """The access points of a family, from its default configuration, or of a model that is loaded for it."""
     from esn_interp.models.access import access_points
     from esn_interp.models.families import FAMILIES
@@ -80,7 +79,7 @@ def _access_points(name: str, console: Console, *, trust_remote_code: bool) -> N
         title = f"{family.title}, in the default configuration of transformers"
         content = {"name": name, "family": name}
     else:
-        lm = load_model(name, progress=console.progress, trust_remote_code=trust_remote_code)
+        lm = load_model(name, progress=console.progress)
         model, family, stacks, notes = lm.model, lm.family, lm.stacks, lm.family.notes
         size = f"{lm.n_layers} layers, {lm.n_gates:,} gates"
         title = f"{lm.name}: {family.title}, {lm.component}, {size}, weights {lm.fingerprint}"

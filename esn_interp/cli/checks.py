@@ -17,7 +17,6 @@ from esn_interp.cli.options import (
     Root,
     Split,
     TokenScope,
-    TrustRemoteCode,
     clips_of,
     load_model,
     numbers,
@@ -58,7 +57,6 @@ def compare(
     limit: Limit = None,
     draws: Draws = 3,
     batch_size: BatchSize = 32,
-    trust_remote_code: TrustRemoteCode = False,
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -76,7 +74,7 @@ def compare(
 
     statistics = GateStatistics.load(stats)
     clips = clips_of(corpus, root, split=split, limit=limit, seed=seed)
-    lm = load_model(model, progress=console.progress, trust_remote_code=trust_remote_code)
+    lm = load_model(model, progress=console.progress)
 
     from esn_interp.analysis.selector_comparison import compare_selectors
 
@@ -117,7 +115,6 @@ def side_effects(
     limit: Limit = None,
     draws: Draws = 5,
     batch_size: BatchSize = 32,
-    trust_remote_code: TrustRemoteCode = False,
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -130,17 +127,7 @@ def side_effects(
     console = Console(json=as_json, quiet=quiet)
     out_file(out, ".json")
     passage = read_words(text, "--text") if text else None
-    experiment = prepare(
-        model,
-        neurons,
-        corpus,
-        root,
-        split=split,
-        limit=limit,
-        seed=seed,
-        trust_remote_code=trust_remote_code,
-        console=console,
-    )
+    experiment = prepare(model, neurons, corpus, root, split=split, limit=limit, seed=seed, console=console)
 
     from esn_interp.analysis.side_effects import side_effects as measure
     from esn_interp.tasks.unrelated_text import PASSAGE

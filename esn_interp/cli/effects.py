@@ -18,7 +18,6 @@ from esn_interp.cli.options import (
     Split,
     Statistics,
     TokenScope,
-    TrustRemoteCode,
     clips_of,
     layer_bands,
     load_model,
@@ -71,7 +70,6 @@ def ablate(
     limit: Limit = None,
     draws: Draws = 20,
     batch_size: BatchSize = 32,
-    trust_remote_code: TrustRemoteCode = False,
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -85,17 +83,7 @@ def ablate(
     console = Console(json=as_json, quiet=quiet)
     out_file(out, ".json")
     where, known = positions_of(positions), statistics_of(stats)
-    experiment = prepare(
-        model,
-        neurons,
-        corpus,
-        root,
-        split=split,
-        limit=limit,
-        seed=seed,
-        trust_remote_code=trust_remote_code,
-        console=console,
-    )
+    experiment = prepare(model, neurons, corpus, root, split=split, limit=limit, seed=seed, console=console)
 
     from esn_interp.analysis.ablation import ablation
 
@@ -163,7 +151,6 @@ def dose(
     limit: Limit = None,
     draws: Draws = 20,
     batch_size: BatchSize = 32,
-    trust_remote_code: TrustRemoteCode = False,
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -184,17 +171,7 @@ def dose(
     ranges = layer_bands(bands, "--bands") if bands else None
     if bool(tops) != bool(stats):
         raise EsnError("--tops and --stats go together: sizes are selected from statistics")
-    experiment = prepare(
-        model,
-        neurons,
-        corpus,
-        root,
-        split=split,
-        limit=limit,
-        seed=seed,
-        trust_remote_code=trust_remote_code,
-        console=console,
-    )
+    experiment = prepare(model, neurons, corpus, root, split=split, limit=limit, seed=seed, console=console)
 
     from esn_interp.analysis.dose import dose_response
 
@@ -226,7 +203,6 @@ def prepare(
     split: Split,
     limit: int | None,
     seed: int,
-    trust_remote_code: bool,
     console: Console,
 ) -> Experiment:
     """Load what is quick to refuse first: the neurons, then the clips, then the model."""
@@ -234,6 +210,6 @@ def prepare(
 
     chosen = NeuronSet.load(neurons)
     clips = clips_of(corpus, root, split=split, limit=limit, seed=seed)
-    lm = load_model(model, progress=console.progress, trust_remote_code=trust_remote_code)
+    lm = load_model(model, progress=console.progress)
     chosen.check(lm)
     return Experiment(lm, clips, chosen)

@@ -16,7 +16,6 @@ from esn_interp.cli.options import (
     Neurons,
     Root,
     Split,
-    TrustRemoteCode,
     clips_of,
     load_model,
     out_file,
@@ -46,7 +45,6 @@ def ground(
     limit: Limit = None,
     draws: Draws = 4,
     batch_size: BatchSize = 32,
-    trust_remote_code: TrustRemoteCode = False,
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -60,17 +58,7 @@ def ground(
     console = Console(json=as_json, quiet=quiet)
     out_file(out, ".json")
     prompts = {f"prompt {at}": text for at, text in enumerate(prompt, start=1)} if prompt else None
-    experiment = prepare(
-        model,
-        neurons,
-        corpus,
-        root,
-        split=split,
-        limit=None,
-        seed=seed,
-        trust_remote_code=trust_remote_code,
-        console=console,
-    )
+    experiment = prepare(model, neurons, corpus, root, split=split, limit=None, seed=seed, console=console)
 
     from esn_interp.analysis.grounding import grounding
 
@@ -116,7 +104,6 @@ def attribute(
     split: OnSplit = Split.identification,
     limit: Limit = None,
     batch_size: BatchSize = 16,
-    trust_remote_code: TrustRemoteCode = False,
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -135,7 +122,7 @@ def attribute(
         out_file(neurons, ".safetensors")
     clips = clips_of(corpus, root, split=split, limit=limit, seed=seed)
     others = clips_of(corpus, root, split=check_split, limit=limit, seed=seed) if check else None
-    lm = load_model(model, progress=console.progress, trust_remote_code=trust_remote_code)
+    lm = load_model(model, progress=console.progress)
 
     from esn_interp.analysis.attribution import attribute as attribute_gates
 
@@ -172,7 +159,6 @@ def redundancy(
     limit: Limit = None,
     draws: Draws = 4,
     batch_size: BatchSize = 32,
-    trust_remote_code: TrustRemoteCode = False,
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -188,17 +174,7 @@ def redundancy(
     if greedy and split in (Split.validation, Split.all):
         raise EsnError(f"--greedy chooses on the validation split, so --split {split} would flatter it")
     known = clips_of(corpus, root, split=Split.validation, limit=limit, seed=seed) if greedy else None
-    experiment = prepare(
-        model,
-        neurons,
-        corpus,
-        root,
-        split=split,
-        limit=limit,
-        seed=seed,
-        trust_remote_code=trust_remote_code,
-        console=console,
-    )
+    experiment = prepare(model, neurons, corpus, root, split=split, limit=limit, seed=seed, console=console)
 
     from esn_interp.analysis.redundancy import redundancy as ask_redundancy
 

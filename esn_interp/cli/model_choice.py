@@ -26,12 +26,17 @@ Gates = Annotated[
     str | None,
     typer.Option("--gates", metavar="PATH", help="Where gates are, if not found: model.layers[*].mlp.act_fn."),
 ]
+TrustRemoteCode = Annotated[
+    bool | None,
+    typer.Option("--trust-remote-code", help="Run the code that comes with the model; only if you trust it."),
+]
 _DECLARED = {
     "component": Component,
     "dtype": Dtype,
     "device_map": DeviceMap,
     "system": System,
     "gates": Gates,
+    "trust_remote_code": TrustRemoteCode,
 }
 
 
@@ -44,6 +49,7 @@ class ModelChoice:
     device_map: str | None = None
     system: str | None = None
     gates: str | None = None
+    trust_remote_code: bool | None = None
 
     @property
     def options(self) -> dict[str, Any]:
@@ -62,5 +68,10 @@ def chosen_model() -> ModelChoice:
 def takes_model(command: Callable[..., None]) -> Callable[..., None]:
     """The command, with the options of this page if it takes a model; else the very same command."""
     return with_options(
-        command, _DECLARED, among={"model"}, before="corpus", chosen=_CHOSEN, choice=lambda told, _: ModelChoice(**told)
+        command,
+        _DECLARED,
+        among={"model", "name"},
+        before="corpus",
+        chosen=_CHOSEN,
+        choice=lambda told, _: ModelChoice(**told),
     )

@@ -13,7 +13,6 @@ from esn_interp.cli.options import (
     Model,
     Root,
     Split,
-    TrustRemoteCode,
     clips_of,
     load_model,
     out_file,
@@ -45,7 +44,6 @@ def collect(
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at the first bad clip instead of skipping it.")
     ] = False,
-    trust_remote_code: TrustRemoteCode = False,
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -61,7 +59,7 @@ def collect(
 
     from esn_interp.tasks.collection import collect as collect_statistics
 
-    lm = load_model(model, progress=console.progress, trust_remote_code=trust_remote_code)
+    lm = load_model(model, progress=console.progress)
     checkpoint = out.with_suffix(".partial.safetensors")
     with console.warnings():
         statistics = collect_statistics(

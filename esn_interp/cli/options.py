@@ -20,10 +20,6 @@ if TYPE_CHECKING:
 Model = Annotated[
     str, typer.Option("--model", metavar="M", help="A bundled model, a Hugging Face name or a folder.")
 ]
-TrustRemoteCode = Annotated[
-    bool,
-    typer.Option("--trust-remote-code", help="Run the code that comes with the model; only if you trust it."),
-]
 Corpus = Annotated[
     str,
     typer.Option("--corpus", metavar="C", help="A corpus by name (see `esn corpora`), a folder or a table."),
@@ -172,7 +168,7 @@ def statistics_of(path: Path | None) -> "GateStatistics | None":
     return GateStatistics.load(path)
 
 
-def load_model(name: str, *, progress: bool, trust_remote_code: bool = False) -> "AudioLM":
+def load_model(name: str, *, progress: bool) -> "AudioLM":
     """The model of that name; a misspelled one is refused before anything heavy is imported.
 
     ``progress`` shows a bar while the weights are read, which takes minutes where a model is large.
@@ -202,7 +198,7 @@ def load_model(name: str, *, progress: bool, trust_remote_code: bool = False) ->
         transformers_logging.enable_progress_bar()
     else:
         transformers_logging.disable_progress_bar()
-    return load(name, trust_remote_code=trust_remote_code, **chosen_model().options)
+    return load(name, **chosen_model().options)
 
 
 def clips_of(corpus: str, root: Path | None, *, split: Split, limit: int | None, seed: int) -> "Clips":

@@ -17,7 +17,6 @@ from esn_interp.cli.options import (
     Root,
     Split,
     TokenScope,
-    TrustRemoteCode,
     clips_of,
     load_model,
     numbers,
@@ -46,7 +45,6 @@ def inject(
     limit: Limit = None,
     draws: Draws = 20,
     batch_size: BatchSize = 32,
-    trust_remote_code: TrustRemoteCode = False,
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -59,17 +57,7 @@ def inject(
     console = Console(json=as_json, quiet=quiet)
     out_file(out, ".json")
     gains, where = numbers(alphas, "--alphas", least=-1.0), positions_of(positions)
-    experiment = prepare(
-        model,
-        neurons,
-        corpus,
-        root,
-        split=split,
-        limit=limit,
-        seed=seed,
-        trust_remote_code=trust_remote_code,
-        console=console,
-    )
+    experiment = prepare(model, neurons, corpus, root, split=split, limit=limit, seed=seed, console=console)
 
     from esn_interp.analysis.injection import injection
 
@@ -111,7 +99,6 @@ def transfer(
     limit: Limit = None,
     draws: Draws = 20,
     batch_size: BatchSize = 32,
-    trust_remote_code: TrustRemoteCode = False,
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -139,7 +126,7 @@ def transfer(
         clips_of(corpus, path, split=split, limit=limit, seed=seed)
         for corpus, path in zip(corpora, paths, strict=True)
     ]
-    lm = load_model(model, progress=console.progress, trust_remote_code=trust_remote_code)
+    lm = load_model(model, progress=console.progress)
 
     from esn_interp.analysis.transfer import transfer as transfer_between
 

@@ -11,7 +11,6 @@ from esn_interp.cli.options import (
     Limit,
     Root,
     Split,
-    TrustRemoteCode,
     clips_of,
     load_model,
     numbers,
@@ -152,7 +151,6 @@ def efficiency(
     split: Annotated[Split, typer.Option("--split", help="Which speakers to measure on.")] = Split.evaluation,
     limit: Limit = None,
     batch_size: BatchSize = 32,
-    trust_remote_code: TrustRemoteCode = False,
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -182,7 +180,7 @@ def efficiency(
         resamples=resamples,
         lm=None
         if model is None
-        else load_model(model, progress=console.progress, trust_remote_code=trust_remote_code),
+        else load_model(model, progress=console.progress),
         clips=clips,
         batch_size=batch_size,
         seed=seed,
