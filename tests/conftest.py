@@ -13,6 +13,11 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 # here may import esn_interp itself: jaxtyping's import hook is installed after this file was read.
 import beartype  # noqa: F401
 import pytest
+from hypothesis import settings
+
+# The same examples in every run: a push must not fail by chance. New ones: --hypothesis-profile=default.
+settings.register_profile("steady", derandomize=True, deadline=None)
+settings.load_profile("steady")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 EMODB = Path(os.environ.get("ESN_EMODB", REPOSITORY.parent / "shared" / "data" / "emodb"))

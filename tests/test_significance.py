@@ -158,6 +158,8 @@ def test_bootstrap_follows_a_change_of_unit_and_origin(values, scale, shift):
 
 @given(speaker_values(2, 9), st.sampled_from(["two-sided", "less", "greater"]))
 def test_sign_flip_test_equals_scipy_permutation_test(values, alternative):
+    # Whole numbers: their sums are exact, so that both see the same ties.
+    values = np.round(values * 1000)
     theirs = stats.permutation_test(
         (values,),
         lambda x, axis: x.sum(axis=axis),
@@ -327,7 +329,7 @@ def test_standardised_effects_cover(speakers, truth):
 # ---------------------------------------------------------------- independent references
 
 
-@given(speaker_values(2, 12), st.sampled_from([0.8, 0.95, 0.99]))
+@given(speaker_values(5, 12), st.sampled_from([0.8, 0.95, 0.99]))
 def test_standardised_effect_is_the_one_sample_t_inverted(values, level):
     if np.ptp(values) < 1e-2:
         values = np.arange(len(values), dtype=float)
