@@ -19,7 +19,12 @@ from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.neurons.statistics import GateStatistics
 from esn_interp.study.record import SUMMARY
 
-COMMANDS = list(typer.main.get_command(app).commands)  # pyright: ignore[reportAttributeAccessIssue]
+GROUP = typer.main.get_command(app)
+COMMANDS = [
+    f"{name} {part}".strip()
+    for name, command in GROUP.commands.items()  # pyright: ignore[reportAttributeAccessIssue]
+    for part in getattr(command, "commands", ("",))
+]
 KINDS = {"ablate": "ablation", "dose": "dose_response", "inject": "injection"}
 EXECUTABLE = Path(sys.executable).with_name("esn")
 
@@ -52,7 +57,7 @@ def neurons(statistics: Path) -> Path:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself_and_takes_the_common_options(command: str):
-    answer = esn(command, "--help")
+    answer = esn(*command.split(), "--help")
     assert answer.code == 0
     assert answer.err == ""
     for option in ("--json", "--seed", "--quiet", "--help"):
@@ -61,7 +66,7 @@ def test_every_command_explains_itself_and_takes_the_common_options(command: str
 
 def test_no_command_shows_all_commands():
     shown = esn("--help").out
-    assert all(command in shown for command in COMMANDS)
+    assert all(command.split()[0] in shown for command in COMMANDS)
     assert esn().code == 2
 
 

@@ -38,7 +38,11 @@ class Commands(_Markdown):
         from esn_interp.cli import app
 
         group: Any = typer.main.get_command(app)
-        return "\n\n".join(_command(name, command) for name, command in group.commands.items())
+        return "\n\n".join(
+            _command(f"{name} {part}".strip(), one)
+            for name, command in group.commands.items()
+            for part, one in getattr(command, "commands", {"": command}).items()
+        )
 
 
 def _command(name: str, command: Any) -> str:

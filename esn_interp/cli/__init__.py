@@ -10,6 +10,7 @@ from esn_interp.cli import (
     checks,
     corpora,
     effects,
+    evc,
     mechanism,
     neurons,
     steering,
@@ -50,7 +51,8 @@ app.command("study")(study.study)
 app.command("report")(whole.report)
 app.command("models")(catalogue.models)
 app.command("corpora")(corpora.corpora)
-for registered in app.registered_commands:
+app.add_typer(evc.app, name="evc")
+for registered in (*app.registered_commands, *evc.app.registered_commands):
     if registered.callback is not None:
         registered.callback = takes_model(takes_corpus(registered.callback))
 

@@ -1,0 +1,10 @@
+"""`esn evc ...`: emotional voice conversion, from the study of one's own models to a test with listeners."""
+
+import typer
+
+app = typer.Typer(rich_markup_mode=None)
+
+
+@app.callback()
+def evc() -> None:
+    """Emotion control in generated speech: neurons found in a model's own conversions, turned up, and heard."""
