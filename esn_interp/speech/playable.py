@@ -1,0 +1,68 @@
+"""Speech that a model made: played in a notebook, saved as a file."""
+
+import base64
+import io
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from jaxtyping import Float
+
+from esn_interp.errors import AudioError
+from esn_interp.files import write_atomic
+
+
+@dataclass(frozen=True, eq=False)
+class Speech:
+    """Mono speech at ``sampling_rate`` and the words that were meant; a notebook shows it with a player.
+
+    ``problem`` names what went wrong on the way, such as speech that never ended; None when nothing did.
+    """
+
+    waveform: Float[np.ndarray, " sample"]
+    sampling_rate: int
+    text: str
+    problem: str | None = None
+
+    @property
+    def seconds(self) -> float:
+        """How long it lasts."""
+        return len(self.waveform) / self.sampling_rate
+
+    def wav(self) -> bytes:
+        """A WAV file, 16 bit; what is louder than full scale is cut.
+
+        Raises
+        ------
+        AudioError
+            When there is no sound, or it is not finite.
+        """
+        if not len(self.waveform) or not np.isfinite(self.waveform).all():
+            raise AudioError("there is no sound to play or save" + (f": {self.problem}" if self.problem else ""))
+        file = io.BytesIO()
+        soundfile.write(file, self.waveform.clip(-1, 1), self.sampling_rate, format="WAV", subtype="PCM_16")
+        return file.getvalue()
+
+    def save(self, path: str | Path) -> None:
+        """Write a ``.wav`` file, whole or not at all.
+
+        Raises
+        ------
+        AudioError
+            When there is no sound, or it is not finite.
+        """
+        content = self.wav()
+        write_atomic(path, lambda file: _write(file, content))
+
+    def _repr_html_(self) -> str:
+        words = escape(self.text or "(no words)") + (f" ({escape(self.problem)})" if self.problem else "")
+        if not len(self.waveform) or not np.isfinite(self.waveform).all():
+            return f"<p>{words}: no sound</p>"
+        data = base64.b64encode(self.wav()).decode("ascii")
+        return f'<p>{words}</p><audio controls src="data:audio/wav;base64,{data}"></audio>'
+
+
+def _write(file: Path, content: bytes) -> None:
+    file.write_bytes(content)
