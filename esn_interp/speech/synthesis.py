@@ -204,10 +204,26 @@ def perform(
     return render(analysis, blend(weights, style=style, intensity=intensity, rng=rng), voice=voice, rng=rng)
 
 
+@dataclass(frozen=True)
+class Performance:
+    """A sentence as it will be said: the acted analysis, and the level (RMS) at which it is to be heard."""
+
+    acted: Analysis
+    loudness: float
+
+
 def render(
     analysis: Analysis, acting: Acting, *, voice: Voice, rng: np.random.Generator
 ) -> Float[np.ndarray, " sample"]:
     """Resynthesises an analysed sentence with the prosody and voice quality of `acting`."""
+    performance = act(analysis, acting, voice=voice, rng=rng)
+    return synthesise(performance.acted, loudness=performance.loudness).astype(np.float32)
+
+
+def act(
+    analysis: Analysis, acting: Acting, *, voice: Voice, rng: np.random.Generator
+) -> Performance:
+    """Changes an analysed sentence by the prosody and voice quality of `acting`, without making it sound."""
     frames = len(analysis.f0)
     wanted = max(8, round(frames * 2.0**-acting.rate))
     source = np.linspace(0, frames - 1, wanted).round().astype(np.int64)
@@ -233,11 +249,22 @@ def render(
     # Breath is heard where the glottal source is weak: it grows from a third at 0 Hz to all above 2 kHz.
     noise = acting.breath * np.clip(1 / 3 + frequency / 3000.0, 0.0, 1.0)
     periodic = (1.0 - _warp(analysis.aperiodicity, voice.formants)[source]) * (1.0 - noise)
-    wave = _world().synthesize(
-        f0, np.ascontiguousarray(envelope), np.ascontiguousarray(1.0 - periodic), SAMPLE_RATE, FRAME_MS
-    )
     loudness = REFERENCE_RMS * 10.0 ** ((acting.energy + voice.gain) / 20.0)
-    return _limit(wave * (loudness / (np.sqrt(np.mean(wave**2)) + 1e-12))).astype(np.float32)
+    return Performance(Analysis(f0=f0, envelope=envelope, aperiodicity=1.0 - periodic), loudness)
+
+
+def synthesise(
+    acted: Analysis, *, loudness: float, frame_ms: float = FRAME_MS
+) -> Float[np.ndarray, " sample"]:
+    """The sound of an analysis whose frames lie `frame_ms` apart: 16 kHz, at a level (RMS), peak below 0.95."""
+    wave = _world().synthesize(
+        acted.f0,
+        np.ascontiguousarray(acted.envelope),
+        np.ascontiguousarray(acted.aperiodicity),
+        SAMPLE_RATE,
+        frame_ms,
+    )
+    return _limit(wave * (loudness / (np.sqrt(np.mean(wave**2)) + 1e-12)))
 
 
 def _warp(spectrum: Float[np.ndarray, "frame bin"], factor: float) -> Float[np.ndarray, "frame bin"]:

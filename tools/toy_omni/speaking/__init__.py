@@ -1,0 +1,1 @@
+"""Teaching toy-omni to speak: output voices, codec, token2wav and talker."""
