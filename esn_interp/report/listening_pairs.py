@@ -1,0 +1,130 @@
+"""What listeners are to compare: pairs of recordings in a folder, listed in its ``pairs.jsonl``."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from esn_interp.errors import EsnError
+from esn_interp.files import write_atomic
+from esn_interp.speech.audio import SAMPLE_RATE
+from esn_interp.speech.clips import Clip, Clips
+
+PAIRS = "pairs.jsonl"
+
+
+class _Line(BaseModel):
+    """A part of a line; whatever else is written there is of no concern."""
+
+    model_config = ConfigDict(frozen=True, str_min_length=1)
+
+
+class Side(_Line):
+    """One recording of a pair: what was done to it, and its file, relative to the folder."""
+
+    condition: str
+    file: str
+
+
+class ListeningPair(_Line):
+    """Two recordings to choose from. In a catch trial, ``first`` is the right answer."""
+
+    id: str
+    emotion: str
+    first: Side
+    second: Side
+    source: str | None = None
+    catch: bool = False
+
+    @model_validator(mode="after")
+    def _differ(self) -> "ListeningPair":
+        if self.first.condition == self.second.condition:
+            raise ValueError(f"both recordings are {self.first.condition!r}; a preference needs two conditions")
+        return self
+
+
+def read_pairs(folder: str | Path) -> tuple[Path, tuple[ListeningPair, ...]]:
+    """The folder that holds ``pairs.jsonl``, which may be ``folder`` or its ``listening``, and the pairs in order.
+
+    Raises
+    ------
+    EsnError
+        When there is no such file, a line is not a pair (which, and why), or an id is there twice.
+    """
+    folder = Path(folder)
+    place = next((place for place in (folder, folder / "listening") if (place / PAIRS).is_file()), None)
+    if place is None:
+        raise EsnError(f"{folder}: no {PAIRS} in it or in its listening/; give the folder of a conversion study")
+    pairs: dict[str, ListeningPair] = {}
+    for number, line in enumerate((place / PAIRS).read_text(encoding="utf-8").splitlines(), start=1):
+        if not line.strip():
+            continue
+        where = f"{place / PAIRS}, line {number}"
+        try:
+            pair = ListeningPair.model_validate_json(line)
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(str(part) for part in first["loc"])
+            raise EsnError(f"{where}: {f'{field}: ' if field else ''}{first['msg'].removeprefix('Value error, ')}") from None
+        if pair.id in pairs:
+            raise EsnError(f"{where}: there is another pair {pair.id!r}; every pair needs an id of its own")
+        pairs[pair.id] = pair
+    if not any(not pair.catch for pair in pairs.values()):
+        raise EsnError(f"{place / PAIRS}: no pairs to compare in it")
+    return place, tuple(pairs.values())
+
+
+def write_pairs(folder: str | Path, pairs: Iterable[ListeningPair]) -> Path:
+    """Write ``pairs.jsonl`` into the folder that holds the recordings."""
+    path = Path(folder) / PAIRS
+    text = "".join(f"{pair.model_dump_json()}\n" for pair in pairs)
+    write_atomic(path, lambda file: _write(file, text))
+    return path
+
+
+def catch_pairs(
+    clips: Clips, folder: str | Path, emotions: Iterable[str], *, each: int = 2, seed: int = 0
+) -> tuple[ListeningPair, ...]:
+    """Catch trials from recordings whose emotion is known: the target emotion, which is right, against neutral.
+
+    Both are of the same speaker, and say the same where the corpus has such recordings, so that only the
+    emotion tells them apart. The recordings are written into ``folder`` as 16-bit .wav files.
+
+    Parameters
+    ----------
+    emotions
+        The emotions that are asked for; neutral, and those that no speaker also spoke neutrally, have none.
+    each
+        Catch trials per emotion at most; one per pair of recordings.
+    """
+    rng, pairs = np.random.default_rng(seed), list[ListeningPair]()
+    speaker, sentence, spoken = (clips.column(name) for name in ("speaker", "sentence", "emotion"))
+    neutral = [row for row, emotion in enumerate(spoken) if emotion == "neutral"]
+    for emotion in dict.fromkeys(emotions):
+        # Speech in the emotion, and a neutral clip of the same speaker: of the same sentence before any other.
+        found = [
+            (row, max(own, key=lambda other: sentence[other] == sentence[row]))
+            for row in range(len(clips))
+            if spoken[row] == emotion != "neutral" and (own := [n for n in neutral if speaker[n] == speaker[row]])
+        ]
+        for at in rng.permutation(len(found))[:each].tolist():
+            target, plain = (clips[row] for row in found[at])
+            number = len(pairs) + 1
+            first = Side(condition=emotion, file=_save(target, Path(folder), f"catch-{number}-a"))
+            second = Side(condition="neutral", file=_save(plain, Path(folder), f"catch-{number}-b"))
+            pairs.append(
+                ListeningPair(id=f"catch-{number}", emotion=emotion, first=first, second=second, catch=True)
+            )
+    return tuple(pairs)
+
+
+def _save(clip: Clip, folder: Path, name: str) -> str:
+    path, waveform = folder / f"{name}.wav", clip.waveform()
+    write_atomic(path, lambda file: soundfile.write(file, waveform, SAMPLE_RATE, subtype="PCM_16"))
+    return path.name
+
+
+def _write(file: Path, text: str) -> None:
+    file.write_text(text, encoding="utf-8")
