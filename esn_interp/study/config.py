@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -70,13 +70,13 @@ class CorpusSpec(_Strict):
         return self.name or self.corpus
 
 
-class StudyConfig(_Strict):
-    """One study: every model on every corpus, under every seed.
+class GridConfig(_Strict):
+    """What every kind of study says: each model on each corpus, under each seed.
 
-    Selector and size are chosen among ``selectors`` and ``tops`` by what they do to validation speakers, the
-    gain among ``alphas``; ``transfer_alpha`` is the fixed gain with which neurons are carried from one corpus to
-    another. ``draws`` is the number of random control sets, ``validation_draws`` that of the comparison.
+    Subclasses name the configs of their kind that come with the package.
     """
+
+    ready: ClassVar[tuple[str, ...]] = ()
 
     name: str
     models: Annotated[tuple[ModelSpec, ...], Field(min_length=1)]
@@ -86,12 +86,7 @@ class StudyConfig(_Strict):
     tops: Annotated[tuple[Fraction, ...], Field(min_length=1)] = (0.005, 0.01, 0.02, 0.05)
     scope: str = "all"
     alphas: Annotated[tuple[Gain, ...], Field(min_length=1)] = (0.0, 0.5, 1.0, 2.0, 4.0)
-    transfer_alpha: Gain = 4.0
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0,)
-    draws: Annotated[int, Field(ge=0)] = 20
-    validation_draws: Annotated[int, Field(ge=0)] = 3
-    batch_size: Annotated[int, Field(ge=1)] = 16
-    stages: tuple[Literal[STAGES], ...] = STAGES  # pyright: ignore[reportInvalidTypeForm]
 
     @field_validator("models", mode="before")
     @classmethod
@@ -112,7 +107,7 @@ class StudyConfig(_Strict):
         return value
 
     @model_validator(mode="after")
-    def _apart(self) -> "StudyConfig":
+    def _apart(self) -> "GridConfig":
         for what, titles in (
             ("models", [model.title for model in self.models]),
             ("corpora", [corpus.title for corpus in self.corpora]),
@@ -121,28 +116,54 @@ class StudyConfig(_Strict):
                 raise ValueError(f"two {what} are called {twice[0]!r}; give one of them another name")
         return self
 
+
+AnyConfig = TypeVar("AnyConfig", bound=GridConfig)
+
+
+class StudyConfig(GridConfig):
+    """One study: every model on every corpus, under every seed.
+
+    Selector and size are chosen among ``selectors`` and ``tops`` by what they do to validation speakers, the
+    gain among ``alphas``; ``transfer_alpha`` is the fixed gain with which neurons are carried from one corpus to
+    another. ``draws`` is the number of random control sets, ``validation_draws`` that of the comparison.
+    """
+
+    ready = ("emodb-toy", "paper-recognition")
+
+    transfer_alpha: Gain = 4.0
+    draws: Annotated[int, Field(ge=0)] = 20
+    validation_draws: Annotated[int, Field(ge=0)] = 3
+    batch_size: Annotated[int, Field(ge=1)] = 16
+    stages: tuple[Literal[STAGES], ...] = STAGES  # pyright: ignore[reportInvalidTypeForm]
+
     def does(self, stage: str) -> bool:
         """Whether a stage is asked for."""
         return stage in self.stages
 
 
-def ready_configs() -> dict[str, Path]:
-    """The configs that come with the package, by name."""
+def ready_configs(kind: type[GridConfig] = StudyConfig) -> dict[str, Path]:
+    """The configs of a kind of study that come with the package, by name."""
     folder = Path(str(files("esn_interp") / "study" / "configs"))
-    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    return {name: folder / f"{name}.yaml" for name in kind.ready}
 
 
-def load_config(path: str | Path, *, roots: Mapping[str, Path] | None = None) -> StudyConfig:
+def load_config(
+    path: str | Path,
+    *,
+    roots: Mapping[str, Path] | None = None,
+    kind: type[AnyConfig] = StudyConfig,
+) -> AnyConfig:
     """Read and check a config: a file, or the name of one that comes with the package.
 
-    Paths in it are relative to its folder; ``roots`` says where corpora are, by their name in the study.
+    Paths in it are relative to its folder; ``roots`` says where corpora are, by their name in the study; ``kind`` is
+    the kind of study.
 
     Raises
     ------
     EsnError
         When there is no such file, it is no YAML, or it says something that a study can't do; names the line.
     """
-    ready = ready_configs()
+    ready = ready_configs(kind)
     path = ready.get(str(path), Path(path))
     if not path.is_file():
         raise EsnError(f"{path}: there is no such file; give the study's .yaml, or one of {', '.join(ready)}")
@@ -157,7 +178,7 @@ def load_config(path: str | Path, *, roots: Mapping[str, Path] | None = None) ->
     if not isinstance(content, dict):
         raise EsnError(f"{path}: a study is a mapping with models and corpora, not a {type(content).__name__}")
     try:
-        config = StudyConfig.model_validate(content)
+        config = kind.model_validate(content)
     except ValidationError as error:
         first, *others = error.errors()
         line = _line(tree, first["loc"])
