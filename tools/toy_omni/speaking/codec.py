@@ -20,7 +20,7 @@ from toy_omni.speaking.output_voices import Said
 PAD, BOS, EOS, MASK = range(4)
 SPECIAL = 4
 SHAPES_VOICED, SHAPES_UNVOICED = 64, 32
-LEVELS_VOICED, LEVELS_UNVOICED = 5, 4
+LEVELS_VOICED, LEVELS_UNVOICED = 6, 4
 CEPSTRA = 13
 VOICING_WEIGHT = 1.5
 RAREST = 4  # triples that occur less often share a token with a neighbour
@@ -107,7 +107,7 @@ def fit(clips: Sequence[Said], *, seed: int = 0) -> Codec:
         return means.fit(rows).cluster_centers_
 
     def edges(values: Float[np.ndarray, " code"], count: int) -> Float[np.ndarray, " edge"]:
-        return np.quantile(values, np.arange(1, count) / count)
+        return np.linspace(*np.quantile(values, (0.05, 0.95)), count + 1)[1:-1]
 
     codec = Codec(
         means,

@@ -1,0 +1,1 @@
+"""How the bundled judges are trained."""

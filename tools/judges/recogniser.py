@@ -1,0 +1,225 @@
+"""toy-ctc: a small conformer of transformers that spells what it hears, trained on recordings only.
+
+The training audio has 32 sentences, and a recogniser that knows them by heart would hear them whatever is said. So
+most of what it learns from are other sentences: as soon as it spells a clip rightly, the clip is cut between its words,
+and spans of words from several clips are put together.
+"""
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import jiwer
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+from transformers import (
+    SeamlessM4TFeatureExtractor,
+    Wav2Vec2BertConfig,
+    Wav2Vec2BertForCTC,
+    Wav2Vec2BertProcessor,
+    Wav2Vec2CTCTokenizer,
+)
+
+from esn_interp.speech.audio import SAMPLE_RATE
+from judges.recordings import DEVELOPMENT, TRAINING, Recordings, read, varied
+
+LETTERS = "abcdefghijklmnopqrstuvwxyz'"
+BLANK, SPACE = 0, 2
+STACK = 2  # frames of 10 ms that the network sees as one
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Sizes and lengths of training."""
+
+    steps: int = 2000
+    alone: int = 700  # steps on whole clips, before words are put together anew
+    batch: int = 24
+    rate: float = 2e-3
+    hidden: int = 96
+    layers: int = 3
+    put_together: float = 0.7
+    tempo: tuple[float, float] = (0.85, 1.2)
+    masked_mels: int = 12
+    noise: float = 0.15
+
+
+@dataclass(frozen=True, eq=False)
+class Heard:
+    """Features of every clip, and where its words end once that is known."""
+
+    mels: list[Tensor]  # [frame, mel], two versions of each clip after the other
+    texts: list[str]
+    cuts: list[np.ndarray | None]  # frames between words, ends included
+
+
+def make_processor(folder: Path) -> Wav2Vec2BertProcessor:
+    """The feature extractor and a tokenizer of letters, whose files go to ``folder``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    vocabulary = {token: place for place, token in enumerate(["<pad>", "<unk>", "|", *LETTERS])}
+    (folder / "vocab.json").write_text(json.dumps(vocabulary), encoding="utf-8")
+    tokenizer = Wav2Vec2CTCTokenizer(
+        str(folder / "vocab.json"), pad_token="<pad>", unk_token="<unk>", bos_token=None, eos_token=None
+    )
+    return Wav2Vec2BertProcessor(SeamlessM4TFeatureExtractor(), tokenizer)
+
+
+def make_model(recipe: Recipe) -> Wav2Vec2BertForCTC:
+    config = Wav2Vec2BertConfig(
+        vocab_size=len(LETTERS) + 3,
+        hidden_size=recipe.hidden,
+        num_hidden_layers=recipe.layers,
+        num_attention_heads=4,
+        intermediate_size=2 * recipe.hidden,
+        conv_depthwise_kernel_size=15,
+        position_embeddings_type=None,  # convolutions tell what follows what; no place in a sentence is known
+        hidden_dropout=0.1,
+        layerdrop=0.0,
+        apply_spec_augment=False,
+        pad_token_id=BLANK,
+        ctc_loss_reduction="mean",
+        ctc_zero_infinity=True,
+    )
+    return Wav2Vec2BertForCTC(config)
+
+
+def features(waveform: np.ndarray, processor: Wav2Vec2BertProcessor) -> Tensor:
+    """What the network is given, two frames side by side. [frame, 2 mel]"""
+    made = processor.feature_extractor(waveform, sampling_rate=SAMPLE_RATE, return_tensors="pt")
+    return made["input_features"][0].half()
+
+
+def hear(recordings: Recordings, processor: Wav2Vec2BertProcessor, rng: np.random.Generator) -> Heard:
+    mels: list[Tensor] = []
+    for clip in range(len(recordings)):
+        wave = recordings.waveform(clip)
+        mels += [features(wave, processor), features(varied(wave, rng), processor)]
+    texts = [text for text in recordings.transcripts for _ in range(2)]
+    return Heard(mels, texts, [None] * len(mels))
+
+
+def batch_of(items: list[Tensor]) -> tuple[Tensor, Tensor]:
+    """Features filled up to one length, and where they are real. [clip, frame, 2 mel], [clip, frame]"""
+    longest = max(map(len, items))
+    padded = torch.zeros(len(items), longest, items[0].shape[1])
+    mask = torch.zeros(len(items), longest, dtype=torch.long)
+    for row, item in enumerate(items):
+        padded[row, : len(item)] = item
+        mask[row, : len(item)] = 1
+    return padded, mask
+
+
+def draw(heard: Heard, rng: np.random.Generator, recipe: Recipe, *, together: bool) -> tuple[Tensor, str]:
+    """A clip, or words of up to three clips."""
+    clip = int(rng.integers(len(heard.mels)))
+    if not together or rng.random() > recipe.put_together:
+        return changed(heard.mels[clip].float(), rng, recipe), heard.texts[clip]
+    pieces: list[Tensor] = []
+    said: list[str] = []
+    for clip in rng.integers(len(heard.mels), size=int(rng.integers(1, 4))).tolist():
+        cuts = heard.cuts[clip]
+        if cuts is None:
+            continue
+        words = heard.texts[clip].split()
+        first = int(rng.integers(len(words)))
+        last = min(len(words), first + int(rng.integers(1, 4)))
+        pieces.append(changed(heard.mels[clip][cuts[first] : cuts[last]].float(), rng, recipe))
+        said += words[first:last]
+    if not pieces or sum(map(len, pieces)) < 10:
+        return draw(heard, rng, recipe, together=False)
+    return torch.cat(pieces), " ".join(said)
+
+
+def changed(mel: Tensor, rng: np.random.Generator, recipe: Recipe) -> Tensor:
+    """At another tempo, in noise, with some of the bands gone. [frame, 2 mel]"""
+    fine = mel.reshape(len(mel) * STACK, -1)
+    frames = max(4, round(len(fine) / rng.uniform(*recipe.tempo)) // STACK * STACK)
+    fine = interpolate(fine.T[None], size=frames, mode="linear", align_corners=False)[0].T.clone()
+    fine += recipe.noise * rng.uniform() * torch.from_numpy(rng.normal(size=tuple(fine.shape))).float()
+    for _ in range(2):
+        width = int(rng.integers(recipe.masked_mels + 1))
+        low = int(rng.integers(fine.shape[1] - width))
+        fine[:, low : low + width] = 0
+    return fine.reshape(frames // STACK, -1)
+
+
+def find_cuts(model: Wav2Vec2BertForCTC, heard: Heard, processor: Wav2Vec2BertProcessor) -> float:
+    """Cuts every clip that is spelt rightly where its spaces are; the share of clips that are."""
+    for clips, best in spellings(model, heard.mels):
+        for clip, path in zip(clips, best, strict=True):
+            if processor.tokenizer.decode(path) != heard.texts[clip]:
+                continue
+            spaces = np.flatnonzero(path == SPACE)
+            # A space may last several frames: its middle is the cut.
+            runs = np.split(spaces, np.flatnonzero(np.diff(spaces) > 1) + 1) if len(spaces) else []
+            inner = [int(run.mean()) for run in runs]
+            if len(inner) == len(heard.texts[clip].split()) - 1:
+                heard.cuts[clip] = np.array([0, *inner, len(path)])
+    return float(np.mean([cuts is not None for cuts in heard.cuts]))
+
+
+def spellings(
+    model: Wav2Vec2BertForCTC, mels: list[Tensor], size: int = 64
+) -> Iterator[tuple[list[int], list[np.ndarray]]]:
+    """The likeliest letter of every frame, for batches of clips of like length."""
+    model.eval()
+    order = sorted(range(len(mels)), key=lambda clip: len(mels[clip]))
+    for start in range(0, len(order), size):
+        clips = order[start : start + size]
+        inputs, mask = batch_of([mels[clip] for clip in clips])
+        with torch.no_grad():
+            best = model(input_features=inputs, attention_mask=mask).logits.argmax(-1).numpy()
+        yield clips, [row[: len(mels[clip])] for row, clip in zip(best, clips, strict=True)]
+    model.train()
+
+
+def error_rates(
+    model: Wav2Vec2BertForCTC, mels: list[Tensor], texts: list[str], processor: Wav2Vec2BertProcessor
+) -> tuple[float, float]:
+    """Word and character error rate over all clips."""
+    said = [""] * len(mels)
+    for clips, best in spellings(model, mels):
+        for clip, path in zip(clips, best, strict=True):
+            said[clip] = processor.tokenizer.decode(path)
+    return jiwer.wer(texts, said), jiwer.cer(texts, said)
+
+
+def train(audio: Path, out: Path, recipe: Recipe, *, seed: int = 0) -> None:
+    """Train, say how well it spells the development voices, and save in half precision."""
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    processor = make_processor(out)
+    model = make_model(recipe)
+    heard = hear(read(audio, TRAINING), processor, rng)
+    development = read(audio, DEVELOPMENT)
+    unheard = [
+        features(development.waveform(clip), processor) for clip in range(len(development))
+    ]
+    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.rate, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer,
+        lambda step: min((step + 1) / 100, 0.5 * (1 + math.cos(math.pi * step / recipe.steps)) + 1e-3),
+    )
+    print(f"{sum(p.numel() for p in model.parameters()):,} parameters")
+    for step in range(recipe.steps):
+        if step >= recipe.alone and (step - recipe.alone) % 500 == 0:
+            print(f"  {find_cuts(model, heard, processor):.0%} of the clips are cut between their words")
+        drawn = [draw(heard, rng, recipe, together=step >= recipe.alone) for _ in range(recipe.batch)]
+        inputs, mask = batch_of([mel for mel, _ in drawn])
+        labels = processor.tokenizer([text for _, text in drawn], padding=True, return_tensors="pt")
+        targets = labels["input_ids"].masked_fill(labels["attention_mask"] == 0, -100)
+        loss = model(input_features=inputs, attention_mask=mask, labels=targets).loss
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        if (step + 1) % 300 == 0:
+            wer, cer = error_rates(model, unheard, development.transcripts, processor)
+            print(f"step {step + 1}: loss {loss.item():.3f}, development WER {wer:.3f}, CER {cer:.3f}")
+    model.half().save_pretrained(out)
+    processor.save_pretrained(out)

@@ -1,0 +1,70 @@
+"""The speech that judges are trained on: what tools/training_audio.py writes, as it is and as it might have been."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soxr
+
+from esn_interp.speech.audio import SAMPLE_RATE
+from esn_interp.speech.labels import CANONICAL as EMOTIONS
+
+TRAINING, DEVELOPMENT = "train", "dev"
+
+
+@dataclass(frozen=True, eq=False)
+class Recordings:
+    """Clips by voices that no corpus has, in one part of the training audio."""
+
+    audio: np.ndarray
+    lines: tuple[dict[str, Any], ...]
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def waveform(self, clip: int) -> np.ndarray:
+        line = self.lines[clip]
+        samples = self.audio[line["offset"] : line["offset"] + line["length"]]
+        return (samples / 32767.0).astype(np.float32)
+
+    @property
+    def votes(self) -> np.ndarray:
+        """Shares of a panel's votes. [clip, emotion]"""
+        return np.array([[line["votes"][emotion] for emotion in EMOTIONS] for line in self.lines])
+
+    @property
+    def emotions(self) -> np.ndarray:
+        """What was acted, where it was one clear emotion; -1 elsewhere. [clip]"""
+        return np.array(
+            [
+                EMOTIONS.index(next(iter(line["weights"]))) if len(line["weights"]) == 1 else -1
+                for line in self.lines
+            ]
+        )
+
+    @property
+    def transcripts(self) -> list[str]:
+        return [line["transcript"].lower() for line in self.lines]
+
+
+def read(folder: Path, part: str) -> Recordings:
+    """The clips of one part; samples stay on disk until they are asked for."""
+    audio = np.load(folder / "audio.npy", mmap_mode="r")
+    with (folder / "clips.jsonl").open(encoding="utf-8") as file:
+        lines = tuple(line for line in map(json.loads, file) if line["part"] == part)
+    return Recordings(audio, lines)
+
+
+def varied(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The clip by a slightly larger or smaller speaker, over another microphone, in another room."""
+    speed = float(np.exp(rng.uniform(-0.11, 0.11)))
+    played = soxr.resample(waveform, round(SAMPLE_RATE * speed), SAMPLE_RATE)
+    spectrum = np.fft.rfft(played)
+    octaves = np.log2(np.clip(np.fft.rfftfreq(len(played), 1 / SAMPLE_RATE), 125, 8000) / 1000)
+    # A quarter of what anger differs by from a plain reading: tilt is a cue, and must stay one.
+    coloured = np.fft.irfft(spectrum * 10 ** (rng.uniform(-1, 1) * octaves / 20), len(played))
+    noise = rng.normal(scale=10 ** (rng.uniform(-66, -44) / 20), size=len(played))
+    gain = 10 ** (rng.normal(scale=1.0) / 20)
+    return (gain * coloured + noise).astype(np.float32)
