@@ -47,7 +47,7 @@ def ablation_matrix(result: Ablation) -> go.Figure:
                 xgap=2,
                 ygap=2,
                 texttemplate="%{text}",
-                text=[[_signed(100 * value) for value in line] for line in change],
+                text=[[signed(100 * value) for value in line] for line in change],
                 customdata=np.stack(
                     [100 * low, 100 * high, np.broadcast_to(100 * result.baseline_recall, change.shape)],
                     axis=-1,
@@ -78,13 +78,13 @@ def ablation_matrix(result: Ablation) -> go.Figure:
         figure,
         "What ablation costs each emotion’s recall",
         "change of recall in percentage points; red is a loss"
-        f"<br>own emotion {_signed(own.value, 1)}, others {_signed(cross.value, 1)} on average",
+        f"<br>own emotion {signed(own.value, 1)}, others {signed(cross.value, 1)} on average",
         height=len(panels) * 46 * len(result.sets) + (len(panels) - 1) * 70,
         below=60,
     )
 
 
-def _signed(value: float, digits: int = 0) -> str:
+def signed(value: float, digits: int = 0) -> str:
     """A number with its sign, a true minus, and no sign for zero."""
     if np.isnan(value):
         return "–"

@@ -5,6 +5,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from esn_interp.analysis.conversion_cross import ConversionCross
+from esn_interp.plots.ablation_matrix import signed
 from esn_interp.plots.theme import EFFECTS, GRID, INK, dress
 
 _LEAST_RANGE = 20.0
@@ -42,7 +43,7 @@ def conversion_matrix(result: ConversionCross) -> go.Figure:
                 showscale=False,
                 xgap=2,
                 ygap=2,
-                text=[[f"{value:+.0f}".replace("-", "−") for value in line] for line in 100 * change],
+                text=[[signed(value) for value in line] for line in 100 * change],
                 texttemplate="%{text}",
                 customdata=np.stack([low, high, before], axis=-1),
                 hovertemplate=(
@@ -65,11 +66,11 @@ def conversion_matrix(result: ConversionCross) -> go.Figure:
     figure.update_xaxes(showgrid=False, showticklabels=True)
     figure.update_xaxes(title_text="neurons of", row=2, col=1)
     figure.update_layout(plot_bgcolor=GRID)
-    own, other = 100 * result.own.value, 100 * result.other.value
+    own, other = signed(100 * result.own.value), signed(100 * result.other.value)
     return dress(
         figure,
         "One emotion asked for, another’s neurons",
-        f"change of shares in points; own {own:+.0f}, others’ {other:+.0f} on average"
+        f"change of shares in points; own {own}, others’ {other} on average"
         f"<br>{len(result.clips)} clips of {len(result.speakers)} speakers",
         height=2 * 46 * len(targets) + 80,
         below=60,
