@@ -39,8 +39,10 @@ def read_answers(paths: Sequence[str | Path]) -> pd.DataFrame:
         )
     questions = list(dict.fromkeys(answers["question"]))
     if len(questions) > 1:
-        raise EsnError(f"{answers['file'].iloc[-1]}: two questions were asked, {questions[0]!r} and {questions[1]!r};"
-                       " score them apart")
+        raise EsnError(
+            f"{answers['file'].iloc[-1]}: two questions were asked, {questions[0]!r} and {questions[1]!r};"
+            " score them apart"
+        )
     return answers.drop(columns="file")
 
 
@@ -57,7 +59,9 @@ def _read(path: Path) -> pd.DataFrame:
         raise EsnError(f"{path}: no column {', '.join(missing)}; a table of answers has {', '.join(REQUIRED)}")
     if frame.empty:
         raise EsnError(f"{path}: no answers in it; the listener saved before the first one")
-    frame = frame.reindex(columns=list(COLUMNS), fill_value="").apply(lambda column: column.str.strip())
+    frame = frame.reindex(columns=list(COLUMNS), fill_value="")
+    for name in COLUMNS:
+        frame[name] = frame[name].str.strip()
     for name in REQUIRED:
         _refuse(path, frame[name] == "", f"{name} is empty")
     _refuse(path, ~frame["choice"].isin(SIDES), "choice is neither left nor right")

@@ -268,8 +268,9 @@ def _strengths(
 def _notes(listeners: Sequence[Heard], left: Comparison, least_checks: float, *, tied: bool) -> tuple[str, ...]:
     notes: list[str] = []
     if out := [heard for heard in listeners if not heard.kept]:
-        named = ", ".join(f"{heard.listener} ({heard.right} of {heard.checks} right)" for heard in out)
-        notes.append(f"left out {len(out)} of {len(listeners)} listeners, under {least_checks:g} of catch trials: {named}")
+        named = ", ".join(f"{heard.listener} ({heard.right} of {heard.checks})" for heard in out)
+        limit = f"under {least_checks:g} of catch trials right"
+        notes.append(f"left out {len(out)} of {len(listeners)} listeners, {limit}: {named}")
     kept = [heard for heard in listeners if heard.kept and heard.answers]
     if unchecked := [heard.listener for heard in kept if not heard.checks]:
         notes.append(f"attention not checked, no catch trials: {', '.join(unchecked)}")

@@ -2,9 +2,15 @@
 
 import typer
 
+from esn_interp.cli import listening
+
 app = typer.Typer(rich_markup_mode=None)
 
 
 @app.callback()
 def evc() -> None:
     """Emotion control in generated speech: neurons found in a model's own conversions, turned up, and heard."""
+
+
+app.command("listen")(listening.listen)
+app.command("score")(listening.score)

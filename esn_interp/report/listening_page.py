@@ -4,7 +4,7 @@ import base64
 import hashlib
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
@@ -126,7 +126,7 @@ def listening_page(
 
 
 def _render(
-    test: str, plan: dict[str, object], sounds: Sequence[bytes], *, trials: int, minutes: int, source: bool
+    test: str, plan: Mapping[str, object], sounds: Sequence[bytes], *, trials: int, minutes: int, source: bool
 ) -> str:
     environment = Environment(
         loader=PackageLoader("esn_interp.report", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True
@@ -163,7 +163,7 @@ def _plan(pair: ListeningPair, number: dict[str, int], source: bool) -> dict[str
 
 
 def _drawn(pairs: Sequence[ListeningPair], most: int | None, rng: np.random.Generator) -> list[ListeningPair]:
-    """At most so many pairs, in their order: from every emotion and pair of conditions alike, as far as there are some."""
+    """At most so many pairs, in their order: as many from every emotion and two conditions, as far as they go."""
     if most is None or most >= len(pairs):
         return list(pairs)
     # The turn of a pair is its place in its own group; the first turns are drawn from all groups.

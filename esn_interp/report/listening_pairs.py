@@ -67,7 +67,8 @@ def read_pairs(folder: str | Path) -> tuple[Path, tuple[ListeningPair, ...]]:
         except ValidationError as error:
             first = error.errors()[0]
             field = ".".join(str(part) for part in first["loc"])
-            raise EsnError(f"{where}: {f'{field}: ' if field else ''}{first['msg'].removeprefix('Value error, ')}") from None
+            told = first["msg"].removeprefix("Value error, ")
+            raise EsnError(f"{where}: {f'{field}: ' if field else ''}{told}") from None
         if pair.id in pairs:
             raise EsnError(f"{where}: there is another pair {pair.id!r}; every pair needs an id of its own")
         pairs[pair.id] = pair
