@@ -449,7 +449,7 @@ def test_mean_magnitude():
 def test_too_few_clips_are_refused_with_the_emotion():
     clips = [clip for clip in heard_clips(25) if clip.emotion != 2 or not clip.kept]
     stats = statistics_of(clips)
-    with pytest.raises(StatisticsError, match=f"'angry': the model labels 0 of {stats.seen['angry']} clips"):
+    with pytest.raises(StatisticsError, match=f"'angry': 0 of {stats.seen['angry']} clips are labelled"):
         stats.rates()
     assert (stats.rates(filter="none").clips == list(stats.seen.values())).all()
     with pytest.raises(StatisticsError, match=r"'neutral'.*99 needed"):

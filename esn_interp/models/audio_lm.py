@@ -1,10 +1,8 @@
 """AudioLM: an audio language model as this package sees it — ask, score, read gates, edit gates."""
 
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,14 +12,13 @@ from torch import Tensor
 
 from esn_interp.models.access import access_points
 from esn_interp.models.edits import EVERYWHERE, Edit
-from esn_interp.models.families.inputs import Inputs, Spoken
+from esn_interp.models.families.inputs import Inputs
 from esn_interp.models.gate_activations import GateActivations
 from esn_interp.models.gate_view import GateView, Tap, view_gates
 from esn_interp.models.gradients import Attributions, gate_attributions
-from esn_interp.models.opened import Opened
 from esn_interp.models.scoring import Scorer
+from esn_interp.models.speaking import Speaking, waveform_of
 from esn_interp.models.text import text_log_probs
-from esn_interp.speech.audio import AudioWarning, conversion, read_audio
 
 QUESTION = "How does the speaker feel?"
 """What :meth:`AudioLM.answer` asks when it is not told otherwise."""
@@ -43,7 +40,7 @@ class Encoded:
         return len(self.scopes)
 
 
-class AudioLM(Opened):
+class AudioLM(Speaking):
     """A speech-capable language model with readable, editable gates.
 
     Use :func:`esn_interp.load` to make one. With no edit its outputs are those of the bare model, bit for bit:
@@ -74,7 +71,7 @@ class AudioLM(Opened):
         options
             When given, the most likely of them (by label scoring); else greedy free text.
         """
-        waveform = _waveform(audio)
+        waveform = waveform_of(audio)
         if options is None:
             return self.generate([waveform], question or QUESTION)[0]
         scores = self.scores(self.encode([waveform], question or QUESTION), options)
@@ -177,66 +174,11 @@ class AudioLM(Opened):
             values = text_log_probs(run, self._captured, logits, tokenizer, sentences, self.device)
         return [value.cpu().numpy() for value in values]
 
-    def speak(
-        self,
-        audio: Any,
-        prompt: str = "",
-        *,
-        edits: Sequence[Edit] = (),
-        tap: Tap | None = None,
-        speaker: str | None = None,
-        max_new_tokens: int = 256,
-        max_seconds: float = 30.0,
-        seed: int = 0,
-    ) -> Spoken:
-        """What the model says aloud about one clip; edits of this component's gates act at every step.
-
-        A component that only speaks (a talker, a depth decoder) works on nothing but what is being generated, so all
-        of its tokens are in scope ``generated``. To edit another component of the same loaded model, open it with
-        ``load(lm.model, processor=lm.processor, component=...)``.
-
-        Parameters
-        ----------
-        audio
-            A path, a waveform at 16 kHz or a clip; None where the model can speak without hearing.
-        speaker
-            A voice of the model's own; its first by default.
-        max_new_tokens, max_seconds
-            Where its words and its speech are cut off.
-        seed
-            Speech codes are sampled, and vocoders may begin with noise: the same seed gives the same speech, so that
-            two edits differ by nothing else.
-
-        Raises
-        ------
-        ModelError
-            When the model does not speak, or not with this voice.
-        EditError
-            When an edit touched no token, because the model said nothing, for example.
-        """
-        waveform = None if audio is None else _waveform(audio)
-        inputs = self._on_device(
-            self.family.speech_inputs(
-                self.processor, waveform, prompt, speaker=speaker, system=self.system
-            )
-        )
-
-        def fn(max_new_tokens: int) -> Spoken:
-            return self.family.speak(
-                self.model, self.processor, inputs.tensors,
-                speaker=speaker, max_new_tokens=max_new_tokens, max_seconds=max_seconds,
-            )  # fmt: skip
-
-        scopes = self.family.speech_scopes(self.component, inputs)
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            return self._run(fn, {"max_new_tokens": max_new_tokens}, scopes, edits, tap)
-
     # ---------------------------------------------------------------- looking and editing
 
     def gates(self, audio: Any, question: str | None = None) -> GateActivations:
         """Every gate at every prompt token of one clip: for looking at, so for one clip only."""
-        inputs = self._inputs([_waveform(audio)], question or QUESTION)
+        inputs = self._inputs([waveform_of(audio)], question or QUESTION)
         kept: list[Float[np.ndarray, "token _neuron"]] = []
 
         def tap(step: int, layer: int, gate: Tensor, experts: Tensor | None = None) -> None:
@@ -254,7 +196,7 @@ class AudioLM(Opened):
         (``.save()``) or written; ``lm.layers[i].attention`` and ``.mlp`` are there too. Inside, modules must be
         asked for in the order in which they run.
         """
-        inputs = self._inputs([_waveform(audio)], question or QUESTION)
+        inputs = self._inputs([waveform_of(audio)], question or QUESTION)
         view: Any = self._open_view
         return view.trace(fn=self.family.generator(self.model), **inputs.tensors)
 
@@ -294,14 +236,3 @@ class AudioLM(Opened):
         return scorer.scores(
             encoded.decoder_inputs, encoded.inputs, scopes, labels, tap=tap, gradients=gradients
         )
-
-
-def _waveform(audio: Any) -> Float[np.ndarray, " sample"]:
-    if hasattr(audio, "waveform"):
-        return audio.waveform()
-    waveform = read_audio(audio)
-    if isinstance(audio, (str, Path)) and (note := conversion(audio)):
-        warnings.warn(note, AudioWarning, stacklevel=3)
-    return waveform
-
-

@@ -85,6 +85,10 @@ class _Skipped(BaseModelOutputWithPast):
             raise AttributeError(name)
 
 
+class Untouched(EditError):
+    """An edit that acted on no token, or gates that no part of the run computed."""
+
+
 class GateView(NNsight):
     """nnsight over a view; ``device`` is left alone so that accelerate's offloading keeps working."""
 
@@ -157,7 +161,8 @@ def traced_run(
     Raises
     ------
     EditError
-        When an edit is out of range, or acted on no token: it would have changed nothing, unnoticed.
+        When an edit is out of range, or acted on no token: it would have changed nothing, unnoticed. When no gate was
+        computed at all.
     """
     todo = plan(edits, widths)
     layers = list(todo) if tap is None else list(range(len(widths)))
@@ -172,11 +177,13 @@ def traced_run(
         results.append(fn(**keywords))
         return results[0]
 
+    read: set[int] = set()
     touched = dict.fromkeys(map(id, (edit for edits_here in todo.values() for edit in edits_here)), 0)
 
     def act(
         step: int, layer: int, gate: Tensor, edits_here: list[Edit], experts: Tensor | None
     ) -> Tensor:
+        read.add(layer)
         if torch.is_grad_enabled() and not gate.requires_grad:
             gate = gate.detach().requires_grad_()  # the weights need no gradient, so the graph begins here
         if experts is not None:
@@ -209,12 +216,14 @@ def traced_run(
                     if torch.is_grad_enabled():  # without gradients, edits work in place
                         block.gate.output = acted.view(output.shape)
         except OutOfOrderError:  # the run is over; that can only show at the first gate of a step
-            if step < 1 or not first:
+            if not first or (step < 1 and not results):
                 raise
+    if not read:
+        raise Untouched("none of these gates was computed: the run ended before it came to their layers")
     for edits_here in todo.values():
         for edit in edits_here:
             if not touched[id(edit)]:
-                raise EditError(_untouched(edit))
+                raise Untouched(_untouched(edit))
     return results[0]
 
 

@@ -19,6 +19,7 @@ from esn_interp.models.fingerprint import compute_device, weights_fingerprint
 from esn_interp.models.gate_view import GateView, Tap, traced_run, view_gates
 from esn_interp.models.stacks import Stack
 from esn_interp.speech.audio import SAMPLE_RATE
+from esn_interp.speech.heard import Heard
 
 # Not typing.Self: the run-time type checker of the tests can't follow it.
 AnyOpened = TypeVar("AnyOpened", bound="Opened")
@@ -49,6 +50,8 @@ class Opened:
         Experts per layer; 0 for a layer that is not a mixture.
     stacks
         Every decoder stack of the model, by name.
+    heard
+        The speakers whom the model says that it has heard in its training, for `Clips.split`.
     """
 
     def __init__(
@@ -60,12 +63,14 @@ class Opened:
         name: str,
         component: str = THINKER,
         system: str | None = None,
+        heard: Heard | None = None,
     ) -> None:
         self.model = model.eval()
         self.processor = processor
         self.family = family
         self.name = name
         self.system = system
+        self.heard = Heard(name) if heard is None else heard
         self.stacks: dict[str, Stack] = family.opened(model)
         if component not in self.stacks:
             raise ModelError(
@@ -131,6 +136,11 @@ class Opened:
         finally:
             self._standing.pop()
 
+    @property
+    def standing(self) -> tuple[Edit, ...]:
+        """The edits of all `steered` blocks around this moment, in their order."""
+        return tuple(edit for edits in self._standing for edit in edits)
+
     # ---------------------------------------------------------------- running
 
     def _require_answers(self) -> None:
@@ -178,13 +188,11 @@ class Opened:
         present: frozenset[str] | None = None,
     ) -> Any:
         """One traced run; ``present`` are the scopes whose edits act in it, where a task takes several runs."""
-        acting = [edit for standing in self._standing for edit in standing] + list(edits)
+        acting = [*self.standing, *edits]
         if present is not None:
             acting = [edit for edit in acting if edit.positions & present]
         with self._lock, torch.set_grad_enabled(gradients):
-            return traced_run(
-                self._view, fn, batch, scopes=scopes, widths=self.widths, edits=acting, tap=tap
-            )
+            return traced_run(self._view, fn, batch, scopes=scopes, widths=self.widths, edits=acting, tap=tap)
 
 
 def _as_edits(neurons: Neurons | Iterable[Edit], alpha: float | None) -> tuple[Edit, ...]:

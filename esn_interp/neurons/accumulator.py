@@ -13,7 +13,7 @@ from esn_interp.models.routing import by_expert
 from esn_interp.neurons.layout import ALL, ROUTED, ROUTED_CLIPS, SCOPES, TOKEN_SUMS, sum_types
 from esn_interp.neurons.origin import Origin
 from esn_interp.neurons.per_clip import PerClip
-from esn_interp.neurons.statistics import GateStatistics
+from esn_interp.neurons.statistics import LABELLED, GateStatistics
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +122,8 @@ class Accumulator:
     """Adds batches up to `GateStatistics`, clip by clip, in int64 and float64.
 
     ``start`` continues from the statistics of earlier clips: adding the same clips after it gives the same
-    numbers, to the bit, as one uninterrupted pass.
+    numbers, to the bit, as one uninterrupted pass. ``scopes`` are those of a prompt, unless clips with other scopes
+    are added one by one.
     """
 
     def __init__(
@@ -132,13 +133,15 @@ class Accumulator:
         *,
         per_clip: bool = False,
         start: GateStatistics | None = None,
+        scopes: Sequence[str] = SCOPES,
     ) -> None:
         self.origin, self.emotions = origin, tuple(emotions)
+        self.scopes = tuple(scopes)
         groups = 2 * len(self.emotions)
         if start is None:
             self._clips = np.zeros(groups, np.int64)
-            self._tokens = {scope: np.zeros(groups, np.int64) for scope in SCOPES}
-            types = sum_types(SCOPES, mixture=bool(origin.mixtures))
+            self._tokens = {scope: np.zeros(groups, np.int64) for scope in self.scopes}
+            types = sum_types(self.scopes, mixture=bool(origin.mixtures))
             self._sums = {name: np.zeros((groups, origin.n_gates), dtype) for name, dtype in types.items()}
         else:
             self._clips = start.clips.copy()
@@ -193,9 +196,9 @@ class Accumulator:
         if self._keep_clips:
             self._per_clip.append(clips.take(rows))
         for row in rows.tolist():
-            tokens = np.array([clips.tokens[scope][row] for scope in SCOPES], dtype=np.int64)
+            tokens = np.array([clips.tokens[scope][row] for scope in self.scopes], dtype=np.int64)
             sums = {
-                name: np.stack([clips.sums[f"{scope}/{name}"][row] for scope in SCOPES])
+                name: np.stack([clips.sums[f"{scope}/{name}"][row] for scope in self.scopes])
                 for name in clips.kinds
             }
             self._add(int(clips.emotion[row]), bool(clips.kept[row]), tokens, sums)
@@ -210,7 +213,7 @@ class Accumulator:
         """Add one clip's sums over its tokens, and what follows from them at clip level."""
         group = emotion + (0 if kept else len(self.emotions))
         self._clips[group] += 1
-        for at, scope in enumerate(SCOPES):
+        for at, scope in enumerate(self.scopes):
             self._tokens[scope][group] += tokens[at]
             for name, values in sums.items():
                 self._sums[f"{scope}/{name}"][group] += values[at]
@@ -237,7 +240,7 @@ class Accumulator:
             self._sums[f"{scope}/{name}_sum_sq"][group] += value * value
 
     def statistics(
-        self, *, prompt: str = "", skipped: Sequence[tuple[str, str]] = (), seed: int = 0
+        self, *, prompt: str = "", skipped: Sequence[tuple[str, str]] = (), seed: int = 0, success: str = LABELLED
     ) -> GateStatistics:
         """What was added up so far, as a copy."""
         return GateStatistics(
@@ -250,6 +253,8 @@ class Accumulator:
             skipped=tuple(skipped),
             seed=seed,
             per_clip=PerClip.concatenate(self._per_clip),
+            scopes=self.scopes,
+            success=success,
         )
 
 

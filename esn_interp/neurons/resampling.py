@@ -53,9 +53,9 @@ def subset(
     digest = hashlib.sha256(stats.origin.corpus_fingerprint.encode())
     digest.update(json.dumps([single.ids[row] for row in rows]).encode())
     origin = replace(stats.origin, corpus_fingerprint=digest.hexdigest()[:12])
-    accumulator = Accumulator(origin, stats.emotions, per_clip=per_clip)
+    accumulator = Accumulator(origin, stats.emotions, per_clip=per_clip, scopes=stats.scopes)
     accumulator.add(single, rows)
-    return accumulator.statistics(prompt=stats.prompt, seed=stats.seed)
+    return accumulator.statistics(prompt=stats.prompt, seed=stats.seed, success=stats.success)
 
 
 def require_single_clips(stats: GateStatistics) -> PerClip:

@@ -32,6 +32,7 @@ from esn_interp.neurons.per_clip import PerClip
 from esn_interp.neurons.rates import Rates
 
 KIND, VERSION = "statistics", 2
+LABELLED = "labelled correctly by the unedited model"
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +40,7 @@ class GateStatistics:
     """Sums over clips and tokens of every gate ``g``, per group.
 
     With E emotions there are 2 E groups: rows 0 to E-1 hold the kept clips of each emotion (those that the
-    unedited model labels correctly), rows E to 2E-1 the dropped ones.
+    unedited model labels correctly, or of conversions those that succeeded), rows E to 2E-1 the dropped ones.
 
     Parameters
     ----------
@@ -56,6 +57,8 @@ class GateStatistics:
         expert and ``routed_clips`` the clips that had such a token: rates are shares of these.
     skipped
         Clips that could not be used, each with the reason.
+    success
+        What the kept clips are.
     """
 
     origin: Origin
@@ -68,6 +71,7 @@ class GateStatistics:
     skipped: tuple[tuple[str, str], ...] = ()
     seed: int = 0
     per_clip: PerClip | None = field(default=None, repr=False)
+    success: str = LABELLED
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -118,7 +122,8 @@ class GateStatistics:
             scopes are averaged with equal weight. (Both our choice.) ``token``: sums over the tokens of all
             scopes and clips, divided by their number; long clips count more. [ESN-SER]
         filter
-            ``correct``: only the clips that the unedited model labels correctly [ESN-SER]; ``none``: all.
+            ``correct``: only the kept clips, those that the unedited model labels correctly [ESN-SER] or the
+            conversions that succeeded [ESN-EVC]; ``none``: all.
 
         Raises
         ------
@@ -186,7 +191,7 @@ class GateStatistics:
             "emotions": list(self.emotions),
             "scopes": list(self.scopes),
             "groups": [f"{emotion}/{side}" for side in ("kept", "dropped") for emotion in self.emotions],
-            "filter": "kept: labelled correctly by the unedited model",
+            "filter": f"kept: {self.success}",
             "seen": self.seen,
             "kept": self.kept,
             "skipped": [list(pair) for pair in self.skipped],
@@ -237,6 +242,7 @@ class GateStatistics:
             skipped=tuple((clip, reason) for clip, reason in header["skipped"]),
             seed=header["seed"],
             per_clip=None if single is None else PerClip.read(file, single, scopes),
+            success=header["filter"].removeprefix("kept: "),
         )
 
     def _disjoint(self, scope: str) -> tuple[str, ...]:
@@ -250,7 +256,7 @@ class GateStatistics:
                 raise StatisticsError(f"emotion {emotion!r}: {n} clips, {least} needed; collect more of it")
             if n < least:
                 raise StatisticsError(
-                    f"emotion {emotion!r}: the model labels {n} of {self.seen[emotion]} clips correctly,"
+                    f"emotion {emotion!r}: {n} of {self.seen[emotion]} clips are {self.success},"
                     f" {least} needed; collect more of it, leave it out, or use filter none"
                 )
 
@@ -273,7 +279,7 @@ def merge(shards: Sequence[GateStatistics]) -> GateStatistics:
     first, *rest = ordered
     held: set[str] = set()
     for shard in ordered:
-        for name in ("emotions", "scopes", "prompt"):
+        for name in ("emotions", "scopes", "prompt", "success"):
             ours, other = getattr(first, name), getattr(shard, name)
             if ours != other:
                 raise StatisticsError(
@@ -301,6 +307,7 @@ def merge(shards: Sequence[GateStatistics]) -> GateStatistics:
         skipped=tuple(pair for shard in ordered for pair in shard.skipped),
         seed=first.seed,
         per_clip=PerClip.concatenate([part for part in per_clip if part is not None]),
+        success=first.success,
     )
 
 

@@ -28,6 +28,7 @@ from esn_interp.models.families.inputs import (
     messages,
     require_template,
 )
+from esn_interp.models.families.manner import Live, Manner
 from esn_interp.models.gate_view import decoder_inputs
 from esn_interp.models.stacks import Stack, find_stacks, hinted_stack, no_stack
 
@@ -70,6 +71,10 @@ class Family:
     """Where the gates are, when somebody points at them: ``"model.layers[*].mlp.act_fn"``."""
     clip_by_clip: ClassVar[bool] = False
     """Whether the model writes its answers one clip at a time."""
+    speaks_together: ClassVar[bool] = False
+    """Whether it speaks about several clips in one run."""
+    decoding: ClassVar[tuple[str, ...]] = ()
+    """What a `Manner` can tell it of how codes of speech are chosen."""
 
     # ---------------------------------------------------------------- loading
 
@@ -232,12 +237,9 @@ class Family:
         model: nn.Module,
         processor: Processor,
         inputs: Mapping[str, Tensor],
-        *,
-        speaker: str | None = None,
-        max_new_tokens: int = 256,
-        max_seconds: float = 30.0,
+        manner: Manner,
     ) -> Spoken:
-        """Answer aloud, to inputs of `speech_inputs`; ``speaker`` is a voice of the model's own, by default its first.
+        """Answer aloud, to inputs of `speech_inputs`; what is drawn at random comes from torch's own generator.
 
         Raises
         ------
@@ -245,6 +247,31 @@ class Family:
             When this kind of model has no speech of its own, or not this voice.
         """
         raise ModelError(f"{self.title} does not speak, it answers in writing")
+
+    def speak_together(
+        self,
+        model: nn.Module,
+        processor: Processor,
+        inputs: Mapping[str, Tensor],
+        manner: Manner,
+        *,
+        seeds: Sequence[int],
+        live: Live,
+    ) -> list[Spoken]:
+        """Answer a batch aloud (of one clip, unless `speaks_together`), every clip as if it were alone.
+
+        Parameters
+        ----------
+        seeds
+            By which each clip's speech is drawn, whatever the others are; of the first, torch has been told.
+        live
+            Is kept up to date with which clips are still being spoken.
+        """
+        return [self.speak(model, processor, inputs, manner)]
+
+    def unheard(self, model: nn.Module, component: str, layers: Sequence[int]) -> str | None:
+        """What somebody must be told who edits these layers to change speech; None when there is nothing to tell."""
+        return None
 
     # ---------------------------------------------------------------- parts
 

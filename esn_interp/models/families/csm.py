@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from esn_interp.models.families.base import THINKER, Family
 from esn_interp.models.families.inputs import Inputs, Processor, Spoken, resampled
+from esn_interp.models.families.manner import Manner
 
 _FRAMES_PER_SECOND = 12.5
 
@@ -64,11 +65,8 @@ class Csm(Family):
         model: nn.Module,
         processor: Processor,
         inputs: Mapping[str, Tensor],
-        *,
-        speaker: str | None = None,
-        max_new_tokens: int = 256,
-        max_seconds: float = 30.0,
+        manner: Manner,
     ) -> Spoken:
-        frames = round(max_seconds * _FRAMES_PER_SECOND)
+        frames = round(manner.max_seconds * _FRAMES_PER_SECOND)
         (waveform,) = cast(Any, model).generate(**inputs, output_audio=True, max_new_tokens=frames)
         return Spoken("", waveform.float().cpu().numpy(), self.sampling_rate)

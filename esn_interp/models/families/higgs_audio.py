@@ -19,6 +19,7 @@ from transformers.utils.import_utils import is_torchaudio_available
 from esn_interp.errors import ModelError
 from esn_interp.models.families.base import THINKER, Family
 from esn_interp.models.families.inputs import Inputs, Processor, Spoken, require_template
+from esn_interp.models.families.manner import Manner
 
 _FRAMES_PER_SECOND = 25
 _SYSTEM = "Generate audio following instruction."
@@ -83,14 +84,11 @@ class HiggsAudio(Family):
         model: nn.Module,
         processor: Processor,
         inputs: Mapping[str, Tensor],
-        *,
-        speaker: str | None = None,
-        max_new_tokens: int = 256,
-        max_seconds: float = 30.0,
+        manner: Manner,
     ) -> Spoken:
         if processor.whole is None:
             raise ModelError(f"{self.title}: its codec needs torchaudio, which is not installed")
-        frames = round(max_seconds * _FRAMES_PER_SECOND)
+        frames = round(manner.max_seconds * _FRAMES_PER_SECOND)
         codes = cast(Any, model).generate(**inputs, max_new_tokens=frames)
         waveform = processor.whole.decode(codes)
         return Spoken("", waveform.reshape(-1).float().cpu().numpy(), self.sampling_rate)

@@ -57,17 +57,39 @@ class Spoken:
     """What a model said: its words, where it writes any, and the sound at ``sampling_rate``.
 
     Both are empty when it said nothing.
+
+    Parameters
+    ----------
+    codes
+        The codes of speech; None where the model keeps them to itself.
+    words
+        How many tokens of text it wrote, without the one that ends them; None where it does not tell.
+    ended
+        Whether words and speech came to an end by themselves, before they were cut off.
+    failure
+        Why there is no sound though there should be; None when nothing went wrong.
     """
 
     text: str
     waveform: Float[np.ndarray, " sample"]
     sampling_rate: int
+    codes: Int[np.ndarray, " code"] | None = None
+    words: int | None = None
+    ended: bool = True
+    failure: str | None = None
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing was said, and nothing went wrong with it."""
+        return not (self.text or len(self.waveform) or self.failure)
 
     @classmethod
-    def of(cls, tokenizer: PreTrainedTokenizerBase, tokens: Tensor, waveform: Tensor, rate: int) -> "Spoken":
+    def of(
+        cls, tokenizer: PreTrainedTokenizerBase, tokens: Tensor, waveform: Tensor, rate: int, **more: Any
+    ) -> "Spoken":
         """From the tokens of the answer and a waveform of any leading shape."""
         text = cast(str, tokenizer.decode(tokens, skip_special_tokens=True)).strip()
-        return cls(text, waveform.detach().reshape(-1).float().cpu().numpy(), rate)
+        return cls(text, waveform.detach().reshape(-1).float().cpu().numpy(), rate, **more)
 
 
 def resampled(waveform: Float[np.ndarray, " sample"], rate: int) -> Float[np.ndarray, " resampled"]:

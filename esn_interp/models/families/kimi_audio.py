@@ -35,6 +35,7 @@ from esn_interp.models.families.kimi_streams import (
     forward,
     write,
 )
+from esn_interp.models.families.manner import Manner
 from esn_interp.models.gate_view import first_hidden
 from esn_interp.models.stacks import Stack, find_stacks
 
@@ -242,10 +243,7 @@ class KimiAudio(ClipByClip):
         model: nn.Module,
         processor: Processor,
         inputs: Mapping[str, Tensor],
-        *,
-        speaker: str | None = None,
-        max_new_tokens: int = 256,
-        max_seconds: float = 30.0,
+        manner: Manner,
     ) -> Spoken:
         whole, special = processor.whole, processor.feature_extractor.extra_tokens
         if getattr(whole, "detokenizer", None) is None:
@@ -256,8 +254,8 @@ class KimiAudio(ClipByClip):
         words, codes = write(
             model,
             self.one(inputs, 0),
-            words=max_new_tokens,
-            codes=round(max_seconds * CODES_PER_SECOND),
+            words=manner.max_new_tokens,
+            codes=round(manner.max_seconds * CODES_PER_SECOND),
             ends=(special.msg_end, special.media_end),
         )
         codes = codes[codes >= processor.feature_extractor.kimia_token_offset]

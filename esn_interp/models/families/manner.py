@@ -1,14 +1,17 @@
-"""How something is said: in whose voice, for how long at most, and how the codes of speech are chosen."""
+"""How something is said, and who in a batch is still saying it."""
 
 import math
 from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool
 
 from esn_interp.errors import ModelError
 
 
 @dataclass(frozen=True)
 class Manner:
-    """How something is said; None leaves it to the model.
+    """In whose voice, for how long at most, and how codes of speech are chosen; None leaves it to the model.
 
     Parameters
     ----------
@@ -51,7 +54,22 @@ class Manner:
                 raise ModelError(f"{name} {value:g}: it must be above 0{most}")
 
     @property
-    def own(self) -> bool:
-        """Whether codes are chosen as the model does it by itself."""
-        given = (self.temperature, self.top_k, self.top_p, self.repetition_penalty)
-        return not self.greedy and all(value is None for value in given)
+    def decoding(self) -> dict[str, float]:
+        """What it says of how codes of speech are chosen, by name."""
+        names = ("greedy", "temperature", "top_k", "top_p", "repetition_penalty")
+        return {name: value for name in names if (value := getattr(self, name)) not in (None, False)}
+
+
+class Live:
+    """Which clips of a batch are still being spoken, by decoder stack: written as the model runs, read by taps.
+
+    A clip that has ended is computed on until the last one ends; what its gates do then means nothing.
+    """
+
+    def __init__(self, clips: int) -> None:
+        self._clips = clips
+        self._rows: dict[str, Bool[np.ndarray, " clip"]] = {}
+
+    def rows(self, component: str) -> Bool[np.ndarray, " clip"]:
+        """Of one stack; an array that changes while the model runs."""
+        return self._rows.setdefault(component, np.ones(self._clips, dtype=np.bool_))

@@ -21,11 +21,13 @@ from esn_interp.errors import ModelError
 from esn_interp.models.families.base import THINKER
 from esn_interp.models.families.clip_by_clip import ClipByClip
 from esn_interp.models.families.inputs import Inputs, Processor, Spoken
+from esn_interp.models.families.manner import Manner
 from esn_interp.models.gate_view import decoder_inputs
 
 _AUDIO = "<audio>./</audio>"
 _HEARD = "<unk>"
 _END_OF_SPEECH = "<|tts_eos|>"
+_RATE = 24_000
 
 
 class MiniCPMO(ClipByClip):
@@ -168,10 +170,7 @@ class MiniCPMO(ClipByClip):
         model: nn.Module,
         processor: Processor,
         inputs: Mapping[str, Tensor],
-        *,
-        speaker: str | None = None,
-        max_new_tokens: int = 256,
-        max_seconds: float = 30.0,
+        manner: Manner,
     ) -> Spoken:
         own: Any = model
         if own.tts.audio_tokenizer is None:
@@ -186,7 +185,7 @@ class MiniCPMO(ClipByClip):
                 do_sample=False,
                 num_beams=1,
                 repetition_penalty=1.0,
-                max_new_tokens=max_new_tokens,
+                max_new_tokens=manner.max_new_tokens,
                 use_tts_template=True,
                 enable_thinking=False,
                 generate_audio=True,
@@ -194,12 +193,14 @@ class MiniCPMO(ClipByClip):
             )
             # Its own code prints what went wrong with the speech, and returns the text as if nothing had.
             if not path.exists():
-                raise ModelError(
-                    f"{self.title} answered {text!r} but wrote no speech; its own code says why above. An answer that"
+                why = (
+                    f"{self.title} wrote no speech to its answer {text!r}; its own code says why above. An answer that"
                     " max_new_tokens cuts off can't be spoken"
                 )
+                return Spoken(text.strip(), np.zeros(0, dtype=np.float32), _RATE, failure=why)
             sound, rate = soundfile.read(path, dtype="float32")
-        return Spoken(text.strip(), sound.reshape(-1)[: round(max_seconds * rate)], int(rate))
+        most = round(manner.max_seconds * rate)
+        return Spoken(text.strip(), sound.reshape(-1)[:most], int(rate), ended=sound.size <= most)
 
 
 def _as_the_model_has_it(clip: Mapping[str, Tensor]) -> dict[str, Any]:

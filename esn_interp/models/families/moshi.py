@@ -18,6 +18,7 @@ from transformers import AutoFeatureExtractor, AutoTokenizer, MoshiConfig, Moshi
 from esn_interp.errors import ModelError
 from esn_interp.models.families.base import THINKER, Family
 from esn_interp.models.families.inputs import Inputs, Processor, Spoken, resampled
+from esn_interp.models.families.manner import Manner
 
 _FRAME = 1920  # samples
 
@@ -97,13 +98,10 @@ class Moshi(Family):
         model: nn.Module,
         processor: Processor,
         inputs: Mapping[str, Tensor],
-        *,
-        speaker: str | None = None,
-        max_new_tokens: int = 256,
-        max_seconds: float = 30.0,
+        manner: Manner,
     ) -> Spoken:
         heard = inputs["input_ids"].shape[1]
-        frames = min(max_new_tokens, round(max_seconds * self.sampling_rate / _FRAME))
+        frames = min(manner.max_new_tokens, round(manner.max_seconds * self.sampling_rate / _FRAME))
         said = cast(Any, model).generate(**inputs, max_new_tokens=frames)
         waveform = said.audio_sequences[0, 0, heard * _FRAME :]
         return Spoken.of(processor.tokenizer, said.sequences[0, heard + 1 :], waveform, self.sampling_rate)

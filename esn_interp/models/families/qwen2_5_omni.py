@@ -7,24 +7,24 @@ its words into codes, and a vocoder makes the waveform.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
 import transformers
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformers import AutoFeatureExtractor, AutoTokenizer
 from transformers.utils.hub import cached_file
 
 from esn_interp.errors import ModelError
+from esn_interp.models.edits import SCOPE_CODES
+from esn_interp.models.families import qwen2_5_speech
 from esn_interp.models.families.base import THINKER, Family
 from esn_interp.models.families.inputs import Inputs, Processor, Spoken, require_template
-
-RATE = 24_000
-_CODES_PER_SECOND = 50
+from esn_interp.models.families.manner import Live, Manner
 
 
 class Qwen25Omni(Family):
@@ -44,6 +44,8 @@ class Qwen25Omni(Family):
         "the whole model, which speaks, is loaded with component='talker'; its thinker is then opened by"
         " load(lm.model, processor=lm.processor)",
     )
+    speaks_together: ClassVar[bool] = True
+    decoding: ClassVar[tuple[str, ...]] = ("greedy", "temperature", "top_k", "top_p", "repetition_penalty")
     placeholder: ClassVar[str] = "<|AUDIO|>"
     whole_class: ClassVar[str] = "Qwen2_5OmniForConditionalGeneration"
     thinker_class: ClassVar[str] = "Qwen2_5OmniThinkerForConditionalGeneration"
@@ -107,30 +109,42 @@ class Qwen25Omni(Family):
         """Audio tokens of that many mel frames: a convolution of stride 2, then pooling by 2."""
         return ((frames - 1) // 2 + 1 - 2) // 2 + 1
 
+    def speech_scopes(self, component: str, inputs: Inputs) -> Int[Tensor, "clip token"]:
+        """The talker reads the prompt too, then the sign that speech begins, and the first word of the reply.
+
+        That last position chooses the first code; the words behind it are added to the codes as these are generated.
+        """
+        scopes = super().speech_scopes(component, inputs)
+        if component != "talker":
+            return scopes
+        text, last = SCOPE_CODES["text"], SCOPE_CODES["last"]
+        prompt = inputs.scopes.masked_fill(inputs.scopes == last, text)
+        behind = torch.tensor([text, last], device=prompt.device).expand(len(prompt), -1)
+        return torch.cat([prompt, behind], dim=1)
+
     def speak(
         self,
         model: nn.Module,
         processor: Processor,
         inputs: Mapping[str, Tensor],
-        *,
-        speaker: str | None = None,
-        max_new_tokens: int = 256,
-        max_seconds: float = 30.0,
+        manner: Manner,
     ) -> Spoken:
-        whole, prompt = cast(Any, model), inputs["input_ids"].shape[1]
-        self.require_voice(model, speaker, speakers := list(getattr(model, "speaker_map", ())))
-        said = spoken_or_silent(
-            whole.generate,
-            **inputs,
-            speaker=speaker or speakers[0],
-            thinker_max_new_tokens=max_new_tokens,
-            thinker_do_sample=False,
-            talker_max_new_tokens=round(max_seconds * _CODES_PER_SECOND),
-            talker_eos_token_id=[whole.talker.codec_pad_token, whole.talker.codec_eos_token],
-        )
-        if said is None:
-            return Spoken("", np.zeros(0, dtype=np.float32), RATE)
-        return Spoken.of(processor.tokenizer, said[0][0, prompt:], said[1], RATE)
+        seed = torch.initial_seed()
+        return self.speak_together(model, processor, inputs, manner, seeds=[seed], live=Live(1))[0]
+
+    def speak_together(
+        self,
+        model: nn.Module,
+        processor: Processor,
+        inputs: Mapping[str, Tensor],
+        manner: Manner,
+        *,
+        seeds: Sequence[int],
+        live: Live,
+    ) -> list[Spoken]:
+        self.require_voice(model, manner.voice, speakers := list(getattr(model, "speaker_map", ())))
+        speaker = manner.voice or speakers[0]
+        return qwen2_5_speech.speak(model, processor, inputs, manner, speaker=speaker, seeds=seeds, live=live)
 
     def require_voice(self, model: nn.Module, speaker: str | None, speakers: Sequence[str]) -> None:
         """Refuse to speak without a talker, or in a voice that the model does not have."""
@@ -147,17 +161,6 @@ class Qwen25Omni(Family):
 
     def backbone(self, model: nn.Module) -> nn.Module:
         return self.generator(model).get_submodule("model")
-
-
-def spoken_or_silent(generate: Callable[..., Any], **arguments: Any) -> tuple[Tensor, Tensor] | None:
-    """Tokens and waveform of a whole model; None when thinker or talker ended at once, on which it stumbles."""
-    try:
-        tokens, waveform = generate(**arguments)
-    except (RuntimeError, ValueError) as error:
-        if "non-empty" not in str(error):
-            raise
-        return None
-    return tokens, waveform
 
 
 def _mel(extractor: Any, waveform: Float[np.ndarray, " sample"]) -> Float[np.ndarray, "mel frame"]:

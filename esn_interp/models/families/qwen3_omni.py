@@ -9,17 +9,19 @@ import shutil
 import tempfile
 import warnings
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from esn_interp.models.families.base import THINKER
+from esn_interp.models.families.base import THINKER, Family
 from esn_interp.models.families.inputs import Inputs, Processor, Spoken
-from esn_interp.models.families.qwen2_5_omni import RATE, Qwen25Omni, spoken_or_silent
+from esn_interp.models.families.manner import Live, Manner
+from esn_interp.models.families.qwen2_5_omni import Qwen25Omni
+from esn_interp.models.families.qwen2_5_speech import RATE
 from esn_interp.models.stacks import Stack
 
 # The only implementation that computes all gates of a layer in one call, in the order of the tokens.
@@ -56,6 +58,7 @@ class Qwen3Omni(Qwen25Omni):
         "clips under a second are followed by silence up to one: the encoder's convolutions would see the end of a"
         " shorter clip differently in every batch",
     )
+    speaks_together = False
     placeholder = "<|audio_pad|>"
     whole_class = "Qwen3OmniMoeForConditionalGeneration"
     thinker_class = "Qwen3OmniMoeThinkerForConditionalGeneration"
@@ -105,33 +108,60 @@ class Qwen3Omni(Qwen25Omni):
             cast(Any, model).set_experts_implementation(_EXPERTS)
         return super().stacks(model)
 
+    def speech_scopes(self, component: str, inputs: Inputs) -> Int[Tensor, "clip token"]:
+        # The talker reads parts of the prompt only, put together anew; all of its tokens count as generated.
+        return Family.speech_scopes(self, component, inputs)
+
     def speak(
         self,
         model: nn.Module,
         processor: Processor,
         inputs: Mapping[str, Tensor],
-        *,
-        speaker: str | None = None,
-        max_new_tokens: int = 256,
-        max_seconds: float = 30.0,
+        manner: Manner,
     ) -> Spoken:
         whole, prompt = cast(Any, model), inputs["input_ids"].shape[1]
         voices = list(whole.config.talker_config.speaker_id or ()) if hasattr(model, "talker") else []
-        self.require_voice(model, speaker, voices)
+        self.require_voice(model, manner.voice, voices)
+        told = {f"talker_{name}": value for name, value in manner.decoding.items() if name != "greedy"}
         with warnings.catch_warnings():  # the model's own penalty is warned about, and meant as it is
             warnings.filterwarnings("ignore", message="Passing `repetition_penalty`")
-            said = spoken_or_silent(
+            said = _spoken_or_silent(
                 whole.generate,
                 **inputs,
-                speaker=speaker or voices[0],
-                thinker_max_new_tokens=max_new_tokens,
+                speaker=manner.voice or voices[0],
+                thinker_max_new_tokens=manner.max_new_tokens,
                 thinker_do_sample=False,
                 thinker_eos_token_id=processor.tokenizer.eos_token_id,
-                talker_max_new_tokens=round(max_seconds * _CODES_PER_SECOND),
+                talker_max_new_tokens=round(manner.max_seconds * _CODES_PER_SECOND),
+                talker_do_sample=not manner.greedy,
+                **told,
             )
         if said is None:
             return Spoken("", np.zeros(0, dtype=np.float32), RATE)
         return Spoken.of(processor.tokenizer, said[0][0, prompt:], said[1], RATE)
+
+    def speak_together(
+        self,
+        model: nn.Module,
+        processor: Processor,
+        inputs: Mapping[str, Tensor],
+        manner: Manner,
+        *,
+        seeds: Sequence[int],
+        live: Live,
+    ) -> list[Spoken]:
+        return [self.speak(model, processor, inputs, manner)]
+
+
+def _spoken_or_silent(generate: Callable[..., Any], **arguments: Any) -> tuple[Tensor, Tensor] | None:
+    """Tokens and waveform of a whole model; None when thinker or talker ended at once, on which it stumbles."""
+    try:
+        tokens, waveform = generate(**arguments)
+    except (RuntimeError, ValueError) as error:
+        if "non-empty" not in str(error):
+            raise
+        return None
+    return tokens, waveform
 
 
 def _implementation(experts: nn.Module) -> str | None:

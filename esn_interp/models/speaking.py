@@ -1,0 +1,171 @@
+"""Speaking: what a model says aloud about a clip, or about many, with its gates read and edited as it speaks."""
+
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+
+from esn_interp.errors import ModelError
+from esn_interp.models.edits import Edit
+from esn_interp.models.families.inputs import Spoken
+from esn_interp.models.families.manner import Live, Manner
+from esn_interp.models.gate_view import Tap, Untouched
+from esn_interp.models.opened import Opened
+from esn_interp.speech.audio import AudioWarning, conversion, read_audio
+
+TapFor = Callable[[Int[np.ndarray, "clip token"], Bool[np.ndarray, " clip"]], Tap]
+"""Makes the tap of one run, from the scopes of the tokens that the stack sees first (-1 is padding; a single
+``generated`` token where it sees nothing else), and which clips are still being spoken (it changes as they end)."""
+
+
+class Speaking(Opened):
+    """The part of an `AudioLM` that speaks."""
+
+    def speak(
+        self,
+        audio: Any,
+        prompt: str = "",
+        *,
+        edits: Sequence[Edit] = (),
+        tap: Tap | None = None,
+        speaker: str | None = None,
+        max_new_tokens: int = 256,
+        max_seconds: float = 30.0,
+        manner: Manner | None = None,
+        seed: int = 0,
+    ) -> Spoken:
+        """What the model says aloud about one clip; edits of this component's gates act at every step.
+
+        A talker that reads the prompt does so in its first step, where its tokens have the prompt's scopes; a stack
+        that sees nothing but speech has all of its tokens in scope ``generated``. To edit another component of the
+        same loaded model, open it with ``load(lm.model, processor=lm.processor, component=...)``.
+
+        Parameters
+        ----------
+        audio
+            A path, a waveform at 16 kHz or a clip; None where the model can speak without hearing.
+        speaker
+            A voice of the model's own; its first by default.
+        max_new_tokens, max_seconds
+            Where its words and its speech are cut off.
+        manner
+            All of these at once, and how codes of speech are chosen.
+        seed
+            Speech codes are sampled, and vocoders may begin with noise: the same seed gives the same speech, so that
+            two edits differ by nothing else.
+
+        Raises
+        ------
+        ModelError
+            When the model does not speak, not with this voice or not in this manner, or its speech could not be made
+            sound.
+        EditError
+            When an edit touched no token, because the model said nothing, for example.
+        """
+        if manner is None:
+            manner = Manner(speaker, max_new_tokens=max_new_tokens, max_seconds=max_seconds)
+        waveform = None if audio is None else waveform_of(audio)
+        tap_for = None if tap is None else lambda scopes, live: tap  # pyright: ignore[reportUnknownLambdaType]
+        (said,) = self._said([waveform], prompt, manner, [seed], self.system, edits, tap_for, strict=True)
+        if said.failure is not None:
+            raise ModelError(said.failure)
+        return said
+
+    def speak_all(
+        self,
+        waveforms: Sequence[Float[np.ndarray, " _sample"]],
+        prompt: str,
+        *,
+        seeds: Sequence[int],
+        manner: Manner | None = None,
+        system: str | None = None,
+        edits: Sequence[Edit] = (),
+        tap_for: TapFor | None = None,
+    ) -> list[Spoken]:
+        """What the model says about each clip of a batch, in one run where its kind can do that.
+
+        Every clip is spoken as if it were alone: with its own seed, and with no part in what befalls another. So a
+        clip that nothing is said about, or whose codes can't be made sound, is no error here; its `Spoken` says so.
+
+        Parameters
+        ----------
+        seeds
+            One for each clip.
+        system
+            In the place of the model's own system prompt.
+        tap_for
+            Is called once before every run, and once for each clip where clips are spoken one by one.
+
+        Raises
+        ------
+        ModelError
+            When the model does not speak, not with this voice or not in this manner.
+        """
+        manner, system = manner or Manner(), self.system if system is None else system
+        if self.family.speaks_together:
+            return self._said(waveforms, prompt, manner, seeds, system, edits, tap_for)
+        return [
+            said
+            for waveform, seed in zip(waveforms, seeds, strict=True)
+            for said in self._said([waveform], prompt, manner, [seed], system, edits, tap_for)
+        ]
+
+    def _said(
+        self,
+        waveforms: Sequence[Float[np.ndarray, " _sample"] | None],
+        prompt: str,
+        manner: Manner,
+        seeds: Sequence[int],
+        system: str | None,
+        edits: Sequence[Edit],
+        tap_for: TapFor | None,
+        *,
+        strict: bool = False,
+    ) -> list[Spoken]:
+        """One run; ``strict`` minds edits that touched nothing because nothing was said."""
+        family = self.family
+        if unknown := sorted(set(manner.decoding) - set(family.decoding)):
+            can = f"knows only {', '.join(family.decoding)}" if family.decoding else "can't be told how"
+            raise ModelError(f"{family.title} chooses codes of speech itself: it {can}; leave out {unknown[0]}")
+        heard = [waveform for waveform in waveforms if waveform is not None]
+        made = (
+            family.inputs(self.processor, heard, prompt, system=system)
+            if len(heard) > 1
+            else family.speech_inputs(
+                self.processor, waveforms[0], prompt, speaker=manner.voice, system=system
+            )
+        )
+        inputs, live = self._on_device(made), Live(len(waveforms))
+        scopes = family.speech_scopes(self.component, inputs)
+        tap = None if tap_for is None else tap_for(scopes.cpu().numpy(), live.rows(self.component))
+        said: list[Spoken] = []
+
+        def fn(max_new_tokens: int) -> None:
+            said.extend(
+                family.speak_together(
+                    self.model, self.processor, inputs.tensors, manner, seeds=seeds, live=live
+                )
+            )
+
+        with torch.random.fork_rng():
+            torch.manual_seed(seeds[0])
+            try:
+                self._run(fn, {"max_new_tokens": manner.max_new_tokens}, scopes, edits, tap)
+            except Untouched:
+                if strict or not said or not all(one.silent for one in said):
+                    raise
+        return said
+
+
+def waveform_of(audio: Any) -> Float[np.ndarray, " sample"]:
+    """What a model hears of a path, a waveform or a clip; a file that has to be converted is warned of."""
+    if hasattr(audio, "waveform"):
+        return audio.waveform()
+    waveform = read_audio(audio)
+    if isinstance(audio, (str, Path)) and (note := conversion(audio)):
+        warnings.warn(note, AudioWarning, stacklevel=3)
+    return waveform
