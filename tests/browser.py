@@ -52,7 +52,7 @@ class Page:
         elif method == "Network.requestWillBeSent":
             self.requests.append(parameters["request"]["url"])
 
-    def open(self, path: Path, *, width: int) -> None:
+    def open(self, path: Path, *, width: int, query: str = "") -> None:
         self.send(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -62,7 +62,7 @@ class Page:
         )
         # The page before may still answer for a moment, and it is complete.
         self.evaluate("window.before = true")
-        self.send("Page.navigate", url=path.resolve().as_uri())
+        self.send("Page.navigate", url=path.resolve().as_uri() + query)
         self.until("!window.before && document.readyState === 'complete'")
 
     def evaluate(self, script: str) -> Any:
@@ -79,6 +79,16 @@ class Page:
         while not self.evaluate(condition):
             assert time.monotonic() < deadline, f"still not so: {condition}"
             time.sleep(0.05)
+
+    def press(self, *keys: str) -> None:
+        """Press and release keys, one after the other, as a hand would: by their names, such as Enter or ArrowLeft."""
+        for key in keys:
+            known = {"Enter": 13, "Tab": 9, " ": 32, "ArrowLeft": 37, "ArrowRight": 39}
+            text = {"Enter": "\r"}.get(key, key if len(key) == 1 else "")
+            pressed = {"key": key, "code": "Space" if key == " " else key}
+            pressed["windowsVirtualKeyCode"] = known.get(key) or ord(key)
+            self.send("Input.dispatchKeyEvent", type="keyDown", text=text, **pressed)
+            self.send("Input.dispatchKeyEvent", type="keyUp", **pressed)
 
     def screenshot(self, path: Path) -> None:
         """The whole page, beyond the window as well."""
