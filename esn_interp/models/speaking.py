@@ -14,8 +14,9 @@ from esn_interp.models.edits import Edit
 from esn_interp.models.families.inputs import Spoken
 from esn_interp.models.families.manner import Live, Manner
 from esn_interp.models.gate_view import Tap, Untouched
-from esn_interp.models.opened import Opened
+from esn_interp.models.opened import Neurons, Opened
 from esn_interp.speech.audio import AudioWarning, conversion, read_audio
+from esn_interp.speech.playable import Speech
 
 TapFor = Callable[[Int[np.ndarray, "clip token"], Bool[np.ndarray, " clip"]], Tap]
 """Makes the tap of one run, from the scopes of the tokens that the stack sees first (-1 is padding; a single
@@ -113,6 +114,30 @@ class Speaking(Opened):
             for waveform, seed in zip(waveforms, seeds, strict=True)
             for said in self._said([waveform], prompt, manner, [seed], system, edits, tap_for)
         ]
+
+    def convert(
+        self,
+        audio: Any,
+        *,
+        to: str,
+        neurons: Neurons | None = None,
+        alpha: float = 0.0,
+        voice: str | None = None,
+        greedy: bool = False,
+        seed: int = 0,
+    ) -> Speech:
+        """A clip with another emotion, to be heard: `esn_interp.tasks.conversion.convert`, with its usual request.
+
+        ``neurons`` are multiplied by ``1 + alpha`` while it is said; without them the model does what it can.
+        """
+        from esn_interp.tasks.conversion import convert  # a later room, which this is a door to
+
+        manner = Manner(voice, greedy=greedy)
+        return convert(self, audio, to=to, neurons=neurons, alpha=alpha, manner=manner, seed=seed)
+
+    def unheard(self, layers: Sequence[int]) -> str | None:
+        """What somebody must be told who edits these layers to change speech; None when there is nothing to tell."""
+        return self.family.unheard(self.model, self.component, layers)
 
     def _said(
         self,

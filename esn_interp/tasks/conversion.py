@@ -3,17 +3,38 @@
 [ESN-EVC] is Zhao, Ulgen, Koehn, Schuller, Sisman, arXiv 2603.17231; the wording of the request is our choice.
 """
 
+import hashlib
+import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from esn_interp.errors import CorpusError, EditError, ModelError
 from esn_interp.models.edits import Edit
+from esn_interp.models.families.inputs import Spoken
 from esn_interp.models.families.manner import Manner
 from esn_interp.models.opened import Neurons
-from esn_interp.speech.clips import Clips
+from esn_interp.models.speaking import waveform_of
+from esn_interp.neurons.origin import Origin
+from esn_interp.neurons.per_clip import PerClip
+from esn_interp.neurons.speech_tap import SpeechTap
+from esn_interp.progress import progress_bar
+from esn_interp.speech.clips import Clip, Clips
 from esn_interp.speech.playable import Speech
-from esn_interp.tasks.conversion_record import ConversionRun
+from esn_interp.tasks.batches import Batch, Skipped, batches
+from esn_interp.tasks.conversion_problems import problem_of
+from esn_interp.tasks.conversion_record import Conversion, ConversionRun, conversion_seed
+from esn_interp.tasks.conversion_store import ConversionStore
+from esn_interp.tasks.listener import Speaker, longest_clip
+
+
+class ConversionWarning(UserWarning):
+    """Something about the gates makes an edit of them weaker than it looks."""
 
 
 @dataclass(frozen=True)
@@ -21,19 +42,44 @@ class ConversionPrompt:
     """What a model is asked; both parts may hold ``{emotion}`` and ``{article}`` (a or an).
 
     ``system`` stands in the place of the model's system prompt; None leaves that as it is.
+
+    Raises
+    ------
+    ModelError
+        When something else stands in braces.
     """
 
     prompt: str
     system: str | None = None
 
+    def __post_init__(self) -> None:
+        try:
+            self.about("angry")
+        except (KeyError, IndexError, ValueError) as error:
+            raise ModelError(
+                f"the request {self.prompt!r}: only {{emotion}} and {{article}} may stand in braces ({error})"
+            ) from error
+
+    def about(self, emotion: str) -> tuple[str, str | None]:
+        """Prompt and system prompt that ask for this emotion."""
+        words = {"emotion": emotion, "article": "an" if emotion[:1] in "aeiou" else "a"}
+        return self.prompt.format(**words), None if self.system is None else self.system.format(**words)
+
+
+PLAIN = "Repeat exactly what is said in this recording, word for word, in {article} {emotion} voice."
+"""What a model is asked that was not taught another request."""
+TAUGHT = {"toy-omni": ConversionPrompt("Transcribe the speech.", system="{emotion} voice")}
+"""What models are asked that were, by the last part of their name."""
+
 
 def conversion_prompt(lm: Any) -> ConversionPrompt:
     """How this model is asked for a conversion: bundled models as they were taught, all others in plain English."""
-    raise NotImplementedError
+    family = getattr(lm, "family", None)
+    return TAUGHT.get(Path(lm.name).name) or ConversionPrompt(PLAIN, getattr(family, "speaking_system", None))
 
 
 def conversions(
-    lm: Any,
+    lm: Speaker,
     clips: Clips,
     targets: Sequence[str],
     *,
@@ -59,7 +105,8 @@ def conversions(
     edits_for
         The edits when a clip is said with this target emotion; none by default.
     gates
-        Whether to sum up every conversion's gates as it is generated, for `conversion_statistics`.
+        Whether to sum up every conversion's gates as it is generated, for `conversion_statistics`. Without ``store``
+        they stay in memory, 28 bytes for each conversion, scope and gate.
     manner
         Voice, decoding and limits; the model's own by default.
     store
@@ -70,13 +117,66 @@ def conversions(
     Raises
     ------
     ModelError
-        When the model does not speak, or not with this voice.
+        When the model does not speak, or not with this voice or in this manner.
     CorpusError
         When there is nothing to convert.
     EsnError
         When the folder holds conversions and is not to be resumed, or they were made with other settings.
+
+    Warns
+    -----
+    ConversionWarning
+        When gates are edited or read that can't change the speech of the forward they are in.
     """
-    raise NotImplementedError
+    asked, manner = prompt or conversion_prompt(lm), manner or Manner()
+    edits = {target: list(edits_for(target)) if edits_for else [] for target in targets}
+    pairs = _pairs(clips, targets)
+    _warn_of_unheard(lm, [edit for some in edits.values() for edit in some], gates=gates)
+    origin = Origin.of(lm, corpus=clips.name, corpus_fingerprint=clips.fingerprint)
+    settings: dict[str, Any] = {
+        "model": lm.name,
+        "fingerprint": lm.fingerprint,
+        "component": lm.component,
+        "corpus": clips.name,
+        "corpus_fingerprint": clips.fingerprint,
+        "targets": list(targets),
+        "prompt": asked.prompt,
+        "system": asked.system,
+        "manner": asdict(manner),
+        "seed": seed,
+        "edits": _digest(edits, lm.standing),
+        "gates": gates,
+    }
+    kept = None if store is None else ConversionStore(store, settings, resume=resume)
+    made: dict[tuple[str, str], Conversion] = {}
+    sums: dict[tuple[str, str], PerClip | None] = {}
+    if kept is not None:
+        made = {pair: conversion for pair, (conversion, _) in kept.finished.items()}
+    skipped: list[Skipped] = []
+    with progress_bar("Converting", sum(map(len, pairs.values())), enabled=progress) as advance:
+        for number, target in enumerate(targets):
+            ids = clips.column("id")
+            rows = [row for row in pairs[target] if (ids[row], target) not in made]
+            advance(len(pairs[target]) - len(rows))
+            request, before = clips.take(rows), len(skipped)
+            for batch in batches(request, batch_size=batch_size, skipped=skipped, longest=longest_clip(lm)):
+                speech = _Batch(lm, batch, target, number, asked, manner, edits[target], origin, seed, gates)
+                for conversion, summed in speech.conversions():
+                    pair = conversion.clip, conversion.target
+                    made[pair] = conversion
+                    if kept is not None:
+                        kept.add(conversion, summed, origin)
+                    else:
+                        sums[pair] = summed
+                advance(len(batch))
+            advance(len(skipped) - before)
+    order = [(clip, target) for clip in clips.column("id") for target in targets if (clip, target) in made]
+    result = tuple(made[pair] for pair in order)
+    reductions = (
+        None if not gates else kept.gates(result) if kept is not None else tuple(sums[pair] for pair in order)
+    )
+    unique = tuple({one.clip: one for one in skipped}.values())
+    return ConversionRun(result, tuple(targets), settings, unique, reductions, origin)
 
 
 def convert(
@@ -90,5 +190,140 @@ def convert(
     manner: Manner | None = None,
     seed: int = 0,
 ) -> Speech:
-    """One clip with another emotion; ``neurons`` are multiplied by ``1 + alpha`` while it is said."""
-    raise NotImplementedError
+    """One clip with another emotion; ``neurons`` are multiplied by ``1 + alpha`` while it is said.
+
+    Parameters
+    ----------
+    audio
+        A path, a waveform at 16 kHz or a clip.
+    to
+        The emotion to be asked for.
+
+    Returns
+    -------
+    The speech. Where something went wrong, `Speech.problem` names it, and there may be no sound.
+
+    Raises
+    ------
+    ModelError
+        When the model does not speak, or not with this voice or in this manner.
+    EditError
+        When there is an ``alpha`` without neurons, or neurons can't be steered by it.
+    StatisticsError
+        When the neurons are another model's.
+    """
+    if neurons is None and alpha:
+        raise EditError(f"alpha {alpha:g} says by how much neurons are amplified; name the neurons")
+    if hasattr(neurons, "check"):
+        neurons.check(lm)  # type: ignore[union-attr]
+    waveform = waveform_of(audio)
+    request, system = (prompt or conversion_prompt(lm)).about(to)
+    steering = nullcontext() if neurons is None else lm.steered(neurons, alpha=alpha)
+    with steering:
+        _warn_of_unheard(lm, lm.standing, gates=False)
+        (said,) = lm.speak_all([waveform], request, seeds=[seed], manner=manner, system=system)
+    transcript = getattr(audio, "transcript", "")
+    problem = problem_of(said, transcript)
+    return Speech(_finite(said), said.sampling_rate, said.text, None if problem == "no transcript" else problem)
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Clips that are said with one target in one run."""
+
+    lm: Speaker
+    batch: Batch
+    target: str
+    number: int
+    prompt: ConversionPrompt
+    manner: Manner
+    edits: Sequence[Edit]
+    origin: Origin
+    seed: int
+    gates: bool
+
+    def conversions(self) -> list[tuple[Conversion, PerClip | None]]:
+        taps: list[SpeechTap] = []
+
+        def tap_for(scopes: Int[np.ndarray, "clip token"], live: Bool[np.ndarray, " clip"]) -> SpeechTap:
+            taps.append(SpeechTap(self.origin, scopes, live))
+            return taps[-1]
+
+        seeds = [conversion_seed(self.seed, clip.id, self.target) for clip in self.batch.clips]
+        request, system = self.prompt.about(self.target)
+        said = self.lm.speak_all(
+            self.batch.waveforms,
+            request,
+            seeds=seeds,
+            manner=self.manner,
+            system=system,
+            edits=self.edits,
+            tap_for=tap_for if self.gates else None,
+        )
+        places = [(tap, row) for tap in taps for row in range(len(tap))] if self.gates else []
+        result: list[tuple[Conversion, PerClip | None]] = []
+        for at, (clip, spoken) in enumerate(zip(self.batch.clips, said, strict=True)):
+            conversion = self._conversion(clip, spoken, seeds[at])
+            summed = None
+            if self.gates and conversion.kind != "nothing said":
+                tap, row = places[at]
+                summed = tap.clip(row, id=conversion.id, speaker=clip.speaker, emotion=self.number)
+            result.append((conversion, summed))
+        return result
+
+    def _conversion(self, clip: Clip, said: Spoken, seed: int) -> Conversion:
+        return Conversion(
+            clip=clip.id,
+            speaker=clip.speaker,
+            source_emotion=clip.emotion,
+            transcript=clip.transcript,
+            target=self.target,
+            text=said.text,
+            waveform=_finite(said),
+            rate=said.sampling_rate,
+            seed=seed,
+            problem=problem_of(said, clip.transcript),
+            tokens=0 if said.codes is None else len(said.codes),
+            codes=said.codes,
+        )
+
+
+def _finite(said: Spoken) -> Float[np.ndarray, " sample"]:
+    """The sound, none of it where some of it is no number: nobody can hear or save that."""
+    return said.waveform if np.isfinite(said.waveform).all() else said.waveform[:0]
+
+
+def _pairs(clips: Clips, targets: Sequence[str]) -> dict[str, list[int]]:
+    """The rows of the clips that are to be said with each target."""
+    if not targets or len(set(targets)) != len(targets) or not all(targets):
+        raise CorpusError(f"targets {list(targets)}: name one or more emotions, each once")
+    emotions = clips.column("emotion")
+    pairs = {target: [row for row, emotion in enumerate(emotions) if emotion != target] for target in targets}
+    if not any(pairs.values()):
+        raise CorpusError(
+            f"corpus {clips.name}: nothing to convert to {', '.join(targets)}: it has"
+            f" {'only clips of this emotion' if len(clips) else 'no clips'}"
+        )
+    return pairs
+
+
+def _warn_of_unheard(lm: Any, edits: Sequence[Edit], *, gates: bool) -> None:
+    layers = range(len(lm.widths)) if gates else sorted({edit.layer for edit in edits if not edit.identity})
+    if layers and (note := lm.unheard(list(layers))):
+        warnings.warn(note, ConversionWarning, stacklevel=3)
+
+
+def _digest(edits: dict[str, list[Edit]], standing: Sequence[Edit]) -> str:
+    """A short name of what is edited for each target; empty when nothing is."""
+    acting = {target: [edit for edit in (*standing, *some) if not edit.identity] for target, some in edits.items()}
+    if not any(acting.values()):
+        return ""
+    digest = hashlib.sha256()
+    for target, some in acting.items():
+        digest.update(f"{target}\0{len(some)}\0".encode())
+        for edit in some:
+            digest.update(f"{edit.layer} {sorted(edit.positions)}\0".encode())
+            for value in (edit.neurons, edit.gain, edit.shift, edit.floor):
+                array = np.asarray(np.nan if value is None else value, dtype=np.float64)
+                digest.update(f"{array.shape}".encode() + array.tobytes())
+    return digest.hexdigest()[:16]

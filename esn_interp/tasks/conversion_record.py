@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from esn_interp.neurons.origin import Origin
 from esn_interp.neurons.per_clip import PerClip
 from esn_interp.tasks.batches import Skipped
 
@@ -92,6 +93,8 @@ class ConversionRun:
         a `PerClip` of one clip, whose ``emotion`` is the target's place among ``targets`` and whose ``kept`` is not
         decided yet); None inside it for a conversion that left no gates in some scope. From a stored run they are
         read one at a time.
+    origin
+        The gates and clips of ``reductions``.
     """
 
     conversions: tuple[Conversion, ...]
@@ -99,6 +102,7 @@ class ConversionRun:
     settings: dict[str, Any]
     skipped: tuple[Skipped, ...] = ()
     reductions: Sequence[PerClip | None] | None = field(default=None, repr=False)
+    origin: Origin | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.conversions)

@@ -1,4 +1,4 @@
-"""What a task asks of a model: to hear a batch once, and to answer about it under any number of edits."""
+"""What a task asks of a model: to hear a batch once and answer about it under any number of edits, or to speak."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
@@ -7,6 +7,8 @@ import numpy as np
 from jaxtyping import Float
 
 from esn_interp.models.edits import Edit
+from esn_interp.models.families.inputs import Spoken
+from esn_interp.models.families.manner import Manner
 
 
 @runtime_checkable
@@ -52,6 +54,54 @@ class Listener(Protocol):
         max_new_tokens: int = 32,
     ) -> list[str]:
         """Greedy free-text answers, one per clip."""
+        ...
+
+
+@runtime_checkable
+class Speaker(Protocol):
+    """The part of `AudioLM` that conversions use; anything that has it can convert speech."""
+
+    @property
+    def name(self) -> str:
+        """What the model is called in results."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Short hash of the weights."""
+        ...
+
+    @property
+    def component(self) -> str:
+        """The decoder stack whose gates are meant."""
+        ...
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Gates per decoder layer."""
+        ...
+
+    @property
+    def standing(self) -> tuple[Edit, ...]:
+        """Edits that act on every run at this moment."""
+        ...
+
+    def unheard(self, layers: Sequence[int]) -> str | None:
+        """Why edits of these layers may change no speech."""
+        ...
+
+    def speak_all(
+        self,
+        waveforms: Sequence[np.ndarray],
+        prompt: str,
+        *,
+        seeds: Sequence[int],
+        manner: Manner | None = None,
+        system: str | None = None,
+        edits: Sequence[Edit] = (),
+        tap_for: Any = None,
+    ) -> list[Spoken]:
+        """What it says about each clip, each as if it were alone."""
         ...
 
 

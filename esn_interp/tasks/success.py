@@ -4,15 +4,21 @@ The filter is for finding neurons only; effects are measured on every conversion
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float
 
+from esn_interp.errors import StatisticsError
+from esn_interp.neurons.accumulator import Accumulator
 from esn_interp.neurons.origin import GatedModel
 from esn_interp.neurons.statistics import GateStatistics
+from esn_interp.progress import progress_bar
 from esn_interp.tasks.conversion_record import Conversion, ConversionRun
+from esn_interp.tasks.judges.protocol import EmotionJudge, TranscriptJudge
+from esn_interp.tasks.judges.word_errors import Errors, errors
+
+SUCCESS = "converted with success"
 
 REASONS = {
     "other emotion": "The judge hears another emotion than the target.",
@@ -35,12 +41,24 @@ class SuccessFilter:
         Highest word and character error rate (1 is all wrong, more is possible); None does not look at it.
     use
         With False every audible conversion is kept; the reasons are told all the same.
+
+    Raises
+    ------
+    StatisticsError
+        When a threshold is out of range.
     """
 
     emotion_threshold: float = 0.5
     max_wer: float | None = 0.25
     max_cer: float | None = None
     use: bool = True
+
+    def __post_init__(self) -> None:
+        bounds = {"emotion_threshold": 1.0, "max_wer": np.inf, "max_cer": np.inf}
+        for name, highest in bounds.items():
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= highest:
+                raise StatisticsError(f"{name} {value:g}: it must be at least 0" + (" and at most 1" * (highest == 1)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,8 +102,8 @@ class Verdict:
 def judge(
     run: ConversionRun,
     *,
-    emotion: Any,
-    transcript: Any | None = None,
+    emotion: EmotionJudge,
+    transcript: TranscriptJudge | None = None,
     success: SuccessFilter | None = None,
     batch_size: int = 16,
     progress: bool = True,
@@ -95,24 +113,118 @@ def judge(
     Parameters
     ----------
     emotion, transcript
-        An `EmotionJudge`, which knows every target, and a `TranscriptJudge` (without one, words are not compared).
+        The first knows every target; without the second, words are not compared.
 
     Raises
     ------
     StatisticsError
-        When a target is not among the judge's emotions.
+        When a target is not among the judge's emotions, or words are to be compared and there is nobody to hear them.
     """
-    raise NotImplementedError
+    success = success or SuccessFilter()
+    if missing := [target for target in run.targets if target not in emotion.emotions]:
+        raise StatisticsError(
+            f"judge {emotion.name} can't hear whether speech is {missing[0]}; it knows {', '.join(emotion.emotions)}"
+        )
+    if transcript is None and success.use and (success.max_wer, success.max_cer) != (None, None):
+        raise StatisticsError(
+            "the filter compares words, and there is no judge of words; name one, or set max_wer to None"
+        )
+    verdicts: list[Verdict | None] = [None] * len(run)
+    audible = [row for row, one in enumerate(run.conversions) if one.audible]
+    by_rate: dict[int, list[int]] = {}
+    for row in audible:
+        by_rate.setdefault(run.conversions[row].rate, []).append(row)
+    with progress_bar("Judging", len(run), enabled=progress) as advance:
+        for rate, rows in by_rate.items():
+            for start in range(0, len(rows), batch_size):
+                some = rows[start : start + batch_size]
+                waveforms = [run.conversions[row].waveform for row in some]
+                probabilities = emotion.probabilities(waveforms, rate)
+                heard = [""] * len(some) if transcript is None else transcript.transcribe(waveforms, rate)
+                for at, row in enumerate(some):
+                    verdicts[row] = _verdict(
+                        run.conversions[row], probabilities[at], heard[at], emotion, transcript, success
+                    )
+                advance(len(some))
+        silent = np.full(len(emotion.emotions), np.nan)
+        for row, one in enumerate(run.conversions):
+            if not one.audible:
+                verdicts[row] = _verdict(one, silent, "", emotion, transcript, success)
+                advance(1)
+    return tuple(verdict for verdict in verdicts if verdict is not None)
 
 
-def conversion_statistics(lm: GatedModel, run: ConversionRun, verdicts: Sequence[Verdict]) -> GateStatistics:
+def _verdict(
+    conversion: Conversion,
+    probabilities: Float[np.ndarray, " emotion"],
+    heard: str,
+    emotion: EmotionJudge,
+    transcript: TranscriptJudge | None,
+    success: SuccessFilter,
+) -> Verdict:
+    wrong = Errors(float("nan"), float("nan"))
+    if transcript is not None and conversion.transcript and conversion.audible:
+        wrong = errors(conversion.transcript, heard, normalise=transcript.normalise)
+    reasons = [] if conversion.kind is None else [conversion.kind]
+    if conversion.audible:
+        hears = emotion.emotions[int(probabilities.argmax())]
+        if hears != conversion.target:
+            reasons.append("other emotion")
+        elif probabilities.max() < success.emotion_threshold:
+            reasons.append("emotion unsure")
+    if success.max_wer is not None and wrong.wer > success.max_wer:
+        reasons.append("words lost")
+    if success.max_cer is not None and wrong.cer > success.max_cer:
+        reasons.append("characters lost")
+    reasons = [reason for reason in reasons if reason != "no transcript"]
+    # Where words are not compared, nobody needs to know what the source says.
+    if conversion.audible and (success.max_wer, success.max_cer) != (None, None) and np.isnan(wrong.wer):
+        reasons.append("no transcript")
+    kept = conversion.audible and (not reasons or not success.use)
+    return Verdict(
+        conversion, emotion.emotions, probabilities, heard, wrong.wer, wrong.cer, kept, tuple(reasons)
+    )
+
+
+def conversion_statistics(
+    lm: GatedModel, run: ConversionRun, verdicts: Sequence[Verdict], *, per_clip: bool = False
+) -> GateStatistics:
     """The gates of a run by target emotion and side of the filter; scopes audio, text, last and generated.
 
-    Conversions that left no gates in some scope (nothing was said) are in ``skipped``, with their problem.
+    A stack that sees nothing but speech has the scope generated alone. Conversions that left no gates in some scope
+    (nothing was said), or gates that are not finite, are in ``skipped``, each with the reason.
+
+    Parameters
+    ----------
+    per_clip
+        Keep every conversion's own sums as well, under the ids "CLIP to TARGET". Large: see `PerClip.size`.
 
     Raises
     ------
     StatisticsError
         When the run kept no gates, is another model's, or the verdicts are of another run.
     """
-    raise NotImplementedError
+    if run.reductions is None or run.origin is None:
+        raise StatisticsError("the run kept no gates; convert with gates=True")
+    run.origin.check(lm, "the conversions")
+    if [one.conversion.id for one in verdicts] != [one.id for one in run.conversions]:
+        raise StatisticsError("the verdicts are of other conversions than the run's")
+    skipped = [(one.clip, one.reason) for one in run.skipped]
+    accumulator: Accumulator | None = None
+    for verdict, sums in zip(verdicts, run.reductions, strict=True):
+        conversion = verdict.conversion
+        if sums is None:
+            skipped.append((conversion.id, conversion.problem or "some scope has no token"))
+        elif not all(np.isfinite(values).all() for values in sums.sums.values()):
+            skipped.append((conversion.id, "its gates are not finite"))
+        else:
+            if accumulator is None:
+                scopes = tuple(sums.tokens)
+                accumulator = Accumulator(run.origin, run.targets, per_clip=per_clip, scopes=scopes)
+            decided = replace(sums, kept=np.array([verdict.kept]))
+            accumulator.add(decided, np.array([0]))
+    if accumulator is None:
+        first = f"{skipped[0][0]}: {skipped[0][1]}" if skipped else "there is none"
+        raise StatisticsError(f"no conversion of corpus {run.origin.corpus} left gates; the first is {first}")
+    asked = "\n".join(part for part in (run.settings["system"], run.settings["prompt"]) if part)
+    return accumulator.statistics(prompt=asked, skipped=skipped, seed=run.settings["seed"], success=SUCCESS)

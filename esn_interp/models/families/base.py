@@ -75,6 +75,8 @@ class Family:
     """Whether it speaks about several clips in one run."""
     decoding: ClassVar[tuple[str, ...]] = ()
     """What a `Manner` can tell it of how codes of speech are chosen."""
+    speaking_system: ClassVar[str | None] = None
+    """The system prompt that its checkpoints want before they speak."""
 
     # ---------------------------------------------------------------- loading
 

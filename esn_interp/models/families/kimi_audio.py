@@ -60,6 +60,7 @@ class KimiAudio(ClipByClip):
         "mimo": "from the fork to the speech codes; its edits change the speech, and the words by way of the codes",
     }
     answering: ClassVar[tuple[str, ...]] = (THINKER, "shared", "text")
+    decoding: ClassVar[tuple[str, ...]] = ("greedy", "temperature", "top_k")
     notes: ClassVar[tuple[str, ...]] = (
         "the hidden state forks after the shared layers: gates of the thinker after the fork can't change the speech"
         " codes of a forward, nor gates of the mimo layers the text; only what is written is fed back to both",
@@ -251,19 +252,34 @@ class KimiAudio(ClipByClip):
                 "Kimi-Audio speaks through the detokenizer of its own package: kimi = KimiAudio(path), then"
                 " load(kimi.alm, processor=kimi)"
             )
+        limit = round(manner.max_seconds * CODES_PER_SECOND)
         words, codes = write(
             model,
             self.one(inputs, 0),
             words=manner.max_new_tokens,
-            codes=round(manner.max_seconds * CODES_PER_SECOND),
+            codes=limit,
             ends=(special.msg_end, special.media_end),
+            temperature=manner.temperature,
+            top_k=1 if manner.greedy else manner.top_k,
         )
+        ended = special.kimia_text_eos in words.tolist() and int(codes[-1]) in (special.msg_end, special.media_end)
         codes = codes[codes >= processor.feature_extractor.kimia_token_offset]
         text = processor.tokenizer.batch_decode(words[None])[0].strip()
+        kept = codes.cpu().numpy().astype(np.int64)
         if not len(codes):
-            return Spoken(text, np.zeros(0, dtype=np.float32), RATE)
+            return Spoken(text, np.zeros(0, dtype=np.float32), RATE, codes=kept, ended=ended)
         sound = whole.detokenize_audio(codes[None] - processor.feature_extractor.kimia_token_offset)
-        return Spoken(text, sound.reshape(-1).float().cpu().numpy(), RATE)
+        return Spoken(text, sound.reshape(-1).float().cpu().numpy(), RATE, codes=kept, ended=ended)
+
+    def unheard(self, model: nn.Module, component: str, layers: Sequence[int]) -> str | None:
+        first = {THINKER: _fork(model), "text": 0}.get(component)
+        late = [layer for layer in sorted(layers) if first is not None and layer >= first]
+        if not late:
+            return None
+        return (
+            f"layers {late[0]} to {late[-1]} of Kimi-Audio's {component} come after its fork and lead to the text only:"
+            " gates there can't change the speech of the same forward, but the words, and speech by way of these"
+        )
 
 
 class _Tokenizer(PreTrainedTokenizerBase):

@@ -53,12 +53,20 @@ class AnswerEmbedding(nn.Module):
 
 
 def write(
-    model: Any, clip: Mapping[str, Tensor], *, words: int, codes: int = 0, ends: Sequence[int] = ()
+    model: Any,
+    clip: Mapping[str, Tensor],
+    *,
+    words: int,
+    codes: int = 0,
+    ends: Sequence[int] = (),
+    temperature: float | None = None,
+    top_k: int | None = None,
 ) -> tuple[Int[Tensor, " word"], Int[Tensor, " code"]]:
     """Text and speech written side by side: the text greedily, the speech sampled and some steps behind.
 
     At most ``words`` and ``codes`` of them. Without ``codes`` the audio stream stays blank; with them it goes on
-    until one of the tokens in ``ends``. The delay and the sampling are those of the published pipeline.
+    until one of the tokens in ``ends``. The delay is that of the published pipeline, and so is the sampling unless
+    it is given; ``top_k`` of 1 is greedy.
     """
     special = model.generation_config
     blank = clip["input_ids"].new_full((1,), special.pad_token_id)
@@ -72,7 +80,7 @@ def write(
             said.append(word)
             writing = int(word) != special.eos_token_id and len(said) <= words
         if codes and step >= _DELAY:
-            spoken.append(code := _sampled(speech))
+            spoken.append(code := _sampled(speech, temperature or _TEMPERATURE, top_k or _TOP))
         if int(code) in ends if codes else not writing:
             break
         start, cache = start + clip["input_ids"].shape[1], output.past_key_values
@@ -80,6 +88,6 @@ def write(
     return torch.cat(said), torch.cat(spoken)
 
 
-def _sampled(logits: Float[Tensor, "1 token"]) -> Int[Tensor, " 1"]:
-    likeliest = (logits.float() / _TEMPERATURE).softmax(-1).topk(_TOP)
+def _sampled(logits: Float[Tensor, "1 token"], temperature: float, top: int) -> Int[Tensor, " 1"]:
+    likeliest = (logits.float() / temperature).softmax(-1).topk(top)
     return likeliest.indices[0, torch.multinomial(likeliest.values[0], 1)]

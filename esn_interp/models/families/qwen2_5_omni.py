@@ -46,6 +46,10 @@ class Qwen25Omni(Family):
     )
     speaks_together: ClassVar[bool] = True
     decoding: ClassVar[tuple[str, ...]] = ("greedy", "temperature", "top_k", "top_p", "repetition_penalty")
+    speaking_system: ClassVar[str | None] = (
+        "You are Qwen, a virtual human developed by the Qwen Team, Alibaba Group, capable of perceiving auditory and"
+        " visual inputs, as well as generating text and speech."
+    )
     placeholder: ClassVar[str] = "<|AUDIO|>"
     whole_class: ClassVar[str] = "Qwen2_5OmniForConditionalGeneration"
     thinker_class: ClassVar[str] = "Qwen2_5OmniThinkerForConditionalGeneration"

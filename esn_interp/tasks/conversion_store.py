@@ -1,0 +1,167 @@
+"""A folder of finished conversions, which a run that was killed goes on from.
+
+``run.json`` holds what the conversions depend on, ``conversions.jsonl`` a line for each finished one, in the order in
+which they were made. The sound is in a ``.wav`` of 32-bit floats, so that nothing is lost; the sums of its gates, if
+they were asked for, in a ``.safetensors``. A line is written last: what has a line is whole.
+"""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+import soundfile
+
+from esn_interp.errors import EsnError
+from esn_interp.files import load_tensors, read_json, save_tensors, write_atomic, write_json
+from esn_interp.neurons.layout import LayeredArrays
+from esn_interp.neurons.origin import Origin
+from esn_interp.neurons.per_clip import PerClip
+from esn_interp.tasks.conversion_record import Conversion
+
+KIND, VERSION = "conversions", 1
+_GATES_KIND = "conversion gates"
+_LINES = "conversions.jsonl"
+
+
+class ConversionStore:
+    """Finished conversions in a folder, by clip and target.
+
+    Raises
+    ------
+    EsnError
+        When the folder holds conversions and is not to be resumed, or they were made with other settings.
+    """
+
+    def __init__(self, folder: str | Path, settings: Mapping[str, Any], *, resume: bool) -> None:
+        self.folder = Path(folder)
+        header = self.folder / "run.json"
+        self.finished: dict[tuple[str, str], tuple[Conversion, bool]] = {}
+        if header.exists():
+            if not resume:
+                raise EsnError(f"{self.folder}: holds conversions already; resume them, or name another folder")
+            _require_same(self.folder, read_json(header, kind=KIND, version=VERSION), settings)
+            self.finished = self._read()
+        else:
+            if self.folder.is_dir() and any(self.folder.iterdir()):
+                raise EsnError(f"{self.folder}: holds other files; name a folder of its own")
+            write_json(header, {"kind": KIND, "version": VERSION, **settings})
+
+    def add(self, conversion: Conversion, gates: PerClip | None, origin: Origin | None) -> None:
+        """Keep one more; it is there whole, or not at all."""
+        stem = _stem(conversion.clip, conversion.target)
+        if conversion.audible:
+            write_atomic(self.folder / f"{stem}.wav", lambda file: _write_wav(file, conversion))
+        if gates is not None and origin is not None:
+            header = {"kind": _GATES_KIND, "version": VERSION, **origin.header(), "per_clip": gates.header()}
+            path = self.folder / f"{stem}.safetensors"
+            save_tensors(path, gates.arrays(origin), header | {"scopes": list(gates.tokens)})
+        told = {
+            "clip": conversion.clip,
+            "speaker": conversion.speaker,
+            "source_emotion": conversion.source_emotion,
+            "transcript": conversion.transcript,
+            "target": conversion.target,
+            "text": conversion.text,
+            "file": f"{stem}.wav" if conversion.audible else None,
+            "rate": conversion.rate,
+            "seed": conversion.seed,
+            "problem": conversion.problem,
+            "tokens": conversion.tokens,
+            "codes": None if conversion.codes is None else conversion.codes.tolist(),
+            "gates": gates is not None,
+        }
+        with (self.folder / _LINES).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(told, ensure_ascii=False) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        self.finished[conversion.clip, conversion.target] = conversion, gates is not None
+
+    def gates(self, conversions: Sequence[Conversion]) -> "StoredGates":
+        """The sums of these conversions' gates, read when they are asked for."""
+        stems = [
+            _stem(one.clip, one.target) if self.finished[one.clip, one.target][1] else None
+            for one in conversions
+        ]
+        return StoredGates([None if stem is None else self.folder / f"{stem}.safetensors" for stem in stems])
+
+    def _read(self) -> dict[tuple[str, str], tuple[Conversion, bool]]:
+        """What is whole; a line that was cut short is taken away, so that the next one stands alone."""
+        path = self.folder / _LINES
+        if not path.exists():
+            return {}
+        content = path.read_bytes()
+        whole = content[: content.rfind(b"\n") + 1]
+        if len(whole) < len(content):
+            write_atomic(path, lambda file: _write(file, whole))
+        finished: dict[tuple[str, str], tuple[Conversion, bool]] = {}
+        for line in whole.decode("utf-8").splitlines():
+            told = json.loads(line)
+            name, gates = told.pop("file"), told.pop("gates")
+            if name is not None and not (self.folder / name).is_file():
+                continue  # it is made anew
+            codes = told.pop("codes")
+            waveform = np.zeros(0, np.float32)
+            if name is not None:
+                waveform = np.asarray(soundfile.read(self.folder / name, dtype="float32")[0], dtype=np.float32)
+            conversion = Conversion(
+                **told, waveform=waveform, codes=None if codes is None else np.array(codes, dtype=np.int64)
+            )
+            finished[conversion.clip, conversion.target] = conversion, gates
+        return finished
+
+
+class StoredGates(Sequence[PerClip | None]):
+    """The sums of many conversions' gates, each read from its file when it is asked for."""
+
+    def __init__(self, paths: Sequence[Path | None]) -> None:
+        self._paths = list(paths)
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    @overload
+    def __getitem__(self, index: int) -> PerClip | None: ...
+    @overload
+    def __getitem__(self, index: slice) -> "StoredGates": ...
+    def __getitem__(self, index: int | slice) -> "PerClip | StoredGates | None":
+        if isinstance(index, slice):
+            return StoredGates(self._paths[index])
+        path = self._paths[index]
+        if path is None:
+            return None
+        arrays, header = load_tensors(path, kind=_GATES_KIND, version=VERSION)
+        file = LayeredArrays(arrays, Origin.from_header(header), where=str(path))
+        return PerClip.read(file, header["per_clip"], header["scopes"])
+
+    def __iter__(self) -> Iterator[PerClip | None]:
+        return (self[index] for index in range(len(self)))
+
+
+def _require_same(folder: Path, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> None:
+    plain = json.loads(json.dumps(dict(ours)))
+    for name, value in plain.items():
+        if theirs.get(name) != value:
+            raise EsnError(
+                f"{folder}: holds conversions with other {name} ({theirs.get(name)!r}, not {value!r}); name another"
+                " folder"
+            )
+
+
+def _stem(clip: str, target: str) -> str:
+    """A file name that can be read, and is no other conversion's."""
+    digest = hashlib.sha256(f"{clip}\0{target}".encode()).hexdigest()[:8]
+    readable = re.sub(r"[^\w.-]+", "_", f"{clip}-{target}")[-80:].lstrip(".-")
+    return f"{readable}-{digest}"
+
+
+def _write_wav(file: Path, conversion: Conversion) -> None:
+    soundfile.write(file, conversion.waveform, conversion.rate, subtype="FLOAT")
+
+
+def _write(file: Path, content: bytes) -> None:
+    file.write_bytes(content)
