@@ -1,6 +1,8 @@
 """The listening test: a page that works with the keyboard alone, tells nobody what is what, and saves what was chosen."""
 
+import base64
 import csv
+import io
 import json
 import re
 import time
@@ -11,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 from browser import CHROMIUM, Page, browser
-from command_line import esn, write_wave
+from command_line import esn, write_clips, write_wave
 
 from esn_interp.analysis.listening_answers import COLUMNS
 from esn_interp.analysis.preference import preference
@@ -111,8 +114,6 @@ def test_catch_trials_are_the_emotion_against_neutral_of_one_speaker(tmp_path: P
         for words in ("x", "yy", "zzz")
         if (speaker, emotion) not in {("b", "neutral"), ("a", "happy")}
     ]  # fmt: skip
-    import pandas as pd
-
     clips = Clips.from_frame(pd.DataFrame(rows), name="made")
     found = catch_pairs(clips, tmp_path / "out", ["sad", "happy", "neutral", "sad"], each=5)
     # Of happy speech there is no neutral counterpart by the same speaker; of sad speech there are three.
@@ -127,9 +128,6 @@ def test_catch_trials_are_the_emotion_against_neutral_of_one_speaker(tmp_path: P
 
 class TestPage:
     def test_sounds_are_stored_without_loss_each_once(self, study: Path, tmp_path: Path):
-        import base64
-        import io
-
         page = listening_page(study, tmp_path / "page.html")
         assert (page.pairs, page.checks, page.minutes, page.notes) == (4, 1, 1, ())
         assert page.bytes == page.path.stat().st_size
@@ -190,8 +188,6 @@ class TestPage:
 
 def revealed(html: str) -> dict[str, Any]:
     """The plan of a page, as its script reads it."""
-    import base64
-
     key, hidden = (re.search(pattern, html) for pattern in (r'data-key="(\w+)"', r'id="plan">(.*?)</script>'))
     assert key is not None
     assert hidden is not None
@@ -409,8 +405,8 @@ class TestInABrowser:
 
 class TestCommand:
     def test_a_page_with_catch_trials_of_a_corpus(self, study: Path, tmp_path: Path):
-        out = tmp_path / "page.html"
-        answer = esn("evc", "listen", study, "--catch", "toy-studio", "--pairs", "2", "--out", out, "--json")
+        out, corpus = tmp_path / "page.html", write_clips(tmp_path / "corpus", speakers=("a", "b"))
+        answer = esn("evc", "listen", study, "--catch", corpus, "--pairs", "2", "--out", out, "--json")
         assert answer.code == 0, answer.err
         content = answer.content
         assert (content["pairs"], content["checks"], content["notes"]) == (2, 5, [])
