@@ -154,19 +154,23 @@ def check_corpus(
     *,
     by: str | None = None,
     identification: int | None = None,
+    assignment: Assignment | None = None,
     draws: int = DRAWS,
     seed: int = 0,
     progress: bool = False,
 ) -> CorpusCheck:
     """Listen to every clip, and look for what would spoil a study: see `CorpusCheck.notes`.
 
-    ``by``, ``identification`` and ``seed`` are those of `Clips.split`, whose splits are checked. Confounding is
+    ``by``, ``identification`` and ``seed`` are those of `Clips.split`, whose splits are checked, if no
+    ``assignment`` says who is where. Confounding is
     measured by Cramér's V of the table of speakers (and sentences, where they repeat) by emotions, and tested
     against ``draws`` random tables with the same margins (our choice). The audio of one clip is in memory at a
     time.
     """
     sounds = list(listen(clips, progress=progress))
-    assignment, trouble = _assignment(clips, by, identification, seed)
+    trouble: tuple[str, ...] = ()
+    if assignment is None:
+        assignment, trouble = _assignment(clips, by, identification, seed)
     frame = clips.to_frame()
     speakers, emotions = clips.speakers, clips.emotions
     repeats, leaks = _same_sound(sounds, assignment)

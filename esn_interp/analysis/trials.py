@@ -49,6 +49,7 @@ class Trials:
     others: Int8[np.ndarray, "other treatment set clip"]
     skipped: tuple[Skipped, ...]
     no_control: str = ""
+    heard: str = ""
 
     @cached_property
     def target(self) -> Int64[np.ndarray, " set"]:
@@ -96,7 +97,7 @@ class Trials:
 
     def notes(self, neurons: NeuronSet) -> tuple[str, ...]:
         """What a reader must know before trusting the figures."""
-        notes = [note] if (note := few_speakers_note(self.n_speakers)) else []
+        notes = [note for note in (self.heard, few_speakers_note(self.n_speakers)) if note]
         if empty := [emotion for emotion in self.sets if not len(neurons[emotion])]:
             notes.append(f"no neurons for {', '.join(empty)}: nothing was edited there")
         for emotion, count in zip(self.emotions, self.speakers_with, strict=True):
@@ -247,6 +248,7 @@ def run_trials(
         others=first.predicted[1 + n_own : n_first].astype(np.int8).reshape(-1, *shape),
         skipped=first.skipped,
         no_control=no_control,
+        heard=first.heard,
     )
 
 

@@ -56,7 +56,10 @@ _DECLARED: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class CorpusChoice:
-    """What the user said of the corpus, besides its name and root; `tell` is called with its notes."""
+    """What the user said of the corpus, besides its name and root, and the model that is to hear it, if any.
+
+    `tell` is called with the notes of the corpus.
+    """
 
     emotions: str | None = None
     split_by: str | None = None
@@ -64,6 +67,7 @@ class CorpusChoice:
     loudness: float | None = None
     trim: float | None = None
     corpus_option: Sequence[str] | None = None
+    model: str | None = None
     quiet: bool = True
 
     def tell(self, note: str) -> None:
@@ -99,7 +103,9 @@ def takes_corpus(command: Callable[..., None]) -> Callable[..., None]:
         among={"corpus", "corpora"},
         before="split",
         chosen=_CHOSEN,
-        choice=lambda told, given: CorpusChoice(**told, quiet=bool(given.get("quiet"))),
+        choice=lambda told, given: CorpusChoice(
+            **told, model=given.get("model"), quiet=bool(given.get("quiet"))
+        ),
     )
 
 

@@ -5,7 +5,9 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+import warnings
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -36,14 +38,15 @@ class Guard(TyperGroup):
     ) -> Any:
         words = list(sys.argv[1:] if args is None else args)
         try:
-            outcome = super().main(
-                args=words,
-                prog_name=prog_name or "esn",
-                complete_var=complete_var,
-                standalone_mode=False,
-                windows_expand_args=windows_expand_args,
-                **extra,
-            )
+            with _our_warnings_in_a_line():
+                outcome = super().main(
+                    args=words,
+                    prog_name=prog_name or "esn",
+                    complete_var=complete_var,
+                    standalone_mode=False,
+                    windows_expand_args=windows_expand_args,
+                    **extra,
+                )
             # Outside standalone mode an early exit (--help, a usage error that only shows help) comes back
             # as its code.
             code = outcome if isinstance(outcome, int) else DONE
@@ -54,6 +57,23 @@ class Guard(TyperGroup):
         except Exception as error:
             code = _outcome_of(words, error)
         sys.exit(code)
+
+
+@contextmanager
+def _our_warnings_in_a_line() -> Generator[None]:
+    """What the package warns of is for users: they read it without the place in the code, each thing once."""
+    with warnings.catch_warnings():
+        show, said = warnings.showwarning, set[str]()
+
+        def remark(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+            if not category.__module__.startswith("esn_interp"):
+                show(message, category, *place, **more)
+            elif str(message) not in said:
+                said.add(str(message))
+                typer.echo(f"esn: note: {message}", err=True)
+
+        warnings.showwarning = remark
+        yield
 
 
 def _outcome_of(words: Sequence[str], error: Exception) -> int:

@@ -211,18 +211,27 @@ def clips_of(corpus: str, root: Path | None, *, split: Split, limit: int | None,
     CorpusError
         When the corpus is unknown or cannot be read, or the split has no clips.
     """
+    from esn_interp.models.loading import heard_of
     from esn_interp.speech.splits import Assignment
 
     choice = chosen()
     clips = load_clips(corpus, root)
     if split is not Split.all:
         by = choice.split_by
-        parts = (
-            clips.divide(Assignment.load(by))
-            if by is not None and by.endswith(".json")
-            else clips.split(by=by, identification=choice.identification, seed=seed)
-        )
+        if by is not None and by.endswith(".json"):
+            assignment = Assignment.load(by)
+        else:
+            # Only a split by speaker can keep those apart whom the model has heard.
+            heard = heard_of(choice.model) if by in (None, "speaker") and choice.model else None
+            assignment = clips.assign(
+                by=by, identification=choice.identification, unheard_by=heard, seed=seed
+            )
+        parts = clips.divide(assignment)
         clips = parts[(Split.validation, Split.identification, Split.evaluation).index(split)]
+        if assignment.unheard_by:
+            choice.tell(
+                f"{assignment.unheard_by} has heard some of these speakers in its training and is evaluated on others"
+            )
     if limit is not None:
         clips = clips.limit(limit, seed=seed)
     if not len(clips):

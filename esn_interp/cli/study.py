@@ -18,7 +18,8 @@ def study(
     config: Annotated[
         Path,
         typer.Argument(
-            metavar="CONFIG", help="A .yaml that says what to study, or a ready one: paper-recognition, emodb-toy."
+            metavar="CONFIG",
+            help="A .yaml that says what to study, or a ready one: paper-recognition, emodb-toy, real-speech.",
         ),
     ],
     out: Annotated[

@@ -14,6 +14,7 @@ from esn_interp.models.audio_lm import AudioLM
 from esn_interp.models.families import family_of
 from esn_interp.models.families.base import THINKER
 from esn_interp.models.stacks import Stack
+from esn_interp.speech.heard import Heard
 
 BUNDLED = ("toy-omni", "toy-emodb")
 
@@ -70,7 +71,9 @@ def load(
         model = name_or_path_or_model
         title = type(model).__name__
         if processor is None:
-            raise ModelError(f"{title}: a loaded model needs its processor beside it: load(model, processor=...)")
+            raise ModelError(
+                f"{title}: a loaded model needs its processor beside it: load(model, processor=...)"
+            )
         family = family_of(getattr(model, "config", None), gates=gates)
         processor = family.processor(model, processor)
         return AudioLM(model, processor, family, name=name or title, component=component, system=system)
@@ -97,7 +100,18 @@ def load(
     for parameter in model.parameters():
         parameter.requires_grad_(False)
     processor = found if processor is None else family.processor(model, processor)
-    return AudioLM(model, processor, family, name=name or asked, component=component, system=system)
+    title = name or asked
+    heard = heard_of(asked, name=title)
+    return AudioLM(model, processor, family, name=title, component=component, system=system, heard=heard)
+
+
+def heard_of(name_or_path: str | Path, *, name: str | None = None) -> Heard:
+    """What a model says that it has heard in its training, without loading it; most say nothing.
+
+    It is said in a ``heard.json`` in the model's folder, see `Heard`.
+    """
+    asked = str(name_or_path)
+    return Heard.beside(bundled_path(asked) if asked in BUNDLED else asked, model=name or asked)
 
 
 @dataclass(frozen=True, eq=False)

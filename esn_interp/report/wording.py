@@ -128,6 +128,7 @@ def corpus_sentence(study: Mapping[str, Any]) -> str:
     apart = {
         "corpus": "The corpus itself says which voice belongs to which set.",
         "speaker": "The voices were divided by a seeded draw.",
+        "unheard": "The model has heard some of the voices in its training; it is evaluated on others.",
         "sentence": "There are too few speakers to be kept apart, so the sets differ in their sentences; "
         "nothing here is known of other voices.",
     }[corpus["split_by"]]

@@ -15,6 +15,7 @@ from jaxtyping import Float
 
 from esn_interp.errors import CorpusError
 from esn_interp.speech.audio import read_audio
+from esn_interp.speech.heard import Heard, Taught, heard_by
 from esn_interp.speech.labels import SPLITS, VOCABULARY, emotion_name, emotion_order, listing
 from esn_interp.speech.preparation import AS_RECORDED, Preparation
 from esn_interp.speech.schema import COLUMNS, column_values, dataset_from_dataset, dataset_from_frame
@@ -23,6 +24,7 @@ from esn_interp.speech.splits import (
     Assignment,
     assign_folds,
     assign_splits,
+    assign_unheard,
     at_most,
     how_to_split,
     in_several_splits,
@@ -211,6 +213,7 @@ class Clips:
         by: str | None = None,
         identification: int | None = None,
         shares: Sequence[float] = SHARES,
+        unheard_by: Taught | Heard | None = None,
         seed: int = 0,
     ) -> "tuple[Clips, Clips, Clips]":
         """The clips to choose settings on, to find neurons on and to evaluate on, together all clips.
@@ -221,9 +224,16 @@ class Clips:
         three speakers sentences are dealt out instead (a clip without one counts as a sentence of its own).
         With `identification`, at most so many clips per emotion are kept to find neurons on.
 
-        Raises `CorpusError` when there are too few units, or clips whose speaker or session is not known.
+        With `unheard_by`, a model that has heard some of these very speakers in its training (`AudioLM.heard`)
+        is evaluated on the others: neurons are found on those it learnt from, settings chosen on those its
+        training was chosen on. Where it has heard none of them, nothing changes.
+
+        Raises `CorpusError` when there are too few units, or clips whose speaker or session is not known, and
+        with `unheard_by` when no other speaker is left or the split is not to be by speaker.
         """
-        return self.divide(self.assign(by=by, identification=identification, shares=shares, seed=seed))
+        return self.divide(
+            self.assign(by=by, identification=identification, shares=shares, unheard_by=unheard_by, seed=seed)
+        )
 
     def assign(
         self,
@@ -231,6 +241,7 @@ class Clips:
         by: str | None = None,
         identification: int | None = None,
         shares: Sequence[float] = SHARES,
+        unheard_by: Taught | Heard | None = None,
         seed: int = 0,
     ) -> Assignment:
         """Who goes where, as `split` would have it: to be saved with the results, and for `divide`."""
@@ -239,10 +250,19 @@ class Clips:
                 f"corpus {self.name}: shares {tuple(shares)}: give three positive numbers, for {', '.join(SPLITS)}"
             )
         whole = sum(shares)
-        by = by or self.split_by
         fractions = SHARES if tuple(shares) == SHARES else tuple(share / whole for share in shares)
-        splits = assign_splits(self.to_frame(), by=by, seed=seed, name=self.name, shares=fractions)
-        return self._assignment(splits, by=by, shares=fractions, identification=identification, seed=seed)
+        heard = heard_by(unheard_by)
+        roles = heard.roles(self.column("corpus"), self.column("speaker"))
+        frame = self.to_frame()
+        if any(roles):
+            splits = assign_unheard(frame, roles=roles, by=by, seed=seed, name=self.name, model=heard.model)
+            by, model = "speaker", heard.model
+        else:
+            by, model = by or self.split_by, ""
+            splits = assign_splits(frame, by=by, seed=seed, name=self.name, shares=fractions)
+        return self._assignment(
+            splits, by=by, shares=fractions, identification=identification, seed=seed, unheard_by=model
+        )
 
     def folds(
         self, count: int | None = None, *, identification: int | None = None, seed: int = 0
@@ -305,6 +325,7 @@ class Clips:
         identification: int | None,
         seed: int,
         fold: str = "",
+        unheard_by: str = "",
     ) -> Assignment:
         if identification is not None:
             emotions = self.column("emotion")
@@ -318,6 +339,7 @@ class Clips:
             identification=identification,
             fold=fold,
             splits=dict(zip(self.column("id"), splits.tolist(), strict=True)),
+            unheard_by=unheard_by,
         )
 
 

@@ -23,7 +23,8 @@ KIND, VERSION = "split", 1
 class Assignment:
     """Which clip is in which split, and how that came about; made by `Clips.assign`.
 
-    ``splits`` maps the id of every clip to validation, identification, evaluation or nothing at all.
+    ``splits`` maps the id of every clip to validation, identification, evaluation or nothing at all;
+    ``unheard_by`` is the model for which speakers that it had heard were kept out of the evaluation.
     """
 
     corpus: str
@@ -34,6 +35,7 @@ class Assignment:
     identification: int | None
     fold: str
     splits: Mapping[str, str] = field(repr=False)
+    unheard_by: str = ""
 
     def save(self, path: str | Path) -> None:
         """Write the assignment as JSON, to lie beside the results that rest on it."""
@@ -90,6 +92,41 @@ def assign_splits(
             "add clips or a 'split' column"
         )
     return np.array([dealt[unit] for unit in units], dtype=object)
+
+
+def assign_unheard(
+    frame: pd.DataFrame, *, roles: Sequence[str], by: str | None, seed: int, name: str, model: str
+) -> np.ndarray:
+    """The split of every row such that a model is evaluated on speakers that it has not heard.
+
+    ``roles`` are those of the speakers in the model's training, where at least one was heard. Neurons are found on
+    the speakers that it learnt from, settings chosen on those by whom its training was chosen; where it has heard
+    only one of the two kinds, they are dealt out for both, two to three.
+    """
+    if by not in (None, "speaker"):
+        raise CorpusError(
+            f"corpus {name}: {model} has heard some of its speakers, whom a split by {by} would not keep out of the "
+            "evaluation; split by speaker"
+        )
+    speakers = units_of(frame, "speaker", name)
+    role_of = dict(zip(speakers, roles, strict=True))
+    heard = sorted(speaker for speaker, role in role_of.items() if role)
+    if len(heard) == len(role_of):
+        raise CorpusError(
+            f"corpus {name}: {model} has heard every speaker ({', '.join(heard)}), so there is nobody to evaluate it "
+            "on; add other speakers"
+        )
+    dealt = {speaker: SPLITS[role_of[speaker] == "training"] for speaker in heard}
+    if len(set(dealt.values())) == 1:
+        sexes: dict[str, str] = dict(zip(speakers, frame["sex"].tolist(), strict=True))
+        rest: dict[str, float] = dict(zip(SPLITS[:2], SHARES[:2], strict=True))
+        if len(heard) == 1:
+            raise CorpusError(
+                f"corpus {name}: {model} has heard one of its speakers ({heard[0]}), who cannot serve for validation "
+                "and identification both; add clips of others that it has heard"
+            )
+        dealt = _deal(heard, sexes, np.random.default_rng(seed), rest)
+    return np.array([dealt.get(speaker, SPLITS[2]) for speaker in speakers], dtype=object)
 
 
 def assign_folds(frame: pd.DataFrame, *, folds: int | None, seed: int, name: str) -> list[np.ndarray]:

@@ -20,6 +20,7 @@ from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.neurons.selectors import select
 from esn_interp.neurons.statistics import GateStatistics
 from esn_interp.speech.clips import Clips
+from esn_interp.speech.splits import Assignment
 from esn_interp.study.cache import Store, Undone, digest
 from esn_interp.study.config import CorpusSpec, StudyConfig
 from esn_interp.study.models import StudiedModel
@@ -71,9 +72,15 @@ class Cell:
             self.title += f", seed {self.seed}"
 
     @cached_property
+    def assignment(self) -> Assignment:
+        """Who is in which split; speakers that the model has heard are kept out of the evaluation."""
+        taught = {"unheard_by": self.model} if self.corpus.split.get("by", "speaker") == "speaker" else {}
+        return self.clips.assign(seed=self.seed, **taught, **self.corpus.split)
+
+    @cached_property
     def splits(self) -> tuple[Clips, Clips, Clips]:
         """Validation, identification and evaluation clips."""
-        parts = self.clips.split(seed=self.seed, **self.corpus.split)
+        parts = self.clips.divide(self.assignment)
         if (limit := self.corpus.limit) is None:
             return parts
         validation, identification, evaluation = (part.limit(limit, seed=self.seed) for part in parts)
@@ -97,12 +104,12 @@ class Cell:
     @cached_property
     def check(self) -> CorpusCheck:
         """Whether the clips can be trusted: audio, leaks between the sets, balance, confounding."""
-        about = {"corpus": self.clips.name, "clips": self.clips.fingerprint, "split": self.corpus.split}
-        key = digest({**about, "seed": self.seed})
-        split = {name: value for name, value in self.corpus.split.items() if name in ("by", "identification")}
+        key = digest({"splits": self.assignment.splits, "clips": self.clips.fingerprint, "seed": self.seed})
 
         def make() -> CorpusCheck:
-            check = check_corpus(self.clips, seed=self.seed, progress=self.progress, **split)
+            check = check_corpus(
+                self.clips, assignment=self.assignment, seed=self.seed, progress=self.progress
+            )
             check.require()
             return check
 
@@ -175,13 +182,19 @@ class Cell:
         """The neurons of the selector and size that did best on the validation clips."""
         selector, top = self._choice
         return self.store.fetch(
-            "select", self._neurons_key, lambda: self._select(selector, top), NeuronSet.load, suffix=".safetensors"
+            "select",
+            self._neurons_key,
+            lambda: self._select(selector, top),
+            NeuronSet.load,
+            suffix=".safetensors",
         )
 
     @cached_property
     def ablation(self) -> Ablation:
         """The neurons silenced, on the evaluation clips."""
-        key = digest({**self._about(self.evaluation), "neurons": self._neurons_key, "draws": self.config.draws})
+        key = digest(
+            {**self._about(self.evaluation), "neurons": self._neurons_key, "draws": self.config.draws}
+        )
 
         def make() -> Ablation:
             return ablation(
@@ -263,7 +276,9 @@ class Cell:
     @cached_property
     def _neurons_key(self) -> str:
         selector, top = self._choice
-        return digest({**self._selection, "statistics": self._statistics_key, "selector": selector, "top": top})
+        return digest(
+            {**self._selection, "statistics": self._statistics_key, "selector": selector, "top": top}
+        )
 
     def _select(self, selector: str, top: float) -> NeuronSet:
         return select(self.statistics, selector, top=top, seed=self.seed, **self._selection)

@@ -36,7 +36,10 @@ def provenance(grid: "Grid", versions: dict[str, str]) -> dict[str, str]:
 def _cell(grid: "Grid", cell: "Cell") -> Chapter:
     does = grid.config.does
     results: dict[str, tuple[bool, Callable[[], Any]]] = {
-        "Which selector, and how many neurons (validation speakers)": (does("select"), lambda: cell.comparison),
+        "Which selector, and how many neurons (validation speakers)": (
+            does("select"),
+            lambda: cell.comparison,
+        ),
         "Where the chosen neurons are": (does("select"), lambda: cell.neurons),
         "Silenced": (does("ablate"), lambda: cell.ablation),
         "Turned up": (does("dose"), lambda: cell.doses),
@@ -71,6 +74,11 @@ def _plates(results: dict[str, tuple[bool, Callable[[], Any]]]) -> list[Plate]:
 def _lines(grid: "Grid", cell: "Cell") -> tuple[str, ...]:
     """How well the model hears this corpus, and how many clips passed the filter."""
     lines: list[str] = []
+    if cell.assignment.unheard_by:
+        lines.append(
+            "The model has heard some of these speakers in its training. Neurons were found and settings chosen on"
+            f" them; it is evaluated on those whom it had not heard: {', '.join(cell.evaluation.speakers)}."
+        )
     try:
         baseline = cell.baseline
         recall = ", ".join(f"{e} {r:.0%}" for e, r in zip(baseline.emotions, baseline.recall, strict=True))

@@ -128,7 +128,7 @@ class StudyConfig(GridConfig):
     another. ``draws`` is the number of random control sets, ``validation_draws`` that of the comparison.
     """
 
-    ready = ("emodb-toy", "paper-recognition")
+    ready = ("emodb-toy", "paper-recognition", "real-speech")
 
     transfer_alpha: Gain = 4.0
     draws: Annotated[int, Field(ge=0)] = 20

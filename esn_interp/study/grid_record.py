@@ -30,7 +30,8 @@ def grid_record(grid: "Grid") -> dict[str, Any]:
             "cells": [_cell(grid, cell) for cell in grid.cells],
             "pairs": [_pair(grid, pair) for pair in grid.pairs],
             "not_done": [
-                {"stage": stage, "of": title, "reason": reason} for (stage, title), reason in grid.undone.items()
+                {"stage": stage, "of": title, "reason": reason}
+                for (stage, title), reason in grid.undone.items()
             ],
             "versions": versions(),
             "date": datetime.now(UTC).date().isoformat(),
@@ -44,7 +45,8 @@ def _cell(grid: "Grid", cell: "Cell") -> dict[str, Any]:
         "model": cell.model.title,
         "corpus": cell.corpus.title,
         "seed": cell.seed,
-        "split_by": cell.clips.split_by,
+        "split_by": cell.assignment.by,
+        "unheard_by": cell.assignment.unheard_by,
         "clips": {
             name: {"clips": len(part), "speakers": len(part.speakers)}
             for name, part in zip(("validation", "identification", "evaluation"), cell.splits, strict=True)

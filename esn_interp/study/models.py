@@ -6,7 +6,8 @@ from functools import cached_property
 from pathlib import Path
 
 from esn_interp.models.audio_lm import AudioLM
-from esn_interp.models.loading import BUNDLED, Outline, bundled_path, load, outline
+from esn_interp.models.loading import BUNDLED, Outline, bundled_path, heard_of, load, outline
+from esn_interp.speech.heard import Heard
 from esn_interp.study.config import ModelSpec
 
 
@@ -27,7 +28,9 @@ class StudiedModel:
         parts = [self.spec.model_dump_json()]
         folder = bundled_path(self.spec.model) if self.spec.model in BUNDLED else Path(self.spec.model)
         files = sorted(file for file in folder.rglob("*") if file.is_file()) if folder.is_dir() else []
-        parts += [f"{file.relative_to(folder)} {file.stat().st_size} {file.stat().st_mtime_ns}" for file in files]
+        parts += [
+            f"{file.relative_to(folder)} {file.stat().st_size} {file.stat().st_mtime_ns}" for file in files
+        ]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
     @cached_property
@@ -44,6 +47,11 @@ class StudiedModel:
     def outline(self) -> Outline:
         """The model's structure, from its configuration alone."""
         return outline(self.spec.model, trust_remote_code=self.spec.trust_remote_code, dtype=self.spec.dtype)
+
+    @cached_property
+    def heard(self) -> Heard:
+        """The speakers whom the model says that it has heard in its training."""
+        return heard_of(self.spec.model, name=self.title)
 
     @property
     def parameters(self) -> int:

@@ -16,6 +16,7 @@ from esn_interp.interventions.edits import deactivate, steer
 from esn_interp.report.builder import build_report
 from esn_interp.report.tables import describe
 from esn_interp.speech.clips import Clips
+from esn_interp.speech.heard import heard_by
 from esn_interp.study.choice import Setting, choose_alpha, choose_neurons, settings_grid
 from esn_interp.study.examples import examples
 from esn_interp.study.record import Findings, record
@@ -91,7 +92,8 @@ def run_study(
         When an emotion has no clip that the model labels correctly, or no setting can be used.
     """
     started, out = time.monotonic(), Path(out)
-    validation, identification, evaluation = clips.split(seed=seed)
+    assignment = clips.assign(unheard_by=heard_by(lm), seed=seed)
+    validation, identification, evaluation = clips.divide(assignment)
     step = iter(range(1, STEPS + 1))
 
     def announce(text: str) -> None:
@@ -130,7 +132,7 @@ def run_study(
 
     announce("Writing the report")
     findings = Findings(
-        split_by=clips.split_by,
+        split_by="unheard" if assignment.unheard_by else assignment.by,
         validation=validation,
         identification=identification,
         evaluation=evaluation,

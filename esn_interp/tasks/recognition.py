@@ -11,6 +11,7 @@ from esn_interp.errors import CorpusError, EditError
 from esn_interp.models.edits import SCOPE_CODES, Edit
 from esn_interp.progress import progress_bar
 from esn_interp.speech.clips import Clips
+from esn_interp.speech.heard import warn_of_heard
 from esn_interp.tasks.batches import Skipped, batches
 from esn_interp.tasks.listener import Listener, longest_clip
 
@@ -85,7 +86,8 @@ class Predictions:
 
     ``log_probs`` are natural logarithms, normalised over the emotions; ``truth`` indexes ``emotions``;
     ``tokens`` counts each clip's positions by scope (audio, text, last): what an edit can touch; ``rows`` are
-    the clips' positions in the corpus that was asked about.
+    the clips' positions in the corpus that was asked about. ``heard`` names the speakers whom the model
+    learnt from, where there are such among them.
     """
 
     conditions: tuple[str, ...]
@@ -97,6 +99,7 @@ class Predictions:
     rows: Int64[np.ndarray, " clip"]
     tokens: Int64[np.ndarray, "clip scope"]
     skipped: tuple[Skipped, ...] = ()
+    heard: str = ""
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -177,7 +180,13 @@ def recognise(
         When there is no usable clip, or a clip's emotion is not among the options.
     EditError
         When an edit drives the scores out of the finite numbers.
+
+    Warns
+    -----
+    HeardWarning
+        When clips are by speakers that the model learnt from.
     """
+    heard = warn_of_heard(lm, clips.column("corpus"), clips.column("speaker"))
     recognition = recognition or Recognition(clips.emotions)
     plan = dict(conditions or {BASELINE: ()})
     truth = np.array(
@@ -238,6 +247,7 @@ def recognise(
         rows=rows,
         tokens=tokens[rows],
         skipped=tuple(skipped),
+        heard=heard,
     )
 
 
