@@ -9,10 +9,11 @@ import time
 from pathlib import Path
 
 import torch
-from judges import prosody, recogniser
+from judges import prosody, recogniser, spectrum
 
 TRAINERS = {
     "toy-prosody": lambda audio, out: prosody.train(audio, out, prosody.Recipe()),
+    "toy-spectrum": lambda audio, out: spectrum.train(audio, out, spectrum.Recipe()),
     "toy-ctc": lambda audio, out: recogniser.train(audio, out, recogniser.Recipe()),
 }
 

@@ -21,11 +21,13 @@ from judges.recordings import DEVELOPMENT, TRAINING, Recordings, read
 class Recipe:
     """How clips are changed, and how trees are grown."""
 
-    copies: int = 4
+    copies: int = 3
     gain: float = 2.5  # dB (standard deviation): the microphone's distance is no emotion
     pitch: float = 1.0  # semitones (standard deviation): nor is the size of the speaker
     tilt: float = 0.7  # dB per octave (standard deviation)
-    held: float = 0.4  # share of the copies whose F0 is held for 40 ms and rounded to 25 Hz, as a vocoder has it
+    held: float = (
+        0.4  # share of the copies whose F0 is held for 40 ms and rounded to 25 Hz, as a vocoder has it
+    )
     rounds: int = 100
     rate: float = 0.12
     leaves: int = 10
@@ -55,7 +57,9 @@ def rows_of(clips: list[Contours]) -> np.ndarray:
     return np.stack([as_row(functionals(clip)) for clip in clips])
 
 
-def grow(rows: np.ndarray, labels: np.ndarray, recipe: Recipe, *, seed: int) -> HistGradientBoostingClassifier:
+def grow(
+    rows: np.ndarray, labels: np.ndarray, recipe: Recipe, *, seed: int
+) -> HistGradientBoostingClassifier:
     return HistGradientBoostingClassifier(
         max_iter=recipe.rounds,
         learning_rate=recipe.rate,
@@ -105,7 +109,9 @@ def train(audio: Path, out: Path, recipe: Recipe, *, seed: int = 0) -> None:
     unheard = listen(development)
     for name, clips in (("as they are", unheard), ("changed", [changed(c, rng, recipe) for c in unheard])):
         said = trees.probabilities(rows_of(clips)).argmax(axis=1)
-        print(f"development voices, {name}: UAR {recall_score(development.emotions, said, average='macro'):.3f}")
+        print(
+            f"development voices, {name}: UAR {recall_score(development.emotions, said, average='macro'):.3f}"
+        )
     names = list(functionals(heard[0]))
     save_tensors(
         out / "model.safetensors",

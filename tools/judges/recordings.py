@@ -6,9 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soxr
 
-from esn_interp.speech.audio import SAMPLE_RATE
 from esn_interp.speech.labels import CANONICAL as EMOTIONS
 
 TRAINING, DEVELOPMENT = "train", "dev"
@@ -55,16 +53,3 @@ def read(folder: Path, part: str) -> Recordings:
     with (folder / "clips.jsonl").open(encoding="utf-8") as file:
         lines = tuple(line for line in map(json.loads, file) if line["part"] == part)
     return Recordings(audio, lines)
-
-
-def varied(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The clip by a slightly larger or smaller speaker, over another microphone, in another room."""
-    speed = float(np.exp(rng.uniform(-0.11, 0.11)))
-    played = soxr.resample(waveform, round(SAMPLE_RATE * speed), SAMPLE_RATE)
-    spectrum = np.fft.rfft(played)
-    octaves = np.log2(np.clip(np.fft.rfftfreq(len(played), 1 / SAMPLE_RATE), 125, 8000) / 1000)
-    # A quarter of what anger differs by from a plain reading: tilt is a cue, and must stay one.
-    coloured = np.fft.irfft(spectrum * 10 ** (rng.uniform(-1, 1) * octaves / 20), len(played))
-    noise = rng.normal(scale=10 ** (rng.uniform(-66, -44) / 20), size=len(played))
-    gain = 10 ** (rng.normal(scale=1.0) / 20)
-    return (gain * coloured + noise).astype(np.float32)

@@ -1,12 +1,13 @@
-"""Judges of speech by name, path or hub id: its emotion, its words, its speaker, its naturalness, its prosody.
+"""Judges of speech by name, path or hub id: its emotion, its words, its voice, its naturalness, its prosody.
 
 No judge is the model that is studied. Where two judges of emotion are at hand, one filters and the other scores:
 :data:`FILTER` and :data:`SCORER`.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+from esn_interp.errors import ModelError
 from esn_interp.tasks.judges.prosody import Prosody, prosody
 from esn_interp.tasks.judges.protocol import EmotionJudge, NaturalnessJudge, SpeakerJudge, TranscriptJudge
 from esn_interp.tasks.judges.word_errors import Errors, errors
@@ -34,29 +35,93 @@ __all__ = [
     "transcript_judge",
 ]
 
+# What loads a judge is imported when one is asked for: torch and transformers take seconds.
 
-def emotion_judge(name: str | Path | EmotionJudge, **options: Any) -> EmotionJudge:
+
+def emotion_judge(
+    name: str | Path | EmotionJudge, *, labels: Mapping[str, str] | None = None, device: str = "cpu"
+) -> EmotionJudge:
     """A judge of emotion.
 
-    ``name`` is ``"toy-prosody"`` or ``"toy-spectrum"`` (they come with the package), a folder or hub id of any audio
-    classifier of transformers whose labels name emotions, ``"emotion2vec"`` (needs the extra of this name), or a
-    judge already, which is returned as it is.
+    Parameters
+    ----------
+    name
+        ``"toy-prosody"`` or ``"toy-spectrum"`` (they come with the package), a folder or hub id of any audio classifier
+        of transformers whose labels name emotions, ``"emotion2vec"`` (needs the extra of this name), or a judge
+        already, which is returned as it is.
+    labels
+        Which emotion a label of a classifier means, where it doesn't say so itself.
+    device
+        Where a neural judge runs, such as ``"cuda:0"``.
 
-    Raises `ModelError` when there is no such judge, its package is missing, or its labels name no emotion.
+    Raises
+    ------
+    ModelError
+        When there is no such judge, its package is missing, or its labels name no emotion.
     """
-    raise NotImplementedError
+    if isinstance(name, EmotionJudge):
+        return name
+    if str(name) == "toy-prosody":
+        from esn_interp.tasks.judges.prosody_judge import load_prosody_judge
+
+        return load_prosody_judge()
+    from esn_interp.tasks.judges.emotion import load_classifier, load_emotion2vec
+
+    if str(name) == "emotion2vec":
+        return load_emotion2vec(device=device)
+    return load_classifier(name, labels=labels, device=device)
 
 
-def transcript_judge(name: str | Path | TranscriptJudge, **options: Any) -> TranscriptJudge:
-    """A judge of words: ``"toy-ctc"``, or any CTC or sequence-to-sequence recogniser of transformers (Whisper)."""
-    raise NotImplementedError
+def transcript_judge(
+    name: str | Path | TranscriptJudge, *, language: str = "en", device: str = "cpu"
+) -> TranscriptJudge:
+    """A judge of words.
+
+    Parameters
+    ----------
+    name
+        ``"toy-ctc"`` (it comes with the package), a folder or hub id of any recogniser of transformers, CTC or
+        sequence-to-sequence, such as ``"openai/whisper-large-v3"``, or a judge already.
+    language
+        What is spoken. A multilingual Whisper is told so, and numbers and contractions are spelt out for English only.
+    device
+        Where it runs.
+
+    Raises
+    ------
+    ModelError
+        When there is no such recogniser.
+    """
+    if isinstance(name, TranscriptJudge):
+        return name
+    from esn_interp.tasks.judges.transcript import load_recogniser
+
+    return load_recogniser(name, language=language, device=device)
 
 
-def speaker_judge(name: str | Path | SpeakerJudge, **options: Any) -> SpeakerJudge:
-    """A judge of voices: any x-vector model of transformers, such as ``"microsoft/wavlm-base-plus-sv"``."""
-    raise NotImplementedError
+def speaker_judge(name: str | Path | SpeakerJudge, *, device: str = "cpu") -> SpeakerJudge:
+    """A judge of voices: a folder or hub id of any x-vector model of transformers, or a judge already.
+
+    ``"microsoft/wavlm-base-plus-sv"`` is a usual choice. None is bundled.
+
+    Raises `ModelError` when there is no such model.
+    """
+    if isinstance(name, SpeakerJudge):
+        return name
+    from esn_interp.tasks.judges.speaker import load_speaker_judge
+
+    return load_speaker_judge(name, device=device)
 
 
-def naturalness_judge(name: str | NaturalnessJudge, **options: Any) -> NaturalnessJudge:
-    """A judge of naturalness: ``"utmos"`` (needs the extra ``mos``)."""
-    raise NotImplementedError
+def naturalness_judge(name: str | NaturalnessJudge, *, device: str = "cpu") -> NaturalnessJudge:
+    """A judge of naturalness: ``"utmos"`` (needs the extra ``mos``), or a judge already.
+
+    Raises `ModelError` for any other name, or when its package is missing.
+    """
+    if isinstance(name, NaturalnessJudge):
+        return name
+    if name != "utmos":
+        raise ModelError(f"no judge of naturalness {name!r}; there is one by name, utmos")
+    from esn_interp.tasks.judges.naturalness import load_utmos
+
+    return load_utmos(device=device)

@@ -1,4 +1,4 @@
-"""A waveform as every judge hears it: checked, float32, 16 kHz."""
+"""A waveform as every judge hears it: checked, float32, at the rate that the judge hears at."""
 
 import numpy as np
 import soxr
@@ -7,12 +7,14 @@ from jaxtyping import Float, Float32
 from esn_interp.errors import AudioError
 from esn_interp.speech.audio import SAMPLE_RATE
 
-SHORTEST = 1600
-"""Samples, 0.1 s: shorter waveforms are filled up with silence, since networks need a few frames."""
+SHORTEST = 0.5
+"""Seconds: shorter waveforms are filled up with silence, since networks need a few frames."""
 
 
-def heard(waveform: Float[np.ndarray, " _sample"], rate: int) -> Float32[np.ndarray, " _resampled"]:
-    """The waveform at 16 kHz, at least 0.1 s of it.
+def heard(
+    waveform: Float[np.ndarray, " _sample"], rate: int, *, at: int = SAMPLE_RATE
+) -> Float32[np.ndarray, " _resampled"]:
+    """The waveform at ``at`` samples a second, half a second of it or more.
 
     Raises `AudioError` when it is empty or not finite, or the rate is not positive. Silence passes: speech that
     failed to come is for a judge to hear.
@@ -23,7 +25,7 @@ def heard(waveform: Float[np.ndarray, " _sample"], rate: int) -> Float32[np.ndar
         raise AudioError("a judge was given a waveform without samples: there is nothing to hear")
     if not np.isfinite(waveform).all():
         raise AudioError("a judge was given samples that are not finite (NaN or infinity)")
-    if rate != SAMPLE_RATE:
-        waveform = soxr.resample(waveform, rate, SAMPLE_RATE, quality="VHQ")
-    missing = max(0, SHORTEST - len(waveform))
+    if rate != at:
+        waveform = soxr.resample(waveform, rate, at, quality="VHQ")
+    missing = max(0, round(SHORTEST * at) - len(waveform))
     return np.pad(np.asarray(waveform, dtype=np.float32), (0, missing))

@@ -16,10 +16,15 @@ from jaxtyping import Float
 class EmotionJudge(Protocol):
     """Hears which emotion a voice carries."""
 
-    name: str
-    """What it was asked for by; kept with every verdict."""
-    emotions: tuple[str, ...]
-    """What it can hear, in the spelling of :mod:`esn_interp.speech.labels`."""
+    @property
+    def name(self) -> str:
+        """What it was asked for by; kept with every verdict."""
+        ...
+
+    @property
+    def emotions(self) -> tuple[str, ...]:
+        """What it can hear, in the spelling of :mod:`esn_interp.speech.labels`."""
+        ...
 
     def probabilities(
         self, waveforms: Sequence[Float[np.ndarray, " _sample"]], rate: int
@@ -32,7 +37,10 @@ class EmotionJudge(Protocol):
 class TranscriptJudge(Protocol):
     """Hears which words are said."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What it was asked for by."""
+        ...
 
     def transcribe(self, waveforms: Sequence[Float[np.ndarray, " _sample"]], rate: int) -> list[str]:
         """The words of each clip, as `normalise` writes them; the empty string where none is heard."""
@@ -47,7 +55,10 @@ class TranscriptJudge(Protocol):
 class SpeakerJudge(Protocol):
     """Hears whether two clips are spoken by one voice."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What it was asked for by."""
+        ...
 
     def similarity(
         self,
@@ -64,7 +75,10 @@ class SpeakerJudge(Protocol):
 class NaturalnessJudge(Protocol):
     """Says how natural speech sounds, as a listener would rate it."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What it was asked for by."""
+        ...
 
     def scores(
         self, waveforms: Sequence[Float[np.ndarray, " _sample"]], rate: int

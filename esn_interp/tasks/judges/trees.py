@@ -1,0 +1,37 @@
+"""Boosted trees as plain arrays: what scikit-learn has learnt, without a pickle."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int32
+from scipy.special import softmax
+
+
+@dataclass(frozen=True, eq=False)
+class Trees:
+    """Gradient-boosted trees for several classes, as `HistGradientBoostingClassifier` grows them.
+
+    A row goes left where its value is at most the threshold, and where a missing value (NaN) is told to; a leaf has
+    itself as both children, so that a row that has arrived stays.
+    """
+
+    feature: Int32[np.ndarray, " node"]
+    threshold: Float64[np.ndarray, " node"]
+    missing_left: Bool[np.ndarray, " node"]
+    left: Int32[np.ndarray, " node"]
+    right: Int32[np.ndarray, " node"]
+    value: Float64[np.ndarray, " node"]
+    roots: Int32[np.ndarray, "round label"]
+    baseline: Float64[np.ndarray, " label"]
+
+    def probabilities(self, rows: Float64[np.ndarray, "row feature"]) -> Float64[np.ndarray, "row label"]:
+        """Probability of each class, as scikit-learn's `predict_proba` has it."""
+        node = np.broadcast_to(self.roots, (len(rows), *self.roots.shape))
+        row = np.arange(len(rows))[:, None, None]
+        while True:
+            value = rows[row, self.feature[node]]
+            left = np.where(np.isnan(value), self.missing_left[node], value <= self.threshold[node])
+            following = np.where(left, self.left[node], self.right[node])
+            if np.array_equal(following, node):
+                return softmax(self.baseline + self.value[node].sum(axis=1), axis=1)
+            node = following
