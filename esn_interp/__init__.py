@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from esn_interp.analysis.injection import Injection, injection
     from esn_interp.analysis.layers import LayerProfile, layer_profile
     from esn_interp.analysis.overlap import Overlap, overlap
+    from esn_interp.analysis.preference import Preference, preference
     from esn_interp.analysis.redundancy import redundancy
     from esn_interp.analysis.redundancy_result import Redundancy
     from esn_interp.analysis.selector_comparison import SelectorComparison, compare_selectors
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from esn_interp.neurons.resampling import subset
     from esn_interp.neurons.selectors import SELECTORS, select
     from esn_interp.neurons.statistics import GateStatistics, merge
+    from esn_interp.report.listening_page import ListeningPage, listening_page
     from esn_interp.speech.audio import read_audio
     from esn_interp.speech.clips import Clip, Clips
     from esn_interp.speech.corpora import CORPORA, corpus
@@ -66,6 +68,7 @@ _HOMES = {
     "analysis.injection": ("Injection", "injection"),
     "analysis.layers": ("LayerProfile", "layer_profile"),
     "analysis.overlap": ("Overlap", "overlap"),
+    "analysis.preference": ("Preference", "preference"),
     "analysis.redundancy": ("redundancy",),
     "analysis.redundancy_result": ("Redundancy",),
     "analysis.selector_comparison": ("SelectorComparison", "compare_selectors"),
@@ -83,6 +86,7 @@ _HOMES = {
     "neurons.resampling": ("subset",),
     "neurons.selectors": ("SELECTORS", "select"),
     "neurons.statistics": ("GateStatistics", "merge"),
+    "report.listening_page": ("ListeningPage", "listening_page"),
     "speech.audio": ("read_audio",),
     "speech.clips": ("Clip", "Clips"),
     "speech.corpora": ("CORPORA", "corpus"),
@@ -115,11 +119,13 @@ __all__ = [
     "Grounding",
     "Injection",
     "LayerProfile",
+    "ListeningPage",
     "ModelError",
     "NeuronSet",
     "OffTarget",
     "Overlap",
     "Predictions",
+    "Preference",
     "Processor",
     "Recognition",
     "Redundancy",
@@ -141,12 +147,14 @@ __all__ = [
     "grounding",
     "injection",
     "layer_profile",
+    "listening_page",
     "load",
     "mean_ablate",
     "merge",
     "mix",
     "off_target",
     "overlap",
+    "preference",
     "read_audio",
     "recognise",
     "redundancy",

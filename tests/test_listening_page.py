@@ -1,4 +1,4 @@
-"""The listening test: a page that works with the keyboard alone, tells nobody what is what, and saves what was chosen."""
+"""The listening test: a page for the keyboard alone that tells nobody what is what, and saves what was chosen."""
 
 import base64
 import csv

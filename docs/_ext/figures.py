@@ -212,6 +212,12 @@ def _redundancy(world: World) -> go.Figure:
     ).plot()
 
 
+def _preference(_: World) -> go.Figure:
+    from made_up_listeners import preference_figure
+
+    return preference_figure()
+
+
 FIGURES: dict[str, Callable[[World], go.Figure]] = {
     "neuron-map": _neuron_map,
     "ablation": _ablation,
@@ -234,6 +240,7 @@ FIGURES: dict[str, Callable[[World], go.Figure]] = {
     "attribution": _attribution,
     "attribution-check": _attribution_check,
     "redundancy": _redundancy,
+    "preference": _preference,
 }
 """By the name that a page gives to the ``drawn`` directive; each is drawn once, when a page asks for it."""
 

@@ -25,10 +25,9 @@ def bradley_terry(wins: Int[np.ndarray, "condition condition"]) -> Float[np.ndar
     size = len(wins)
     if not connected(wins):
         return np.full(size, np.nan)
-    first, second = np.triu_indices(size, 1)
+    basis, (first, second) = _contrasts(size), np.triu_indices(size, 1)
     answers = (wins + wins.T)[first, second]
-    first, second, answers = (one[answers > 0] for one in (first, second, answers))
-    won, design = wins[first, second], _contrasts(size)[first] - _contrasts(size)[second]
+    won, design = wins[first, second], basis[first] - basis[second]
 
     def lost(parameters: Float[np.ndarray, " free"]) -> tuple[float, Float[np.ndarray, " free"]]:
         """The negative penalised log-likelihood, and its gradient."""
@@ -37,12 +36,12 @@ def bradley_terry(wins: Int[np.ndarray, "condition condition"]) -> Float[np.ndar
         weighted = design * np.sqrt(answers * share * (1 - share))[:, None]
         information = weighted.T @ weighted
         likelihood = won @ special.log_expit(odds) + (answers - won) @ special.log_expit(-odds)
-        leverage = np.einsum("ij,ji->i", weighted, np.linalg.solve(information, weighted.T))
+        leverage = (weighted * np.linalg.solve(information, weighted.T).T).sum(axis=1)
         gradient = design.T @ (won - answers * share + leverage * (0.5 - share))
         return -(likelihood + 0.5 * np.linalg.slogdet(information)[1]), -gradient
 
-    found = optimize.minimize(lost, np.zeros(size - 1), jac=True, method="BFGS", options={"gtol": 1e-8})
-    return _contrasts(size) @ found.x
+    found = optimize.minimize(lost, np.zeros(size - 1), jac=True, method="BFGS", options={"gtol": 1e-6})
+    return basis @ found.x
 
 
 def strength_bounds(
