@@ -52,16 +52,13 @@ def effective_answers(
     """How many independent answers the answers of several listeners are worth, for `share_bounds`.
 
     Answers of one listener are alike, so ``n`` of them say less of other listeners than ``n`` answers of as
-    many. With ``p`` the share over all answers and ``v`` its variance between listeners (the jackknife of
-    `cluster_t_bounds`), they are worth
-
-        min(n, p (1 - p) / v * (z / t)^2)
-
-    with ``t`` of as many degrees of freedom as there are listeners less one (Korn and Graubard 1998,
-    "Confidence intervals for proportions with small expected number of positive counts estimated from survey
-    data"; Franco, Little, Louis and Slud 2019 recommend the Wilson interval on it). So the interval is about that
-    of cluster-t where listeners differ, and never narrower than the binomial one: listeners who happen to agree
-    don't add certainty. One listener's answers count in full, and speak of that listener.
+    many. With ``p`` the share over all answers, ``v`` its variance between listeners (the jackknife of
+    `cluster_t_bounds`) and ``t`` of as many degrees of freedom as there are listeners less one, they are worth
+    ``min(n, p (1 - p) / v * (z / t)^2)`` (Korn and Graubard 1998, "Confidence intervals for proportions with small
+    expected number of positive counts estimated from survey data"; Franco, Little, Louis and Slud 2019
+    recommend the Wilson interval on it). So the interval is about that of cluster-t where listeners differ, and
+    never narrower than the binomial one: listeners who happen to agree don't add certainty. One listener's
+    answers count in full, and speak of that listener.
     """
     means = SpeakerMeans(chosen.astype(np.float64), answers)
     listeners, p, n = means.speakers, means.value, answers.sum(axis=0).astype(np.float64)
