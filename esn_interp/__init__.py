@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from esn_interp.speech.clips import Clip, Clips
     from esn_interp.speech.corpora import CORPORA, corpus
     from esn_interp.tasks.collection import collect
+    from esn_interp.tasks.judges import emotion_judge, prosody, speaker_judge, transcript_judge
     from esn_interp.tasks.recognition import Predictions, Recognition, recognise
     from esn_interp.tasks.side_tasks import OffTarget, off_target
 
@@ -91,6 +92,7 @@ _HOMES = {
     "speech.clips": ("Clip", "Clips"),
     "speech.corpora": ("CORPORA", "corpus"),
     "tasks.collection": ("collect",),
+    "tasks.judges": ("emotion_judge", "prosody", "speaker_judge", "transcript_judge"),
     "tasks.recognition": ("Predictions", "Recognition", "recognise"),
     "tasks.side_tasks": ("OffTarget", "off_target"),
 }
@@ -143,6 +145,7 @@ __all__ = [
     "deactivate",
     "dose_response",
     "efficiency",
+    "emotion_judge",
     "floor",
     "grounding",
     "injection",
@@ -155,6 +158,7 @@ __all__ = [
     "off_target",
     "overlap",
     "preference",
+    "prosody",
     "read_audio",
     "recognise",
     "redundancy",
@@ -162,8 +166,10 @@ __all__ = [
     "select",
     "shift",
     "side_effects",
+    "speaker_judge",
     "steer",
     "subset",
+    "transcript_judge",
     "transfer",
     "two_pass",
     "union",

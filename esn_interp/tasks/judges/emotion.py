@@ -80,7 +80,7 @@ class Emotion2VecJudge:
         rows = np.empty((len(waveforms), len(self.emotions)))
         for row, waveform in enumerate(waveforms):
             (result,) = self.model.generate(
-                heard(waveform, rate), granularity="utterance", extract_embedding=False, disable_pbar=True
+                heard(waveform, rate), granularity="utterance", extract_embedding=False
             )
             # A label is Chinese and English: "生气/angry".
             named = [emotion_name(label.rsplit("/", 1)[-1]) for label in result["labels"]]
@@ -100,7 +100,9 @@ def load_emotion2vec(*, device: str = "cpu") -> Emotion2VecJudge:
     """
     funasr = need("funasr", judge="emotion2vec", extra="emotion2vec")
     return Emotion2VecJudge(
-        "emotion2vec", funasr.AutoModel(model=EMOTION2VEC, hub="hf", device=device, disable_update=True)
+        "emotion2vec", funasr.AutoModel(
+            model=EMOTION2VEC, hub="hf", device=device, disable_update=True, disable_pbar=True
+        )
     )
 
 
