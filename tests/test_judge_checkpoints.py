@@ -85,7 +85,9 @@ def test_a_classifier_says_what_transformers_own_pipeline_says(tmp_path):
 
 def test_labels_of_one_emotion_are_added_up_and_others_can_be_told(tmp_path):
     folder = classifier(tmp_path, "LABEL_0", "LABEL_1", "LABEL_2")
-    with pytest.raises(ModelError, match=r"\(LABEL_0, LABEL_1, LABEL_2\) name no emotion; say what they mean"):
+    with pytest.raises(
+        ModelError, match=r"\(LABEL_0, LABEL_1, LABEL_2\) name no emotion; say what they mean"
+    ):
         emotion_judge(folder)
     with pytest.raises(ModelError, match="no label 'LABEL_7'"):
         emotion_judge(folder, labels={"LABEL_7": "happy"})
@@ -100,7 +102,7 @@ def test_labels_of_one_emotion_are_added_up_and_others_can_be_told(tmp_path):
 
 def test_a_model_whose_head_was_never_trained_is_no_judge(tmp_path):
     save(Wav2Vec2Model(Wav2Vec2Config(**SIZES)), tmp_path)
-    with pytest.raises(ModelError, match="lacks classifier.bias .*judge at random"):
+    with pytest.raises(ModelError, match=r"lacks classifier.bias .*judge at random"):
         emotion_judge(tmp_path, labels={"LABEL_0": "happy"})
 
 

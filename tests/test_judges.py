@@ -152,9 +152,8 @@ def test_functionals_are_relative_but_for_level_and_pitch():
 @pytest.fixture(scope="module")
 def validation():
     clips, _, _ = corpus("toy-studio").split()
-    return [clips[row].emotion for row in range(len(clips))], [
-        clips[row].waveform() for row in range(len(clips))
-    ]
+    heard = [clips[row] for row in range(0, len(clips), 2)]
+    return [clip.emotion for clip in heard], [clip.waveform() for clip in heard]
 
 
 def test_toy_prosody_hears_voices_that_it_has_not_heard(validation):
@@ -180,7 +179,8 @@ def test_toy_prosody_hears_anything_and_nothing():
 
 def test_a_judge_of_other_functionals_is_refused(monkeypatch):
     monkeypatch.setattr(
-        "esn_interp.tasks.judges.prosody_judge.functionals", lambda clip: {"one_more": 0.0, **functionals(clip)}
+        "esn_interp.tasks.judges.prosody_judge.functionals",
+        lambda clip: {"one_more": 0.0, **functionals(clip)},
     )
     with pytest.raises(ModelError, match="other functionals; train it anew"):
         load_prosody_judge(FOLDER, "toy-prosody")
@@ -206,7 +206,9 @@ def test_a_judge_of_ones_own_is_taken_as_it_is():
             return np.ones(len(waveforms))
 
     own = Own()
-    assert all(judge(own) is own for judge in (emotion_judge, transcript_judge, speaker_judge, naturalness_judge))
+    assert all(
+        judge(own) is own for judge in (emotion_judge, transcript_judge, speaker_judge, naturalness_judge)
+    )
 
 
 def test_a_missing_package_is_named_with_what_installs_it(monkeypatch):
@@ -230,7 +232,14 @@ def test_emotion2vec_in_our_words(monkeypatch):
         def generate(self, wave, **options):
             assert wave.dtype == np.float32
             assert len(wave) == 16_000
-            labels = ["生气/angry", "厌恶/disgusted", "恐惧/fearful", "开心/happy", "中立/neutral", "其他/other"]
+            labels = [
+                "生气/angry",
+                "厌恶/disgusted",
+                "恐惧/fearful",
+                "开心/happy",
+                "中立/neutral",
+                "其他/other",
+            ]
             labels += ["难过/sad", "吃惊/surprised", "<unk>"]
             return [{"key": "x", "labels": labels, "scores": [0.3, 0, 0.1, 0.2, 0.1, 0.2, 0.1, 0, 0]}]
 

@@ -36,8 +36,8 @@ STACK = 2  # frames of 10 ms that the network sees as one
 class Recipe:
     """Sizes and lengths of training."""
 
-    steps: int = 1500
-    alone: int = 500  # steps on whole clips, before words are put together anew
+    steps: int = 1200
+    alone: int = 450  # steps on whole clips, before words are put together anew
     batch: int = 24
     rate: float = 2e-3
     hidden: int = 96
@@ -217,7 +217,7 @@ def train(audio: Path, out: Path, recipe: Recipe, *, seed: int = 0) -> None:
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         schedule.step()
-        if (step + 1) % 300 == 0:
+        if (step + 1) % 150 == 0:
             wer, cer = error_rates(model, unheard, processor)
             print(f"step {step + 1}: loss {loss.item():.3f}, development WER {wer:.3f}, CER {cer:.3f}")
     processor.save_pretrained(out)

@@ -25,7 +25,7 @@ FLOOR = -15.94  # the extractor's
 class Recipe:
     """Sizes, lengths of training, and how clips are changed."""
 
-    steps: int = 1800
+    steps: int = 1500
     batch: int = 32
     rate: float = 1.5e-3
     hidden: int = 96
@@ -132,7 +132,7 @@ def train(audio: Path, out: Path, recipe: Recipe, *, seed: int = 0) -> None:
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         schedule.step()
-        if (step + 1) % 300 == 0:
+        if (step + 1) % 150 == 0:
             print(
                 f"step {step + 1}: loss {loss.item():.3f}, UAR of the development voices"
                 f" {recall(model, plain, development.emotions):.3f},"

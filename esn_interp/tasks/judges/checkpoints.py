@@ -56,8 +56,7 @@ def open_checkpoint(kind: Any, name: str | Path, *, device: str, what: str) -> C
         model, report = kind.from_pretrained(place, dtype=torch.float32, output_loading_info=True)
         extractor = AutoFeatureExtractor.from_pretrained(place)
     except (OSError, ValueError, ImportError) as error:
-        first = str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
-        raise ModelError(f"judge {str(name)!r} can't be loaded as {what}: {first}") from error
+        raise not_loaded(name, what, error) from error
     missing = sorted(key for key in report["missing_keys"] if _HARMLESS not in key)
     if missing:
         raise ModelError(
@@ -65,6 +64,12 @@ def open_checkpoint(kind: Any, name: str | Path, *, device: str, what: str) -> C
             " and would judge at random"
         )
     return Checkpoint(model.to(device).eval(), extractor)
+
+
+def not_loaded(name: str | Path, what: str, error: Exception) -> ModelError:
+    """Why a judge can't be loaded, in the first line of what transformers says."""
+    said = str(error).strip().splitlines() or [type(error).__name__]
+    return ModelError(f"judge {str(name)!r} can't be loaded as {what}: {said[0].rstrip('.:')}")
 
 
 def need(package: str, *, judge: str, extra: str) -> Any:

@@ -100,9 +100,8 @@ def load_emotion2vec(*, device: str = "cpu") -> Emotion2VecJudge:
     """
     funasr = need("funasr", judge="emotion2vec", extra="emotion2vec")
     return Emotion2VecJudge(
-        "emotion2vec", funasr.AutoModel(
-            model=EMOTION2VEC, hub="hf", device=device, disable_update=True, disable_pbar=True
-        )
+        "emotion2vec",
+        funasr.AutoModel(model=EMOTION2VEC, hub="hf", device=device, disable_update=True, disable_pbar=True),
     )
 
 

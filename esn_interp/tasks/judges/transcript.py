@@ -11,8 +11,7 @@ from jaxtyping import Float
 from transformers import AutoConfig, AutoModelForCTC, AutoModelForSpeechSeq2Seq, AutoTokenizer
 from transformers.models.whisper.english_normalizer import BasicTextNormalizer, EnglishTextNormalizer
 
-from esn_interp.errors import ModelError
-from esn_interp.tasks.judges.checkpoints import Checkpoint, open_checkpoint, place_of
+from esn_interp.tasks.judges.checkpoints import Checkpoint, not_loaded, open_checkpoint, place_of
 from esn_interp.tasks.judges.word_errors import plain_words
 
 
@@ -54,10 +53,8 @@ def load_recogniser(name: str | Path, *, language: str = "en", device: str = "cp
     place = place_of(name)
     try:
         config = AutoConfig.from_pretrained(place)
-        tokenizer = AutoTokenizer.from_pretrained(place)
-    except (OSError, ValueError, ImportError) as error:
-        first = str(error).strip().splitlines()[0].rstrip(".")
-        raise ModelError(f"judge {str(name)!r} can't be loaded as a recogniser: {first}") from error
+    except (OSError, ValueError) as error:
+        raise not_loaded(name, "a recogniser", error) from error
     connectionist = any(kind.endswith("ForCTC") for kind in config.architectures or [])
     checkpoint = open_checkpoint(
         AutoModelForCTC if connectionist else AutoModelForSpeechSeq2Seq,
@@ -65,6 +62,10 @@ def load_recogniser(name: str | Path, *, language: str = "en", device: str = "cp
         device=device,
         what="a recogniser",
     )
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(place)
+    except (OSError, ValueError, TypeError, ImportError) as error:
+        raise not_loaded(name, "a recogniser, for want of a tokenizer", error) from error
     spelling = _whisper_spelling(tokenizer, language) if config.model_type == "whisper" else plain_words
     return Recogniser(str(name), checkpoint, tokenizer, spelling, connectionist, language)
 
