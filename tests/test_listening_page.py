@@ -370,7 +370,8 @@ class TestInABrowser:
         page.press("Enter")
         assert page.evaluate("document.getElementById('progress').value") == 1
 
-    def test_it_can_be_read_aloud_seen_and_used_on_a_phone(self, study: Path, tmp_path: Path, page: Page):
+    def test_it_can_be_read_aloud_seen_and_used_on_a_phone(self, tmp_path: Path, page: Page):
+        study = write_study(tmp_path, checks=0)  # every pair has a source
         path = listening_page(study, tmp_path / "phone.html", source=True, question="How <b>{emotion}</b>?").path
         listener = Listener(page, path, query="?listener=P-9", width=390)
         assert page.evaluate("document.getElementById('name').value") == "P-9"
