@@ -360,4 +360,4 @@ class TestCommand:
         path = write(tmp_path / "a.csv", listener("a", odds(0.7), trials=4))
         assert "unknown interval 'wald'" in esn("evc", "score", path, "--interval", "wald").refusal
         assert "is a .json file" in esn("evc", "score", path, "--out", "r.txt").refusal
-        assert "--catch" in esn("evc", "score", path, "--catch", "2").refusal
+        assert "--pass" in esn("evc", "score", path, "--pass", "2").refusal

@@ -76,7 +76,7 @@ def score(
     ] = "wilson",
     least_checks: Annotated[
         float,
-        typer.Option("--catch", min=0, max=1, metavar="F", help="Leave out who gets less of the catch trials right."),
+        typer.Option("--pass", min=0, max=1, metavar="F", help="Leave out who gets less of the catch trials right."),
     ] = 0.8,
     seed: Seed = 0,
     as_json: AsJson = False,
