@@ -74,7 +74,7 @@ class Cell:
     @cached_property
     def assignment(self) -> Assignment:
         """Who is in which split; speakers that the model has heard are kept out of the evaluation."""
-        taught = {"unheard_by": self.model} if self.corpus.split.get("by", "speaker") == "speaker" else {}
+        taught = {"unheard_by": self.model} if self.corpus.split.get("by") in (None, "speaker") else {}
         return self.clips.assign(seed=self.seed, **taught, **self.corpus.split)
 
     @cached_property
