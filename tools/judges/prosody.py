@@ -15,6 +15,7 @@ from esn_interp.tasks.judges.functionals import as_row, functionals
 from esn_interp.tasks.judges.prosody_judge import KIND, VERSION
 from esn_interp.tasks.judges.trees import Trees
 from judges.recordings import DEVELOPMENT, TRAINING, Recordings, read
+from judges.vocoding import vocoded
 
 
 @dataclass(frozen=True)
@@ -25,9 +26,9 @@ class Recipe:
     gain: float = 2.5  # dB (standard deviation): the microphone's distance is no emotion
     pitch: float = 1.0  # semitones (standard deviation): nor is the size of the speaker
     tilt: float = 0.7  # dB per octave (standard deviation)
-    held: float = (
-        0.4  # share of the copies whose F0 is held for 40 ms and rounded to 25 Hz, as a vocoder has it
-    )
+    held: float = 0.2  # share of the copies whose F0 is held for 40 ms and rounded to 25 Hz
+    vocoded: int = 6  # every so manieth clip is heard through a vocoder as well,
+    repeats: int = 2  # and in so many times as many versions
     rounds: int = 100
     rate: float = 0.12
     leaves: int = 10
@@ -38,7 +39,7 @@ def listen(recordings: Recordings) -> list[Contours]:
 
 
 def changed(clip: Contours, rng: np.random.Generator, recipe: Recipe) -> Contours:
-    """The clip from another distance, by another speaker, over another microphone, or through a vocoder."""
+    """The clip from another distance, by another speaker, over another microphone."""
     gain, shift, tilt = rng.normal(size=3) * (recipe.gain, recipe.pitch, recipe.tilt)
     octaves = np.log2(np.sqrt(np.array(EDGES[:-1]) * np.array(EDGES[1:])) / 1000)
     f0 = clip.f0 * 2 ** (shift / 12)
@@ -96,13 +97,17 @@ def train(audio: Path, out: Path, recipe: Recipe, *, seed: int = 0) -> None:
     """Train, say how well it hears the development voices, and save."""
     rng = np.random.default_rng(seed)
     recordings = read(audio, TRAINING)
+    through = np.arange(0, len(recordings), recipe.vocoded)
     heard = listen(recordings)
+    heard += [contours(vocoded(recordings.waveform(clip)), SAMPLE_RATE) for clip in through.tolist()]
+    votes = np.concatenate([recordings.votes, recordings.votes[through]]).cumsum(axis=1)
     rows: list[np.ndarray] = []
     labels: list[np.ndarray] = []
-    for _ in range(recipe.copies):
-        rows.append(rows_of([changed(clip, rng, recipe) for clip in heard]))
+    for copy in range(recipe.copies * recipe.repeats):
+        first = 0 if copy < recipe.copies else len(recordings)
+        rows.append(rows_of([changed(clip, rng, recipe) for clip in heard[first:]]))
         # One listener of the panel is asked about each copy: over the copies the trees learn the shares of votes.
-        labels.append((rng.random((len(heard), 1)) > recordings.votes.cumsum(axis=1)).sum(axis=1))
+        labels.append((rng.random((len(heard) - first, 1)) > votes[first:]).sum(axis=1))
     model = grow(np.concatenate(rows), np.concatenate(labels).clip(max=len(EMOTIONS) - 1), recipe, seed=seed)
     trees = as_trees(model)
     development = read(audio, DEVELOPMENT)

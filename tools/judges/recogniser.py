@@ -189,12 +189,18 @@ def error_rates(
     return jiwer.wer(heard.texts, said), jiwer.cer(heard.texts, said)
 
 
-def train(audio: Path, out: Path, recipe: Recipe, *, seed: int = 0) -> None:
-    """Train, say how well it spells the development voices, and save in half precision."""
+def train(audio: Path, out: Path, recipe: Recipe, *, seed: int = 0, start: Path | None = None) -> None:
+    """Train, say how well it spells the development voices, and save in half precision.
+
+    ``start`` is a recogniser to go on from: a further round of as many steps, other sentences from its first one.
+    """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     processor = make_processor(out)
     model = make_model(recipe)
+    if start is not None:
+        model.load_state_dict(Wav2Vec2BertForCTC.from_pretrained(start, dtype=torch.float32).state_dict())
+    alone = recipe.alone if start is None else 0
     heard = hear(read(audio, TRAINING), processor)
     development = read(audio, DEVELOPMENT)
     unheard = hear(development, processor)
@@ -205,9 +211,9 @@ def train(audio: Path, out: Path, recipe: Recipe, *, seed: int = 0) -> None:
     )
     print(f"{sum(p.numel() for p in model.parameters()):,} parameters")
     for step in range(recipe.steps):
-        if step >= recipe.alone and (step - recipe.alone) % 250 == 0:
+        if step >= alone and (step - alone) % 250 == 0:
             print(f"  {find_cuts(model, heard, processor):.0%} of the clips are cut between their words")
-        drawn = [draw(heard, rng, recipe, together=step >= recipe.alone) for _ in range(recipe.batch)]
+        drawn = [draw(heard, rng, recipe, together=step >= alone) for _ in range(recipe.batch)]
         inputs, mask = batch_of([mel for mel, _ in drawn])
         labels = processor.tokenizer([text for _, text in drawn], padding=True, return_tensors="pt")
         targets = labels["input_ids"].masked_fill(labels["attention_mask"] == 0, -100)
