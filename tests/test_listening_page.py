@@ -381,7 +381,7 @@ class TestInABrowser:
         assert listener.shown == "trial"
         assert re.fullmatch(r"How <b>(happy|sad)</b>\?", page.evaluate("document.activeElement.textContent"))
         nodes = page.send("Accessibility.getFullAXTree")["nodes"]
-        spoken = {(n["role"]["value"], n.get("name", {}).get("value", "")) for n in nodes if not n["ignored"]}
+        spoken = {(n["role"]["value"], n.get("name", {}).get("value", "").strip()) for n in nodes if not n["ignored"]}
         question = page.evaluate("document.getElementById('question').textContent")
         for named in (
             *(("button", f"Play recording {at}") for at in (1, 2)),
