@@ -13,6 +13,7 @@ import pytest
 import torch
 from command_line import write_wave
 from kimia_infer.api.kimia import KimiAudio as Pipeline
+from puppet import sources
 from tiny import CHOICE, EMOTIONS, noise
 from tiny_models import BUILDERS
 
@@ -20,8 +21,12 @@ from esn_interp.errors import AudioError, ModelError
 from esn_interp.models.audio_lm import AudioLM
 from esn_interp.models.edits import Edit
 from esn_interp.models.families.clip_by_clip import ClipByClip
+from esn_interp.models.families.manner import Manner
 from esn_interp.models.families.minicpm_o import MiniCPMO
 from esn_interp.models.loading import load
+from esn_interp.neurons.neuron_set import NeuronSet
+from esn_interp.neurons.origin import Origin
+from esn_interp.tasks.conversion import ConversionWarning, conversions, convert
 
 CLIP, OTHER = noise(0.7, 1.1)
 WORDS = 9
@@ -46,6 +51,10 @@ def pipeline(kimi_folder) -> Pipeline:
 def minicpm(tmp_path_factory: pytest.TempPathFactory) -> AudioLM:
     folder = BUILDERS["minicpm-o"](tmp_path_factory.mktemp("checkpoint") / "minicpm")
     return load(folder, trust_remote_code=True)
+
+
+def some_neurons(lm: AudioLM) -> NeuronSet:
+    return NeuronSet.from_indices(Origin.of(lm), {"sad": np.arange(0, lm.n_gates, 3)})
 
 
 def published_loop(lm: AudioLM, path: Path, steps: int) -> list[int]:
@@ -190,6 +199,26 @@ class TestKimiAudio:
         assert edited.text == plain.text
         np.testing.assert_array_equal(edited.waveform, plain.waveform)
 
+    def test_it_converts_and_says_which_gates_cannot_be_heard(self, pipeline):
+        lm = load(pipeline.alm, processor=pipeline, component="mimo")
+        manner = Manner(greedy=True, max_new_tokens=WORDS, max_seconds=1.6)
+        options: dict[str, Any] = {"manner": manner, "gates": True, "progress": False}
+        one, two = (conversions(lm, sources("neutral"), ["sad"], batch_size=size, **options) for size in (1, 2))
+        for first, second in zip(one.conversions, two.conversions, strict=True):
+            assert np.array_equal(first.codes, second.codes)
+            assert first.tokens == len(first.codes)
+        assert one.reductions is not None
+        assert one.reductions[0] is not None
+        assert set(one.reductions[0].tokens) == {"audio", "text", "last", "generated"}
+        text = load(pipeline.alm, processor=pipeline, component="text")
+        with pytest.warns(ConversionWarning, match="come after its fork and lead to the text only"):
+            convert(text, CLIP, to="sad", neurons=some_neurons(text), alpha=1.0, manner=manner)
+        assert lm.unheard([0]) is None
+        thinker = load(pipeline.alm, processor=pipeline)
+        fork = len(thinker.stacks["shared"])
+        assert thinker.unheard([fork - 1]) is None
+        assert thinker.unheard([0, fork]) is not None
+
     def test_without_a_detokenizer_it_writes_only(self, kimi):
         with pytest.raises(ModelError, match=r"load\(kimi.alm, processor=kimi\)"):
             kimi.speak(CLIP, CHOICE)
@@ -277,6 +306,25 @@ class TestMiniCPMO:
         monkeypatch.setattr(minicpm.model.tts, "audio_tokenizer", broken)
         with pytest.raises(ModelError, match="wrote no speech"):
             minicpm.speak(CLIP, CHOICE, max_new_tokens=WORDS)
+        assert "no vocoder" in capsys.readouterr().out
+
+    def test_it_converts_and_counts_speech_that_was_not_written(self, minicpm, monkeypatch, capsys):
+        tts = load(minicpm.model, processor=minicpm.processor, component="tts")
+        manner = Manner(max_new_tokens=WORDS)
+        run = conversions(tts, sources("neutral"), ["sad"], manner=manner, gates=True, progress=False)
+        assert [one.kind for one in run.conversions] == [None, None]
+        assert run.reductions is not None
+        assert run.reductions[0] is not None
+        assert set(run.reductions[0].tokens) == {"generated"}  # it sees nothing but what it says
+        with pytest.raises(ModelError, match=r"MiniCPM-o 4\.5 chooses codes of speech itself.*leave out greedy"):
+            convert(tts, CLIP, to="sad", manner=Manner(greedy=True))
+
+        def broken(codes):
+            raise RuntimeError("no vocoder")
+
+        monkeypatch.setattr(minicpm.model.tts, "audio_tokenizer", broken)
+        run = conversions(tts, sources("neutral"), ["sad"], manner=manner, progress=False)
+        assert run.problems == {"vocoder failed": 2}
         assert "no vocoder" in capsys.readouterr().out
 
     def test_its_system_prompt_is_spoken_with_too(self, minicpm):

@@ -8,6 +8,7 @@ import typer
 from esn_interp.cli import (
     catalogue,
     checks,
+    conversion,
     corpora,
     effects,
     evc,
@@ -47,6 +48,7 @@ app.command("efficiency")(structure.efficiency)
 app.command("ground")(mechanism.ground)
 app.command("attribute")(mechanism.attribute)
 app.command("redundancy")(mechanism.redundancy)
+app.command("convert")(conversion.convert)
 app.command("study")(study.study)
 app.command("report")(whole.report)
 app.command("models")(catalogue.models)

@@ -40,12 +40,14 @@ class Console:
     def warnings(self) -> Generator[None]:
         """Within the block, what the package warns of becomes a line on stderr, --quiet or not."""
         from esn_interp.tasks.collection import CollectWarning
+        from esn_interp.tasks.conversion import ConversionWarning
 
         def show(message: Warning | str, *_: object, **__: object) -> None:
             typer.echo(f"esn: note: {message}", err=True)
 
         with warnings.catch_warnings():
             warnings.simplefilter("always", CollectWarning)
+            warnings.simplefilter("always", ConversionWarning)
             warnings.showwarning = show
             yield
 

@@ -4,7 +4,7 @@ import logging
 from enum import StrEnum
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -168,10 +168,11 @@ def statistics_of(path: Path | None) -> "GateStatistics | None":
     return GateStatistics.load(path)
 
 
-def load_model(name: str, *, progress: bool) -> "AudioLM":
+def load_model(name: str, *, progress: bool, speaking: bool = False, **options: Any) -> "AudioLM":
     """The model of that name; a misspelled one is refused before anything heavy is imported.
 
-    ``progress`` shows a bar while the weights are read, which takes minutes where a model is large.
+    ``progress`` shows a bar while the weights are read, which takes minutes where a model is large; ``speaking``
+    reads those that only speech needs, too. Further ``options`` go before what the user said of the model.
 
     Raises
     ------
@@ -192,13 +193,13 @@ def load_model(name: str, *, progress: bool) -> "AudioLM":
 
     from transformers.utils import logging as transformers_logging
 
-    from esn_interp.models.loading import load
+    from esn_interp.models.loading import load, load_speaking
 
     if progress and name not in bundled:
         transformers_logging.enable_progress_bar()
     else:
         transformers_logging.disable_progress_bar()
-    return load(name, **chosen_model().options)
+    return (load_speaking if speaking else load)(name, **(chosen_model().options | options))
 
 
 def clips_of(corpus: str, root: Path | None, *, split: Split, limit: int | None, seed: int) -> "Clips":

@@ -105,6 +105,23 @@ def load(
     return AudioLM(model, processor, family, name=title, component=component, system=system, heard=heard)
 
 
+def load_speaking(name_or_path: str | Path, *, component: str | None = None, **options: Any) -> AudioLM:
+    """A model with all that it speaks with; ``options`` are those of `load`, which loads no more than answers need.
+
+    Parameters
+    ----------
+    component
+        The stack whose gates are meant; by default the one that speaks.
+    """
+    asked = str(name_or_path)
+    path, trust = (str(bundled_path(asked)) if asked in BUNDLED else asked), bool(options.get("trust_remote_code"))
+    family = family_of(_config(path, asked, trust), gates=options.get("gates"))
+    lm = load(asked, component=family.speaks_with, **options)
+    if component in (None, lm.component):
+        return lm
+    return load(lm.model, processor=lm.processor, component=component, name=lm.name, system=lm.system)
+
+
 def heard_of(name_or_path: str | Path, *, name: str | None = None) -> Heard:
     """What a model says that it has heard in its training, without loading it; most say nothing.
 

@@ -75,6 +75,8 @@ class Family:
     """Whether it speaks about several clips in one run."""
     decoding: ClassVar[tuple[str, ...]] = ()
     """What a `Manner` can tell it of how codes of speech are chosen."""
+    speaks_with: ClassVar[str] = THINKER
+    """The stack that is meant when nobody says whose gates are to change speech."""
     speaking_system: ClassVar[str | None] = None
     """The system prompt that its checkpoints want before they speak."""
 

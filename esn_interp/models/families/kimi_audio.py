@@ -60,6 +60,7 @@ class KimiAudio(ClipByClip):
         "mimo": "from the fork to the speech codes; its edits change the speech, and the words by way of the codes",
     }
     answering: ClassVar[tuple[str, ...]] = (THINKER, "shared", "text")
+    speaks_with: ClassVar[str] = "mimo"
     decoding: ClassVar[tuple[str, ...]] = ("greedy", "temperature", "top_k")
     notes: ClassVar[tuple[str, ...]] = (
         "the hidden state forks after the shared layers: gates of the thinker after the fork can't change the speech"

@@ -50,6 +50,7 @@ class MiniCPMO(ClipByClip):
         "it speaks with the voice of the clip that it is asked about, and only answers that it has ended",
     )
     max_seconds = 30.0
+    speaks_with: ClassVar[str] = "tts"
 
     def default_config(self) -> Any:
         return None

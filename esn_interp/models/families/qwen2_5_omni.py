@@ -44,6 +44,7 @@ class Qwen25Omni(Family):
         "the whole model, which speaks, is loaded with component='talker'; its thinker is then opened by"
         " load(lm.model, processor=lm.processor)",
     )
+    speaks_with: ClassVar[str] = "talker"
     speaks_together: ClassVar[bool] = True
     decoding: ClassVar[tuple[str, ...]] = ("greedy", "temperature", "top_k", "top_p", "repetition_penalty")
     speaking_system: ClassVar[str | None] = (

@@ -2,9 +2,11 @@
 
 In a batch, transformers draws the codes of all clips, and then the noise that every clip's sound begins with, from one
 generator, so that what a clip sounds like would depend on its neighbours. Here each clip has a generator of its own,
-in the state in which torch's would be if the clip were alone.
+in the state in which torch's would be if the clip were alone. Nor does the talker read a padded prompt as it reads the
+same prompt alone, see `_as_if_unpadded`.
 """
 
+import functools
 import inspect
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -48,18 +50,21 @@ def speak(
 ) -> list[Spoken]:
     """What the whole model says to a batch of left-padded inputs."""
     prompt, limit = inputs["input_ids"].shape[1], round(manner.max_seconds * codes_per_second(whole))
-    words_end = _ids(whole.thinker.generation_config.eos_token_id)
+    # A whole model that is saved and loaded may forget how its thinker ends.
+    ends = whole.thinker.generation_config.eos_token_id
+    words_end = _ids(processor.tokenizer.eos_token_id if ends is None else ends)
     codes_end = [whole.talker.codec_pad_token, whole.talker.codec_eos_token]
     writing = Watch(live.rows("thinker"), words_end)
     speaking = Watch(live.rows("talker"), codes_end)
     generators = [torch.Generator(inputs["input_ids"].device).manual_seed(seed) for seed in seeds]
-    with _one_by_one(whole.token2wav, generators) as made:
+    with _as_if_unpadded(whole.talker), _one_by_one(whole.token2wav, generators) as made:
         try:
             tokens, _ = whole.generate(
                 **inputs,
                 speaker=speaker,
                 thinker_max_new_tokens=manner.max_new_tokens,
                 thinker_do_sample=False,
+                thinker_eos_token_id=words_end or None,
                 thinker_stopping_criteria=[writing],
                 talker_max_new_tokens=limit,
                 talker_eos_token_id=codes_end,
@@ -147,6 +152,32 @@ def _choice(
     return arguments | {"talker_logits_processor": [*warpers, Draw(generators, rows)]}
 
 
+@contextmanager
+def _as_if_unpadded(talker: Any) -> Generator[None]:
+    """Within the block, the talker does with padded prompts what it does with each of them alone.
+
+    ``generate`` drops a mask that masks nothing, and without a mask the talker adds no embedding of the sign that
+    speech begins to the end of the prompt. With one it does, unless it is told the positions: these are the same.
+    """
+    own, before = talker.prepare_inputs_for_generation, vars(talker).get("prepare_inputs_for_generation")
+
+    @functools.wraps(own)  # transformers looks at its signature
+    def prepare(*given: Any, **named: Any) -> dict[str, Any]:
+        inputs: dict[str, Any] = own(*given, **named)
+        if isinstance(mask := inputs.get("attention_mask"), Tensor):
+            computed = inputs.get("inputs_embeds")
+            length = (inputs["input_ids"] if computed is None else computed).shape[1]
+            positions = (mask.long().cumsum(-1) - 1).clamp_min(0)
+            inputs["position_ids"] = positions[:, -length:].expand(3, -1, -1)
+        return inputs
+
+    vars(talker)["prepare_inputs_for_generation"] = prepare
+    try:
+        yield
+    finally:
+        _put_back(talker, "prepare_inputs_for_generation", before)
+
+
 @dataclass(frozen=True, eq=False)
 class _Made:
     """The sound of one clip, and the codes that it was made from."""
@@ -180,11 +211,15 @@ def _one_by_one(vocoder: nn.Module, generators: Sequence[torch.Generator]) -> Ge
     try:
         yield made
     finally:
-        # What hangs layers out to disk has put a forward of its own here.
-        if before is None:
-            del vars(vocoder)["forward"]
-        else:
-            vars(vocoder)["forward"] = before
+        _put_back(vocoder, "forward", before)
+
+
+def _put_back(module: nn.Module, name: str, before: Any) -> None:
+    """What was an attribute of this very module is so again: offloading, for one, gives it a ``forward`` of its own."""
+    if before is None:
+        del vars(module)[name]
+    else:
+        vars(module)[name] = before
 
 
 def _become(generator: torch.Generator) -> None:
@@ -198,5 +233,5 @@ def _become(generator: torch.Generator) -> None:
         torch.set_rng_state(state)
 
 
-def _ids(ends: int | Sequence[int] | None) -> list[int]:
+def _ids(ends: Any) -> list[int]:
     return [] if ends is None else [ends] if isinstance(ends, int) else list(ends)

@@ -1,0 +1,102 @@
+"""`esn convert`: one recording, said with another emotion."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from esn_interp.cli.console import AsJson, Console, Quiet, Seed
+from esn_interp.cli.model_choice import chosen_model
+from esn_interp.cli.options import Model, load_model, out_file
+from esn_interp.errors import EsnError
+
+
+def convert(
+    model: Model,
+    source: Annotated[Path, typer.Option("--in", metavar="A", help="The recording that is to be said anew.")],
+    to: Annotated[str, typer.Option("--to", metavar="EMOTION", help="The emotion to say it with.")],
+    out: Annotated[Path, typer.Option("--out", metavar="B", help="Where the speech goes: a .wav file.")],
+    neurons: Annotated[
+        Path | None, typer.Option("--neurons", metavar="F", help="A neuron set to steer with; else no steering.")
+    ] = None,
+    alpha: Annotated[
+        float | None,
+        typer.Option("--alpha", min=-1, help="Steering: each neuron is multiplied by 1 + alpha.", show_default="1"),
+    ] = None,
+    voice: Annotated[
+        str | None, typer.Option("--voice", metavar="V", help="A voice of the model's own; its first by default.")
+    ] = None,
+    prompt: Annotated[
+        str | None,
+        typer.Option("--prompt", metavar="TEXT", help="The request; {emotion} and {article} are filled in."),
+    ] = None,
+    greedy: Annotated[
+        bool, typer.Option("--greedy", help="Take the likeliest code of speech at every step; draw none.")
+    ] = False,
+    max_seconds: Annotated[
+        float, typer.Option("--max-seconds", min=0.1, help="Where the speech is cut off.")
+    ] = 30.0,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Say a recording with another emotion.
+
+    The model is asked for the emotion; with --neurons, those of this emotion are amplified as it speaks. Without
+    --component they are taken to be of the component that they were found in, the talker by default.
+    """
+    console = Console(json=as_json, quiet=quiet)
+    out_file(out, ".wav")
+    if neurons is None and alpha is not None:
+        raise EsnError(f"--alpha {alpha:g} says how much to amplify; say what, with --neurons")
+
+    from esn_interp.speech.audio import read_audio
+
+    read_audio(source)
+
+    from esn_interp.neurons.neuron_set import NeuronSet
+
+    chosen = None if neurons is None else NeuronSet.load(neurons)
+    if chosen is not None and len(chosen.emotions) > 1:
+        chosen = chosen[to]
+    found_in = {} if chosen is None or chosen_model().component else {"component": chosen.origin.component}
+    lm = load_model(model, progress=console.progress, speaking=True, **found_in)
+
+    from esn_interp.models.families.manner import Manner
+    from esn_interp.tasks.conversion import ConversionPrompt, conversion_prompt
+    from esn_interp.tasks.conversion import convert as convert_one
+
+    usual = conversion_prompt(lm)
+    request = ConversionPrompt(
+        usual.prompt if prompt is None else prompt, usual.system if chosen_model().system is None else lm.system
+    )
+    with console.warnings():
+        speech = convert_one(
+            lm,
+            source,
+            to=to,
+            neurons=chosen,
+            alpha=0.0 if chosen is None else 1.0 if alpha is None else alpha,
+            prompt=request,
+            manner=Manner(voice, greedy=greedy, max_seconds=max_seconds),
+            seed=seed,
+        )
+    if not len(speech.waveform):
+        raise EsnError(f"{source}: no speech came of it ({speech.problem})")
+    speech.save(out)
+    if speech.problem:
+        console.remark(f"esn: note: {speech.problem}")
+    content = {
+        "file": str(out),
+        "model": lm.name,
+        "component": lm.component,
+        "to": to,
+        "text": speech.text,
+        "seconds": round(speech.seconds, 3),
+        "sampling_rate": speech.sampling_rate,
+        "problem": speech.problem,
+        "neurons": 0 if chosen is None else len(chosen),
+        "alpha": None if chosen is None else 1.0 if alpha is None else alpha,
+        "seed": seed,
+    }
+    console.result(content, text=f"{out}: {speech.seconds:.2f} s, {speech.text or '(no words)'}")

@@ -1,0 +1,312 @@
+"""Conversions: what is asked, what can go wrong and is named, what is kept, and which of them succeeded."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from puppet import CODES, RATE, Puppet, said, sources, tone
+
+from esn_interp.errors import CorpusError, EsnError, ModelError, StatisticsError
+from esn_interp.models.edits import Edit
+from esn_interp.models.families.inputs import Spoken
+from esn_interp.models.families.manner import Manner
+from esn_interp.neurons.per_clip import PerClip
+from esn_interp.neurons.selectors import select
+from esn_interp.neurons.statistics import GateStatistics
+from esn_interp.tasks.conversion import ConversionPrompt, conversion_prompt, conversions
+from esn_interp.tasks.conversion_problems import problem_of
+from esn_interp.tasks.conversion_record import PROBLEMS, ConversionRun, conversion_seed
+from esn_interp.tasks.success import REASONS, SuccessFilter, conversion_statistics, judge
+
+TARGETS = ("happy", "sad")
+SILENT = np.zeros(0, np.float32)
+
+
+def convert(lm: Puppet, clips: Any = None, targets: Any = TARGETS, **options: Any) -> ConversionRun:
+    return conversions(lm, clips or sources("neutral", "happy"), targets, progress=False, **options)
+
+
+class Ear:
+    """Hears what the height of a tone says: emotions by tenths, and always the same words."""
+
+    name, emotions = "ear", ("happy", "sad", "neutral")
+
+    def __init__(self, words: str = "the cat") -> None:
+        self.words, self.heard = words, 0
+
+    def probabilities(self, waveforms, rate):
+        assert rate == RATE
+        self.heard += len(waveforms)
+        heights = np.array([float(np.abs(wave).max()) for wave in waveforms])
+        return np.stack([heights, (1 - heights) / 2, (1 - heights) / 2], axis=1)
+
+    def transcribe(self, waveforms, rate):
+        return [self.words] * len(waveforms)
+
+    def normalise(self, text):
+        return text.lower()
+
+
+@pytest.mark.parametrize(
+    ("spoken", "problem"),
+    [
+        (said("I'm sorry, but I can't do that."), "refused"),
+        (said("As an AI, I have no voice"), "refused"),
+        (said("", waveform=SILENT, codes=None, words=0), "nothing said"),
+        (said(waveform=SILENT, codes=CODES[:0]), "nothing said"),
+        (said("happy"), "one token"),
+        (said(codes=CODES[:1]), "one token"),
+        (said(ended=False), "never ended"),
+        (said(waveform=SILENT, failure="RuntimeError: no power"), "vocoder failed: RuntimeError: no power"),
+        (said(waveform=SILENT), "vocoder failed: there is no sound"),
+        (said(waveform=np.full(9, np.nan, np.float32)), "vocoder failed: the sound is not finite"),
+        (said(waveform=tone(height=0.0)), "vocoder failed: the sound is silent (peak 0.0e+00)"),
+        (said(), None),
+    ],
+)
+def test_every_problem_is_named_and_counted_and_no_conversion_is_lost(spoken, problem):
+    assert problem_of(spoken, "the cat") == problem
+    bad = conversion_seed(0, "neutral0", "sad")
+    run = convert(Puppet(lambda request, seed: spoken if seed == bad else said()), gates=True, batch_size=3)
+    found = {one.id: one.problem for one in run.conversions}
+    assert len(found) == 6
+    assert found.pop("neutral0 to sad") == problem
+    assert not any(found.values())
+    assert run.problems == ({} if problem is None else {problem.partition(":")[0]: 1})
+    assert all(np.isfinite(one.waveform).all() for one in run.conversions)
+    verdicts = judge(run, emotion=Ear(), transcript=Ear(), progress=False)
+    if problem is not None:
+        (worst,) = [one for one in verdicts if one.conversion.problem]
+        assert problem.partition(":")[0] in worst.reasons
+        assert not worst.kept
+
+
+def test_a_source_without_transcript_is_converted_and_named():
+    run = convert(Puppet(), sources("neutral", transcript=""))
+    assert run.problems == {"no transcript": 4}
+    assert all(one.audible for one in run.conversions)
+    assert {one.reasons[-1] for one in judge(run, emotion=Ear(), transcript=Ear(), progress=False)} == {"no transcript"}
+    loud = Puppet(lambda request, seed: said(waveform=tone(height=0.9)))
+    loud = convert(loud, sources("sad", transcript=""), ["happy"])
+    (verdict, _) = judge(loud, emotion=Ear(), success=SuccessFilter(max_wer=None), progress=False)
+    assert verdict.kept, "who does not compare words needs none"
+    assert np.isnan(verdict.wer)
+
+
+def test_what_the_source_says_is_no_refusal_and_one_word_may_be_all():
+    assert problem_of(said("I can't see it"), "I can’t see it") is None
+    assert problem_of(said("yes"), "yes") is None
+    assert set(PROBLEMS) >= {"refused", "nothing said", "one token", "never ended", "vocoder failed", "no transcript"}
+
+
+def test_every_clip_is_said_with_every_emotion_but_its_own():
+    run = convert(lm := Puppet(), batch_size=2)
+    assert [one.id for one in run.conversions] == [
+        "neutral0 to happy", "neutral0 to sad", "neutral1 to happy", "neutral1 to sad",
+        "happy0 to sad", "happy1 to sad",
+    ]  # fmt: skip
+    assert lm.batches == [2, 2, 2]
+    one = run.conversions[0]
+    assert (one.speaker, one.source_emotion, one.transcript) == ("s0", "neutral", "the cat")
+    assert (one.tokens, one.rate) == (4, RATE)
+
+
+def test_requests_name_the_emotion_with_its_article():
+    convert(lm := Puppet(), sources("neutral"), ["angry", "sad"])
+    assert [request for request, _ in dict.fromkeys(lm.requests)] == [
+        "Repeat exactly what is said in this recording, word for word, in an angry voice.",
+        "Repeat exactly what is said in this recording, word for word, in a sad voice.",
+    ]
+    lm.name = "some/folder/toy-omni"
+    assert conversion_prompt(lm).about("angry") == ("Transcribe the speech.", "angry voice")
+    with pytest.raises(ModelError, match=r"only \{emotion\} and \{article\}"):
+        ConversionPrompt("Say it {how}.")
+
+
+def test_seeds_depend_on_clip_and_target_alone():
+    runs = [convert(Puppet(), batch_size=size, edits_for=edits) for size, edits in ((1, None), (4, lambda target: []))]
+    assert [one.seed for one in runs[0].conversions] == [one.seed for one in runs[1].conversions]
+    assert len({one.seed for one in runs[0].conversions}) == 6
+    assert convert(Puppet(), seed=1).conversions[0].seed != runs[0].conversions[0].seed
+    assert conversion_seed(0, "a", "sad") == conversion_seed(0, "a", "sad") < 2**48
+
+
+@pytest.mark.parametrize(
+    ("targets", "message"),
+    [([], "name one or more"), (["sad", "sad"], "each once"), (["neutral"], "only clips of this emotion")],
+)
+def test_nothing_to_convert_is_told(targets, message):
+    with pytest.raises(CorpusError, match=message):
+        convert(Puppet(), sources("neutral"), targets)
+
+
+def test_bad_sources_are_skipped_and_listed(tmp_path):
+    clips = sources("neutral", per_emotion=3)
+    frame = clips.dataset.to_pandas()
+    frame.at[1, "audio"] = {"bytes": b"no audio", "path": None}
+    run = convert(Puppet(), type(clips).from_frame(frame, name="noises"))
+    assert len(run) == 4
+    assert [(one.clip, "not audio" in one.reason) for one in run.skipped] == [("neutral1", True)]
+
+
+# ---------------------------------------------------------------- keeping
+
+
+class Killed(Exception):
+    pass
+
+
+def differing(request: str, seed: int) -> Spoken:
+    if seed % 5 == 0:
+        return said("", waveform=SILENT, codes=None, words=0)
+    return said(f"the cat {seed}", waveform=tone(height=seed / 2**48), codes=np.arange(2 + seed % 7))
+
+
+def same_gates(one: PerClip | None, other: PerClip | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return one.ids == other.ids and all(np.array_equal(one.sums[name], other.sums[name]) for name in one.sums)
+
+
+def test_a_run_that_was_killed_goes_on_to_the_same(tmp_path):
+    whole = convert(Puppet(differing), gates=True, batch_size=2)
+    lm = Puppet(differing)
+
+    def killed(request, seed):
+        if len(lm.batches) > 2:
+            raise Killed
+        return differing(request, seed)
+
+    lm.table = killed
+    with pytest.raises(Killed):
+        convert(lm, gates=True, batch_size=2, store=tmp_path / "run")
+    lines = tmp_path / "run" / "conversions.jsonl"
+    lines.write_text(lines.read_text() + '{"clip": "neutral1", "targ')  # the power failed while it was written
+    again = Puppet(differing)
+    run = convert(again, gates=True, batch_size=1, store=tmp_path / "run", resume=True)
+    assert again.batches == [1, 1]
+    assert [json.loads(line)["clip"] for line in lines.read_text().splitlines()][-2:] == ["happy0", "happy1"]
+    third = convert(Puppet(), gates=True, store=tmp_path / "run", resume=True)
+    for other in (run, third):
+        for one, two in zip(whole.conversions, other.conversions, strict=True):
+            assert replace(one, waveform=SILENT, codes=None) == replace(two, waveform=SILENT, codes=None) or (
+                [getattr(one, n) for n in ("id", "text", "seed", "problem", "tokens", "rate")]
+                == [getattr(two, n) for n in ("id", "text", "seed", "problem", "tokens", "rate")]
+            )
+            np.testing.assert_array_equal(one.waveform, two.waveform)
+            assert np.array_equal(one.codes, two.codes)
+        assert other.reductions is not None
+        assert whole.reductions is not None
+        assert len(other.reductions) == len(whole.reductions) == 6
+        assert all(same_gates(*pair) for pair in zip(whole.reductions, other.reductions, strict=True))
+
+
+def test_a_store_is_not_mixed_with_other_conversions(tmp_path):
+    convert(Puppet(), store=tmp_path)
+    with pytest.raises(EsnError, match="holds conversions already; resume them"):
+        convert(Puppet(), store=tmp_path)
+    edits = [Edit(0, np.array([1]), gain=2.0)]
+    for name, options in {
+        "seed": {"seed": 3},
+        "edits": {"edits_for": lambda target: edits},
+        "manner": {"manner": Manner("Ben")},
+        "prompt": {"prompt": ConversionPrompt("Say it.")},
+    }.items():
+        with pytest.raises(EsnError, match=f"with other {name} "):
+            convert(Puppet(), store=tmp_path, resume=True, **options)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "notes.txt").write_text("mine")
+    with pytest.raises(EsnError, match="holds other files"):
+        convert(Puppet(), store=tmp_path / "other")
+
+
+# ---------------------------------------------------------------- success
+
+
+def by_height(heights: dict[str, float]) -> Puppet:
+    seeds = {conversion_seed(0, clip, "happy"): height for clip, height in heights.items()}
+    return Puppet(lambda request, seed: said(waveform=tone(height=seeds.get(seed, 0.9))))
+
+
+def test_the_filter_says_why_and_counts_what_it_keeps():
+    run = convert(by_height({"neutral0": 0.9, "neutral1": 0.4, "sad0": 0.2}), sources("neutral", "sad"), ["happy"])
+    verdicts = judge(run, emotion=Ear(), transcript=Ear("the dog"), success=SuccessFilter(max_cer=0.9), progress=False)
+    assert [one.reasons for one in verdicts] == [
+        ("words lost",), ("emotion unsure", "words lost"), ("other emotion", "words lost"), ("words lost",),
+    ]  # fmt: skip
+    assert verdicts[0].wer == 0.5
+    assert verdicts[0].probability == pytest.approx(0.9, abs=1e-3)
+    assert verdicts[2].emotion == "sad"
+    loose = SuccessFilter(0.3, max_wer=0.5)
+    loose = judge(run, emotion=Ear(), transcript=Ear("the dog"), success=loose, progress=False)
+    assert [one.kept for one in loose] == [True, True, False, True]
+    off = judge(run, emotion=Ear(), transcript=Ear("the dog"), success=SuccessFilter(use=False), progress=False)
+    assert all(one.kept for one in off)
+    assert [one.reasons for one in off] == [one.reasons for one in verdicts]
+    assert {reason for one in verdicts for reason in one.reasons} <= {*REASONS, *PROBLEMS}
+
+
+def test_silence_is_not_put_before_a_judge():
+    run = convert(Puppet(lambda request, seed: said("", waveform=SILENT, codes=None, words=0)), sources("neutral"))
+    ear = Ear()
+    verdicts = judge(run, emotion=ear, transcript=ear, progress=False)
+    assert ear.heard == 0
+    assert [one.reasons for one in verdicts] == [("nothing said",)] * 4
+    assert not any(one.kept for one in verdicts)
+    assert all(np.isnan(one.probability) and one.emotion is None for one in verdicts)
+
+
+def test_judges_that_do_not_fit_are_refused():
+    run = convert(Puppet(), sources("neutral"), ["angry"])
+    with pytest.raises(StatisticsError, match="judge ear can't hear whether speech is angry"):
+        judge(run, emotion=Ear(), transcript=Ear())
+    with pytest.raises(StatisticsError, match="no judge of words"):
+        judge(convert(Puppet()), emotion=Ear())
+    with pytest.raises(StatisticsError, match="emotion_threshold 2: it must be at least 0 and at most 1"):
+        SuccessFilter(2.0)
+
+
+def test_statistics_add_up_the_conversions_on_their_side_of_the_filter(tmp_path):
+    lm = by_height({"neutral0": 0.2})
+    mute = conversion_seed(0, "neutral1", "sad")
+    table, nothing = lm.table, said("", waveform=SILENT, codes=None, words=0)
+    lm.table = lambda request, seed: nothing if seed == mute else table(request, seed)
+    run = convert(lm, gates=True, batch_size=4)
+    verdicts = judge(run, emotion=Ear(), transcript=Ear(), progress=False)
+    stats = conversion_statistics(lm, run, verdicts, per_clip=True)
+    assert stats.scopes == ("audio", "text", "last", "generated")
+    assert stats.emotions == TARGETS
+    assert stats.kept == {"happy": 1, "sad": 0}
+    assert stats.seen == {"happy": 2, "sad": 3}
+    assert stats.skipped == (("neutral1 to sad", "nothing said"),)
+    assert run.reductions is not None
+    rows = {one.id: sums for one, sums in zip(run.conversions, run.reductions, strict=True) if sums is not None}
+    sad = [rows[f"{clip} to sad"] for clip in ("neutral0", "happy0", "happy1")]
+    for scope in stats.scopes:
+        total = sum(one.sums[f"{scope}/sum"][0] for one in sad)
+        np.testing.assert_allclose(stats.sums[f"{scope}/sum"][3], total)
+        assert stats.tokens[scope][3] == sum(int(one.tokens[scope][0]) for one in sad)
+    stats.save(tmp_path / "s.safetensors")
+    loaded = GateStatistics.load(tmp_path / "s.safetensors")
+    assert loaded.success == "converted with success"
+    assert loaded.scopes == stats.scopes
+    esns = select(loaded, "mad", count=1, scope="generated", filter="none")
+    assert esns.emotions == TARGETS
+    with pytest.raises(StatisticsError, match="'sad': 0 of 3 clips are converted with success"):
+        loaded.rates()
+
+
+def test_statistics_of_another_run_or_without_gates_are_refused():
+    lm = Puppet()
+    bare, run = convert(lm), convert(lm, gates=True)
+    with pytest.raises(StatisticsError, match="convert with gates=True"):
+        conversion_statistics(lm, bare, judge(bare, emotion=Ear(), transcript=Ear(), progress=False))
+    verdicts = judge(run, emotion=Ear(), transcript=Ear(), progress=False)
+    with pytest.raises(StatisticsError, match="other conversions"):
+        conversion_statistics(lm, run, verdicts[1:])
+    other = Puppet()
+    other.fingerprint = "4567"
+    with pytest.raises(StatisticsError, match="the conversions come from"):
+        conversion_statistics(other, run, verdicts)

@@ -1,0 +1,176 @@
+"""One recording with another emotion, from Python and from the command line, on the tiny model that speaks."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from command_line import esn, write_wave
+from tiny import noise
+from tiny_models.speakers import save_whole_omni
+
+from esn_interp.errors import AudioError, EditError, StatisticsError
+from esn_interp.interventions.edits import steer
+from esn_interp.models.audio_lm import AudioLM
+from esn_interp.models.families.manner import Manner
+from esn_interp.models.loading import load_speaking
+from esn_interp.neurons.neuron_set import NeuronSet
+from esn_interp.neurons.origin import Origin
+from esn_interp.speech.playable import Speech
+from esn_interp.tasks.conversion import conversion_prompt, conversions, convert
+from esn_interp.tasks.conversion_record import conversion_seed
+
+SHORT = Manner(greedy=True, max_new_tokens=4, max_seconds=0.1)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_whole_omni(tmp_path_factory.mktemp("checkpoint") / "omni")
+
+
+@pytest.fixture(scope="module")
+def lm(folder: Path) -> AudioLM:
+    return load_speaking(folder)
+
+
+@pytest.fixture(scope="module")
+def wave(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_wave(tmp_path_factory.mktemp("sound") / "hello.wav", noise(0.6)[0])
+
+
+def neurons_of(lm: AudioLM) -> NeuronSet:
+    halves = {"angry": np.arange(0, lm.n_gates, 2), "sad": np.arange(1, lm.n_gates, 2)}
+    return NeuronSet.from_indices(Origin.of(lm), halves)
+
+
+def test_speech_is_what_the_model_says_steered_or_not(lm, wave):
+    prompt, system = conversion_prompt(lm).about("angry")
+    assert "virtual human" in (system or ""), "what this kind of model is told before it speaks"
+    esns = neurons_of(lm)["angry"]
+    plain = convert(lm, wave, to="angry", manner=SHORT)
+    (said,) = lm.speak_all(noise(0.6), prompt, seeds=[0], system=system, manner=SHORT)
+    np.testing.assert_array_equal(plain.waveform, said.waveform)
+    assert plain.text == said.text
+    assert plain.problem == "never ended"
+    steered = convert(lm, wave, to="angry", neurons=esns, alpha=20.0, manner=SHORT)
+    (edited,) = lm.speak_all(
+        noise(0.6), prompt, seeds=[0], system=system, manner=SHORT, edits=steer(esns, 20.0)
+    )
+    np.testing.assert_array_equal(steered.waveform, edited.waveform)
+    assert not np.array_equal(steered.waveform, plain.waveform)
+    same = convert(lm, wave, to="angry", neurons=esns, alpha=0.0, manner=SHORT)
+    np.testing.assert_array_equal(same.waveform, plain.waveform)
+
+
+def test_the_door_on_the_model_is_the_same(lm, wave, monkeypatch):
+    given: dict[str, Any] = {}
+
+    def converted(model, audio, **options):
+        given.update(options, model=model, audio=audio)
+        return Speech(noise(0.1)[0], 24_000, "hi")
+
+    monkeypatch.setattr("esn_interp.tasks.conversion.convert", converted)
+    esns = neurons_of(lm)["sad"]
+    assert lm.convert(wave, to="sad", neurons=esns, alpha=2.0, voice="Ethan", seed=4).text == "hi"
+    assert given == {
+        "model": lm, "audio": wave, "to": "sad", "neurons": esns, "alpha": 2.0, "manner": Manner("Ethan"), "seed": 4,
+    }  # fmt: skip
+
+
+def test_what_cannot_be_steered_is_refused(lm, wave):
+    with pytest.raises(EditError, match="alpha 1 says by how much"):
+        convert(lm, wave, to="sad", alpha=1.0)
+    other = load_speaking_thinker(lm)
+    with pytest.raises(StatisticsError, match="the neurons come from"):
+        convert(other, wave, to="sad", neurons=neurons_of(lm), alpha=1.0)
+
+
+def load_speaking_thinker(lm: AudioLM) -> AudioLM:
+    from esn_interp.models.loading import load
+
+    return load(lm.model, processor=lm.processor, component="thinker")
+
+
+def test_batches_and_seeds_of_conversions_on_the_model_itself(lm):
+    """Batch 1 equals batch 4, codes to the bit, drawn as well as greedy; the gates are summed alike."""
+    from puppet import sources
+
+    for greedy in (True, False):
+        manner = Manner(greedy=greedy, max_new_tokens=4, max_seconds=0.1)
+        one, four = (
+            conversions(lm, sources("neutral"), ["sad"], manner=manner, gates=True, batch_size=size, progress=False)
+            for size in (1, 4)
+        )
+        for first, second in zip(one.conversions, four.conversions, strict=True):
+            assert first.seed == conversion_seed(0, first.clip, "sad")
+            np.testing.assert_array_equal(first.codes, second.codes)
+            np.testing.assert_allclose(first.waveform, second.waveform, atol=1e-5)
+        assert one.reductions is not None
+        assert four.reductions is not None
+        for first, second in zip(one.reductions, four.reductions, strict=True):
+            assert first is not None
+            assert second is not None
+            for name, values in first.sums.items():
+                np.testing.assert_allclose(values, second.sums[name], rtol=1e-4, atol=1e-4)
+
+
+class TestSpeech:
+    def test_it_plays_in_a_notebook_and_is_saved(self, tmp_path):
+        speech = Speech(0.5 * noise(0.2)[0], 24_000, "a <b>", "never ended")
+        shown = speech._repr_html_()
+        assert "a &lt;b&gt; (never ended)" in shown
+        assert 'src="data:audio/wav;base64,UklGR' in shown
+        speech.save(tmp_path / "new" / "b.wav")
+        wave, rate = soundfile.read(tmp_path / "new" / "b.wav", dtype="float32")
+        assert rate == 24_000
+        np.testing.assert_allclose(wave, speech.waveform, atol=1e-4)
+        assert speech.seconds == pytest.approx(3_200 / 24_000)
+
+    def test_no_sound_is_said_to_be_none(self, tmp_path):
+        speech = Speech(np.zeros(0, np.float32), 24_000, "", "nothing said")
+        assert speech._repr_html_() == "<p>(no words) (nothing said): no sound</p>"
+        with pytest.raises(AudioError, match="no sound to play or save: nothing said"):
+            speech.save(tmp_path / "b.wav")
+        assert not list(tmp_path.iterdir())
+
+
+class TestCommand:
+    def test_it_writes_speech_and_says_what_it_did(self, folder, lm, wave, tmp_path):
+        esns, out = tmp_path / "esns.safetensors", tmp_path / "b.wav"
+        neurons_of(lm).save(esns)
+        outcome = esn(
+            "convert", "--model", folder, "--in", wave, "--to", "angry", "--neurons", esns, "--alpha", "3",
+            "--voice", "Ethan", "--greedy", "--max-seconds", "0.1", "--seed", "5", "--out", out, "--json",
+        )  # fmt: skip
+        assert outcome.code == 0, outcome.err
+        content = outcome.content
+        assert (content["component"], content["neurons"], content["alpha"], content["seed"]) == ("talker", 20, 3.0, 5)
+        wave_made, rate = soundfile.read(out)
+        assert rate == content["sampling_rate"] == 24_000
+        assert len(wave_made) / rate == pytest.approx(content["seconds"], abs=1e-3)
+        assert content["problem"] == "never ended"
+        assert "never ended" in outcome.err
+
+    @pytest.mark.parametrize(
+        ("words", "message"),
+        [
+            (("--out", "b.mp3"), "the file is a .wav file; call it b.wav"),
+            (("--alpha", "1"), "say what, with --neurons"),
+            (("--in", "missing.wav"), "missing.wav: no such file"),
+            (("--model", "toy-omnibus"), "unknown model 'toy-omnibus'"),
+        ],
+    )
+    def test_what_cannot_be_done_is_refused_before_the_model_is_loaded(self, folder, wave, tmp_path, words, message):
+        given = {"--model": str(folder), "--in": str(wave), "--to": "angry", "--out": str(tmp_path / "b.wav")}
+        given |= dict([words])
+        outcome = esn("convert", *[word for pair in given.items() for word in pair])
+        assert message in outcome.refusal
+        assert not (tmp_path / "b.wav").exists()
+
+    def test_a_voice_that_is_not_there_is_refused(self, folder, wave, tmp_path):
+        outcome = esn(
+            "convert", "--model", folder, "--in", wave, "--to", "sad", "--voice", "Nobody", "--out", tmp_path / "b.wav"
+        )
+        assert "no speaker 'Nobody'; the model has Chelsie, Ethan" in outcome.err
+        assert outcome.code == 2
