@@ -37,8 +37,9 @@ if TYPE_CHECKING:
     from esn_interp.models.audio_lm import AudioLM
     from esn_interp.models.edits import Edit
     from esn_interp.models.families import FAMILIES, Processor, Spoken
+    from esn_interp.models.families.manner import Manner
     from esn_interp.models.gate_activations import GateActivations
-    from esn_interp.models.loading import load
+    from esn_interp.models.loading import load, load_speaking
     from esn_interp.neurons.neuron_set import NeuronSet
     from esn_interp.neurons.resampling import subset
     from esn_interp.neurons.selectors import SELECTORS, select
@@ -47,10 +48,14 @@ if TYPE_CHECKING:
     from esn_interp.speech.audio import read_audio
     from esn_interp.speech.clips import Clip, Clips
     from esn_interp.speech.corpora import CORPORA, corpus
+    from esn_interp.speech.playable import Speech
     from esn_interp.tasks.collection import collect
+    from esn_interp.tasks.conversion import ConversionPrompt, conversion_prompt, conversions, convert
+    from esn_interp.tasks.conversion_record import Conversion, ConversionRun
     from esn_interp.tasks.judges import emotion_judge, prosody, speaker_judge, transcript_judge
     from esn_interp.tasks.recognition import Predictions, Recognition, recognise
     from esn_interp.tasks.side_tasks import OffTarget, off_target
+    from esn_interp.tasks.success import SuccessFilter, Verdict, conversion_statistics, judge
 
 __version__ = version("esn-interp")
 
@@ -81,8 +86,9 @@ _HOMES = {
     "models.audio_lm": ("AudioLM",),
     "models.edits": ("Edit",),
     "models.families": ("FAMILIES", "Processor", "Spoken"),
+    "models.families.manner": ("Manner",),
     "models.gate_activations": ("GateActivations",),
-    "models.loading": ("load",),
+    "models.loading": ("load", "load_speaking"),
     "neurons.neuron_set": ("NeuronSet",),
     "neurons.resampling": ("subset",),
     "neurons.selectors": ("SELECTORS", "select"),
@@ -91,10 +97,14 @@ _HOMES = {
     "speech.audio": ("read_audio",),
     "speech.clips": ("Clip", "Clips"),
     "speech.corpora": ("CORPORA", "corpus"),
+    "speech.playable": ("Speech",),
     "tasks.collection": ("collect",),
+    "tasks.conversion": ("ConversionPrompt", "conversion_prompt", "conversions", "convert"),
+    "tasks.conversion_record": ("Conversion", "ConversionRun"),
     "tasks.judges": ("emotion_judge", "prosody", "speaker_judge", "transcript_judge"),
     "tasks.recognition": ("Predictions", "Recognition", "recognise"),
     "tasks.side_tasks": ("OffTarget", "off_target"),
+    "tasks.success": ("SuccessFilter", "Verdict", "conversion_statistics", "judge"),
 }
 _HOME_OF = {name: f"esn_interp.{module}" for module, names in _HOMES.items() for name in names}
 
@@ -109,6 +119,9 @@ __all__ = [
     "AudioLM",
     "Clip",
     "Clips",
+    "Conversion",
+    "ConversionPrompt",
+    "ConversionRun",
     "CorpusCheck",
     "CorpusError",
     "DoseResponse",
@@ -122,6 +135,7 @@ __all__ = [
     "Injection",
     "LayerProfile",
     "ListeningPage",
+    "Manner",
     "ModelError",
     "NeuronSet",
     "OffTarget",
@@ -133,14 +147,21 @@ __all__ = [
     "Redundancy",
     "SelectorComparison",
     "SideEffects",
+    "Speech",
     "Spoken",
     "StatisticsError",
+    "SuccessFilter",
     "Transfer",
+    "Verdict",
     "ablation",
     "attribute",
     "check_corpus",
     "collect",
     "compare_selectors",
+    "conversion_prompt",
+    "conversion_statistics",
+    "conversions",
+    "convert",
     "corpus",
     "deactivate",
     "dose_response",
@@ -149,9 +170,11 @@ __all__ = [
     "floor",
     "grounding",
     "injection",
+    "judge",
     "layer_profile",
     "listening_page",
     "load",
+    "load_speaking",
     "mean_ablate",
     "merge",
     "mix",
