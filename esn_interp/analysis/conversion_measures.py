@@ -7,6 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from esn_interp.analysis.result import Result
+from esn_interp.tasks.batches import Skipped
 
 NOTHING = ""
 """The label of a conversion in which no judge could hear anything."""
@@ -64,11 +65,12 @@ class Outcome:
 
 @dataclass(frozen=True, eq=False)
 class Outcomes(Result):
-    """The outcomes of one condition, as a file."""
+    """The outcomes of some conversions, as a file, and the clips whose audio could not be used."""
 
     kind: ClassVar[str] = "conversion outcomes"
 
     rows: tuple[Outcome, ...]
+    skipped: tuple[Skipped, ...] = ()
 
 
 @dataclass(frozen=True)

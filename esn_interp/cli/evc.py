@@ -2,7 +2,7 @@
 
 import typer
 
-from esn_interp.cli import listening
+from esn_interp.cli import conversion_study, listening
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -12,5 +12,6 @@ def evc() -> None:
     """Emotion control in generated speech: neurons found in a model's own conversions, turned up, and heard."""
 
 
+app.command("study")(conversion_study.study)
 app.command("listen")(listening.listen)
 app.command("score")(listening.score)

@@ -51,7 +51,7 @@ def study(
 
     from esn_interp.study.config import load_config
 
-    settings = load_config(config, roots=_roots(root or []))
+    settings = load_config(config, roots=roots_of(root or []))
     if seed is not None:
         settings = settings.model_copy(update={"seeds": (seed,)})
     if resume and not (out / "stages").is_dir():
@@ -72,7 +72,8 @@ def study(
     console.result({"out": out, **files, "results": content}, text=text)
 
 
-def _roots(given: list[str]) -> dict[str, Path]:
+def roots_of(given: list[str]) -> dict[str, Path]:
+    """What ``--root CORPUS=PATH`` says."""
     parts = [text.partition("=") for text in given]
     if wrong := next((text for text, (_, sign, path) in zip(given, parts, strict=True) if not (sign and path)), None):
         raise EsnError(f"--root {wrong}: write CORPUS=PATH, such as emodb=/data/emodb")

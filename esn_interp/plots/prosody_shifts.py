@@ -16,8 +16,8 @@ _ARROWS = {1: " ↑", -1: " ↓", 0: ""}
 def shift(measure: str, change: np.ndarray) -> np.ndarray:
     """A change in the unit in which it is drawn: semitones for F0, per cent for durations and rates."""
     if measure == "f0":
-        return 12 / np.log(2) * change
-    return 100 * np.expm1(change) if MEASURES[measure].log else change
+        return np.asarray(12 / np.log(2) * change)
+    return np.asarray(100 * np.expm1(change) if MEASURES[measure].log else change)
 
 
 def unit(measure: str) -> str:

@@ -1,12 +1,25 @@
 """The players of the report: a clip to hear, and what the model answers to it, edited and unedited."""
 
 import base64
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import soundfile
+from jaxtyping import Float
+
 from esn_interp.errors import EsnError
 from esn_interp.report.wording import percent
+from esn_interp.speech.audio import SAMPLE_RATE
+
+
+def wav_of(waveform: Float[np.ndarray, " sample"]) -> bytes:
+    """A recording of ours as a WAV file, 16 bit."""
+    file = io.BytesIO()
+    soundfile.write(file, waveform, SAMPLE_RATE, format="WAV", subtype="PCM_16")
+    return file.getvalue()
 
 
 def player(
