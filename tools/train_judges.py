@@ -23,9 +23,11 @@ def train(name: str, audio: Path, out: Path, rounds: list[int]) -> None:
         print(f"round {number + 1}")
         start = out if number else None
         if name == "toy-spectrum":
-            spectrum.train(audio, out, spectrum.Recipe(), seed=number, start=start)
+            recipe = (spectrum.FIRST, spectrum.SECOND)[number]
+            spectrum.train(audio, out, recipe, seed=number, start=start)
         else:
-            recogniser.train(audio, out, recogniser.Recipe(), seed=number, start=start)
+            recipe = (recogniser.FIRST, recogniser.SECOND)[number]
+            recogniser.train(audio, out, recipe, seed=number, start=start)
 
 
 def main() -> None:

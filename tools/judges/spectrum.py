@@ -35,7 +35,13 @@ class Recipe:
     tempo: tuple[float, float] = (0.92, 1.08)
     tract: tuple[float, float] = (0.95, 1.05)
     noise: tuple[float, float] = (-16.0, -10.0)  # log power of what is added
+    dropout: float = 0.1
     late: int = 12  # frames by which a clip may start later
+
+
+FIRST = Recipe()
+SECOND = Recipe(steps=1000, rate=1e-3, dropout=0.0)
+"""Goes on from the first."""
 
 
 def make_extractor() -> ASTFeatureExtractor:
@@ -48,7 +54,7 @@ def make_model(recipe: Recipe) -> ASTForAudioClassification:
         num_hidden_layers=recipe.layers,
         num_attention_heads=4,
         intermediate_size=2 * recipe.hidden,
-        hidden_dropout_prob=0.1,
+        hidden_dropout_prob=recipe.dropout,
         patch_size=16,
         frequency_stride=8,
         time_stride=16,
@@ -109,7 +115,7 @@ def recall(model: ASTForAudioClassification, inputs: Tensor, emotions: np.ndarra
 def train(audio: Path, out: Path, recipe: Recipe, *, seed: int = 0, start: Path | None = None) -> None:
     """Train, say how well it hears the development voices, and save in half precision.
 
-    ``start`` is a judge to go on from: a further round of as many steps.
+    ``start`` is a judge to go on from.
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
