@@ -201,7 +201,7 @@ class TestKimiAudio:
 
     def test_it_converts_and_says_which_gates_cannot_be_heard(self, pipeline):
         lm = load(pipeline.alm, processor=pipeline, component="mimo")
-        manner = Manner(greedy=True, max_new_tokens=WORDS, max_seconds=1.6)
+        manner = Manner(top_k=5, max_new_tokens=WORDS, max_seconds=1.6)
         options: dict[str, Any] = {"manner": manner, "gates": True, "progress": False}
         one, two = (conversions(lm, sources("neutral"), ["sad"], batch_size=size, **options) for size in (1, 2))
         for first, second in zip(one.conversions, two.conversions, strict=True):

@@ -107,7 +107,7 @@ class Speaking(Opened):
             When the model does not speak, not with this voice or not in this manner.
         """
         manner, system = manner or Manner(), self.system if system is None else system
-        if self.family.speaks_together:
+        if self.family.speaks_together and len(waveforms):
             return self._said(waveforms, prompt, manner, seeds, system, edits, tap_for)
         return [
             said

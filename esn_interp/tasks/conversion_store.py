@@ -41,13 +41,14 @@ class ConversionStore:
         self.folder = Path(folder)
         header = self.folder / "run.json"
         self.finished: dict[tuple[str, str], tuple[Conversion, bool]] = {}
-        if header.exists():
+        if header.exists() and (self.folder / _LINES).exists():
             if not resume:
                 raise EsnError(f"{self.folder}: holds conversions already; resume them, or name another folder")
             _require_same(self.folder, read_json(header, kind=KIND, version=VERSION), settings)
             self.finished = self._read()
         else:
-            if self.folder.is_dir() and any(self.folder.iterdir()):
+            # What is left of a run that was stopped before its first conversion is in nobody's way.
+            if not header.exists() and self.folder.is_dir() and any(self.folder.iterdir()):
                 raise EsnError(f"{self.folder}: holds other files; name a folder of its own")
             write_json(header, {"kind": KIND, "version": VERSION, **settings})
 
@@ -92,8 +93,6 @@ class ConversionStore:
     def _read(self) -> dict[tuple[str, str], tuple[Conversion, bool]]:
         """What is whole; a line that was cut short is taken away, so that the next one stands alone."""
         path = self.folder / _LINES
-        if not path.exists():
-            return {}
         content = path.read_bytes()
         whole = content[: content.rfind(b"\n") + 1]
         if len(whole) < len(content):
