@@ -82,7 +82,7 @@ def prosody_shifts(result: ConversionEffect) -> go.Figure:
             row=row,
             col=1,
         )
-    figure.update_xaxes(zeroline=True, zerolinecolor=SOFT, zerolinewidth=1)
+    figure.update_xaxes(rangemode="tozero", zeroline=True, zerolinecolor=SOFT, zerolinewidth=1)
     return dress(
         figure,
         "How steering moves the voice",

@@ -152,7 +152,7 @@ def _sample(cell: EvcCell) -> list[Part]:
         " these."
     ]
     told = {name: (PROBLEMS | REASONS)[name] for name in found["reasons"] if name in PROBLEMS | REASONS}
-    meanings = " ".join(f"{name}: {meaning}" for name, meaning in told.items())
+    meanings = " ".join(f"“{name}”: {meaning[:1].lower()}{meaning[1:]}" for name, meaning in told.items())
     caption = f"Conversions of the identification speakers, by target. {meanings}"
     return [*lines, Table("", caption, ("Target", "Made", "Kept", "Share", "Why dropped"), rows)]
 
