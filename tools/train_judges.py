@@ -11,22 +11,25 @@ from pathlib import Path
 import torch
 from judges import prosody, recogniser, spectrum
 
-JUDGES = ("toy-prosody", "toy-spectrum", "toy-ctc")
-ROUNDS = 2  # of the neural ones; each goes on from where the one before has ended
+ROUNDS = {
+    "toy-prosody": (prosody.Recipe(),),
+    "toy-spectrum": (spectrum.Recipe(),),
+    "toy-ctc": (recogniser.FIRST, recogniser.SECOND, recogniser.THIRD),
+}
+"""What each judge is trained by; a round goes on from where the one before has ended."""
 
 
-def train(name: str, audio: Path, out: Path, rounds: list[int]) -> None:
-    if name == "toy-prosody":
-        prosody.train(audio, out, prosody.Recipe())
-        return
-    for number in rounds:
+def train(name: str, audio: Path, out: Path, only: int | None) -> None:
+    for number, recipe in enumerate(ROUNDS[name]):
+        if only not in (None, number + 1):
+            continue
         print(f"round {number + 1}")
         start = out if number else None
-        if name == "toy-spectrum":
-            recipe = (spectrum.FIRST, spectrum.SECOND)[number]
-            spectrum.train(audio, out, recipe, seed=number, start=start)
+        if isinstance(recipe, prosody.Recipe):
+            prosody.train(audio, out, recipe)
+        elif isinstance(recipe, spectrum.Recipe):
+            spectrum.train(audio, out, recipe)
         else:
-            recipe = (recogniser.FIRST, recogniser.SECOND)[number]
             recogniser.train(audio, out, recipe, seed=number, start=start)
 
 
@@ -34,16 +37,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--audio", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--only", choices=JUDGES, action="append", help="train this one; may be repeated")
-    parser.add_argument("--round", type=int, choices=range(1, ROUNDS + 1), help="this round only")
+    parser.add_argument("--only", choices=ROUNDS, action="append", help="train this one; may be repeated")
+    parser.add_argument("--round", type=int, help="this round only, from what lies in --out")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    rounds = list(range(ROUNDS)) if arguments.round is None else [arguments.round - 1]
-    for name in arguments.only or JUDGES:
+    for name in arguments.only or ROUNDS:
         started = time.monotonic()
         print(name)
-        train(name, arguments.audio, arguments.out / name, rounds)
+        train(name, arguments.audio, arguments.out / name, arguments.round)
         print(f"trained in {time.monotonic() - started:.0f} s")
 
 

@@ -39,11 +39,6 @@ class Recipe:
     late: int = 12  # frames by which a clip may start later
 
 
-FIRST = Recipe()
-SECOND = Recipe(steps=1000, rate=1e-3, dropout=0.0)
-"""Goes on from the first."""
-
-
 def make_extractor() -> ASTFeatureExtractor:
     return ASTFeatureExtractor(num_mel_bins=MELS, max_length=FRAMES, mean=MEAN, std=DEVIATION)
 
@@ -112,16 +107,11 @@ def recall(model: ASTForAudioClassification, inputs: Tensor, emotions: np.ndarra
     return float(recall_score(emotions, said, average="macro"))
 
 
-def train(audio: Path, out: Path, recipe: Recipe, *, seed: int = 0, start: Path | None = None) -> None:
-    """Train, say how well it hears the development voices, and save in half precision.
-
-    ``start`` is a judge to go on from.
-    """
+def train(audio: Path, out: Path, recipe: Recipe, *, seed: int = 0) -> None:
+    """Train, say how well it hears the development voices, and save in half precision."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     extractor, model = make_extractor(), make_model(recipe)
-    if start is not None:
-        model.load_state_dict(ASTForAudioClassification.from_pretrained(start, dtype=torch.float32).state_dict())
     recordings, development = read(audio, TRAINING), read(audio, DEVELOPMENT)
     heard = hear(recordings, extractor)
     votes = torch.from_numpy(recordings.votes).float()
