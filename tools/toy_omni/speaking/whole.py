@@ -55,6 +55,7 @@ def assemble(
     settings.eos_token_id = thinker.generation_config.eos_token_id
     settings.pad_token_id = thinker.generation_config.pad_token_id
     # The defaults of the class are meant for the large model; what is set here is read when it is asked to speak.
+    settings._from_model_config = False  # else what is not a field of the class is lost when it is loaded
     settings.talker_repetition_penalty = 1.0
     settings.talker_temperature = 0.8
     settings.token2wav_num_steps = STEPS
