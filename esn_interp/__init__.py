@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from esn_interp.speech.clips import Clip, Clips
     from esn_interp.speech.corpora import CORPORA, corpus
     from esn_interp.speech.playable import Speech
+    from esn_interp.study.evc import EvcStudy, evc_study
     from esn_interp.tasks.collection import collect
     from esn_interp.tasks.conversion import ConversionPrompt, conversion_prompt, conversions, convert
     from esn_interp.tasks.conversion_record import Conversion, ConversionRun
@@ -98,6 +99,7 @@ _HOMES = {
     "speech.clips": ("Clip", "Clips"),
     "speech.corpora": ("CORPORA", "corpus"),
     "speech.playable": ("Speech",),
+    "study.evc": ("EvcStudy", "evc_study"),
     "tasks.collection": ("collect",),
     "tasks.conversion": ("ConversionPrompt", "conversion_prompt", "conversions", "convert"),
     "tasks.conversion_record": ("Conversion", "ConversionRun"),
@@ -129,6 +131,7 @@ __all__ = [
     "EditError",
     "Efficiency",
     "EsnError",
+    "EvcStudy",
     "GateActivations",
     "GateStatistics",
     "Grounding",
@@ -167,6 +170,7 @@ __all__ = [
     "dose_response",
     "efficiency",
     "emotion_judge",
+    "evc_study",
     "floor",
     "grounding",
     "injection",

@@ -30,9 +30,8 @@ from esn_interp.study.config import load_config, ready_configs
 from esn_interp.study.evc import EvcStudy, evc_study, run_evc, work
 from esn_interp.study.evc_config import STAGES, EvcConfig
 from esn_interp.study.evc_estimate import evc_estimate
-from esn_interp.study.evc_grid import EvcGrid
+from esn_interp.study.evc_grid import EvcGrid, SpeakingModel
 from esn_interp.study.evc_record import SUMMARY
-from esn_interp.study.models import StudiedModel
 
 TITLE = "planted-speaker on planted"
 
@@ -40,8 +39,8 @@ TITLE = "planted-speaker on planted"
 def planted_world(patch: pytest.MonkeyPatch, clips: Clips | None = None) -> planted.PlantedSpeaker:
     """Studies find the planted speaker, corpus and judges by name."""
     speaker, clips = planted.PlantedSpeaker(), clips or planted.sources()
-    patch.setattr(StudiedModel, "lm", property(lambda self: speaker))
-    patch.setattr(StudiedModel, "identity", "planted")
+    patch.setattr(SpeakingModel, "lm", property(lambda self: speaker))
+    patch.setattr(SpeakingModel, "identity", "planted")
     patch.setattr(evc_grid, "corpus", lambda name, root=None, emotions=None: clips)
     planted.planted_ears(patch)
     return speaker
@@ -428,7 +427,7 @@ def test_a_config_that_can_not_be_meant_is_refused(changed, message):
 
 def test_a_model_that_names_no_component_is_edited_where_it_speaks():
     config = planted.config(models=["a", {"model": "b", "component": "thinker"}])
-    assert [model.component for model in config.models] == ["talker", "thinker"]
+    assert [model.component for model in config.models] == ["", "thinker"]
 
 
 def test_outcomes_without_sound_keep_their_place(finished: Path):

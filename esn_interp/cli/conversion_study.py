@@ -93,12 +93,12 @@ def _instead(
 ) -> "EvcConfig":
     """The config with what the command line says in its place."""
     from esn_interp.study.config import CorpusSpec, ModelSpec
-    from esn_interp.study.evc_config import COMPONENT
+    from esn_interp.study.evc_config import SPEAKING
 
     changed: dict[str, Any] = {}
     options = chosen_model().options
     if model is not None:
-        changed["models"] = (ModelSpec.model_validate({"model": model, "component": COMPONENT, **options}),)
+        changed["models"] = (ModelSpec.model_validate({"model": model, "component": SPEAKING, **options}),)
     elif options:
         changed["models"] = tuple(spec.model_copy(update=options) for spec in settings.models)
     if corpus is not None:

@@ -12,8 +12,8 @@ from esn_interp.tasks.success import SuccessFilter
 STAGES = ("sample", "select", "evaluate", "cross", "listen", "report")
 """What a study of conversions does, in order."""
 
-COMPONENT = "talker"
-"""The decoder whose gates are read and edited, for a model that does not name one."""
+SPEAKING = ""
+"""The component of a model that names none: the decoder that speaks, whichever that is."""
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -26,7 +26,8 @@ class EvcConfig(GridConfig):
     ``filter_judge`` and ``transcript_judge``; selector, size and gain are chosen among ``selectors``, ``tops`` and
     ``alphas`` on the validation speakers, with a word error rate that rises by ``most_wer`` at most; what comes out is
     heard by ``score_judge`` on the evaluation speakers. With ``compare_filter`` all of it is tried without the filter
-    too.
+    too. ``scope`` is where gates count when neurons are found: what is generated, unless told otherwise, since the
+    request names the emotion too. Edits act everywhere.
 
     ``identification_clips``, ``validation_clips``, ``evaluation_clips`` and ``cross_clips`` are clips of each speaker
     (all by default). ``draws`` is the number of random sets that the evaluation clips are dealt out to,
@@ -39,6 +40,7 @@ class EvcConfig(GridConfig):
 
     selectors: Annotated[tuple[str, ...], Field(min_length=1)] = ("mad", "lap", "lape", "cas", "random")
     tops: Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], Field(min_length=1)] = (0.01, 0.02, 0.05)
+    scope: str = "generated"
     alphas: Annotated[tuple[Annotated[float, Field(ge=-1)], ...], Field(min_length=1)] = (1.0, 2.0, 4.0)
     targets: Annotated[tuple[str, ...], Field(min_length=1)] = ("happy", "angry", "sad", "fearful")
     sources: Annotated[tuple[str, ...], Field(min_length=1)] = ("neutral",)
@@ -72,7 +74,7 @@ class EvcConfig(GridConfig):
         """Models that do not say which component is meant are edited where they speak."""
         said = (model if "component" in model.model_fields_set else None for model in value)
         return tuple(
-            model or own.model_copy(update={"component": COMPONENT}) for model, own in zip(said, value, strict=True)
+            model or own.model_copy(update={"component": SPEAKING}) for model, own in zip(said, value, strict=True)
         )
 
     @field_validator("alphas")

@@ -6,6 +6,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from esn_interp.models.audio_lm import AudioLM
+from esn_interp.models.loading import load_speaking
 from esn_interp.speech.clips import Clips
 from esn_interp.speech.corpora import corpus
 from esn_interp.study.cache import Store
@@ -15,6 +17,16 @@ from esn_interp.study.evc_config import EvcConfig
 from esn_interp.study.evc_units import Judges
 from esn_interp.study.models import StudiedModel
 from esn_interp.tasks.listener import Speaker
+
+
+class SpeakingModel(StudiedModel):
+    """A model that is loaded, on first use, with all that it speaks with."""
+
+    @cached_property
+    def lm(self) -> AudioLM:
+        """The model itself."""
+        options = {name: value for name, value in self.spec.options().items() if name != "component"}
+        return load_speaking(self.spec.model, component=self.spec.component or None, name=self.title, **options)
 
 
 class GivenModel(StudiedModel):
@@ -53,7 +65,7 @@ class EvcGrid:
         """Every model on every corpus under every seed."""
         config, store, judges = self.config, Store(self.folder / "stages"), Judges(self.config)
         corpora = self.corpora or [_load(spec, config) for spec in config.corpora]
-        models = self.models or [StudiedModel(spec) for spec in config.models]
+        models = self.models or [SpeakingModel(spec) for spec in config.models]
         return tuple(
             EvcCell(config, model, spec, clips, seed, store, judges)
             for model in models

@@ -77,12 +77,12 @@ def _cell(grid: EvcGrid, cell: EvcCell) -> dict[str, Any]:
     unseen, seen = (kept(one) if does("evaluate") else None for one in (lambda: cell.unseen, lambda: cell.seen))
     sieve = kept(lambda: cell.filter_effect) if does("evaluate") else None
     cross = kept(lambda: cell.cross) if does("cross") else None
-    sample = kept(lambda: sampled(cell))
+    sample, statistics = kept(lambda: sampled(cell)), kept(lambda: cell.statistics)
     moved = directions(unseen) if unseen else ()
     parts: dict[str, Any] = {
         "title": cell.title,
         "model": cell.model.title,
-        "component": cell.model.spec.component,
+        "component": statistics.origin.component if statistics else None,
         "corpus": cell.corpus.title,
         "seed": cell.seed,
         "split_by": cell.clips.split_by,
