@@ -12,6 +12,7 @@ import esn_interp
 from esn_interp.cli import app
 from esn_interp.neurons.layout import CLIP_SUMS, TOKEN_SUMS
 from esn_interp.neurons.selectors import SELECTORS
+from esn_interp.study.evc_record import SUMMARY as EVC_SUMMARY
 from esn_interp.study.record import SUMMARY
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -58,6 +59,13 @@ def test_the_formats_name_every_key_of_the_summary():
     _, table = formats.split("| `summary` | holds |")
     rows = re.findall(r"^\| (`.*?) \|", table.split("\n\n")[0], flags=re.MULTILINE)
     assert sorted(re.findall(r"`(\w+)`", " ".join(rows))) == sorted(SUMMARY)
+
+
+def test_the_formats_name_every_key_of_a_conversion_studys_summary():
+    formats = (DOCS / "files.md").read_text(encoding="utf-8")
+    _, table = formats.split("| each `summary` | tells |")
+    rows = re.findall(r"^\| (`.*?) \|", table.split("\n\n")[0], flags=re.MULTILINE)
+    assert sorted(re.findall(r"`(\w+)`", " ".join(rows))) == sorted(EVC_SUMMARY)
 
 
 def test_the_formats_name_every_sum():

@@ -127,6 +127,18 @@ class ConfigFields(_Markdown):
         return _table(["setting", "default"], rows)
 
 
+class EvcConfigFields(_Markdown):
+    """The settings of a study of conversions that other studies do not have, with their defaults."""
+
+    def markdown(self) -> str:
+        from esn_interp.study.evc_config import EvcConfig
+
+        fields = EvcConfig.model_fields
+        own = [name for name in fields if name in EvcConfig.__annotations__]
+        rows = [[f"`{name}`", "" if fields[name].is_required() else f"`{fields[name].default}`"] for name in own]
+        return _table(["setting", "default"], rows)
+
+
 class Corpora(_Markdown):
     """The corpora that can be loaded by name."""
 
@@ -233,6 +245,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("families", Families)
     app.add_directive("access-points", AccessPoints)
     app.add_directive("config-fields", ConfigFields)
+    app.add_directive("evc-config-fields", EvcConfigFields)
     app.add_directive("corpora", Corpora)
     app.add_directive("corpus-cards", CorpusCards)
     app.add_directive("public-names", PublicNames)
