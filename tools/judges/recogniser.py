@@ -9,7 +9,7 @@ import copy
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import jiwer
@@ -57,7 +57,6 @@ SECOND = Recipe(
     noise=0.05, dropout=0.0,
 )  # fmt: skip
 """Goes on from the first, and changes clips less: so small a network does not learn them by heart."""
-THIRD = replace(SECOND, steps=1300)
 
 
 @dataclass(frozen=True, eq=False)
