@@ -10,6 +10,7 @@ from toy_omni import architecture, questions, real_speech
 from toy_omni.augmentation import Augmentation, at_speeds, augment
 from toy_omni.real_speech import Recipe, Voiced
 from toy_omni.rows import Packer
+from toy_omni.teacher import Teacher, functionals
 from toy_omni.train import Clip
 
 import esn_interp as esn
@@ -78,9 +79,47 @@ def test_questions_name_the_emotions_that_were_voted_on():
         assert sum(one.answers.values()) == pytest.approx(1.0)
 
 
+def test_functionals_are_those_of_each_band():
+    mel = torch.zeros(architecture.MELS, 101)
+    mel[3, ::2] = 1.0  # there and back at every frame
+    mean, spread, low, middle, high, moves, of_moves = functionals(mel)[:-1].reshape(7, -1)
+    assert functionals(mel)[-1] == 101
+    np.testing.assert_allclose([mean[3], spread[3], moves[3]], [51 / 101, np.sqrt(51 * 50) / 101, 1.0])
+    assert (low[3], middle[3], high[3], of_moves[3]) == (0.0, 1.0, 1.0, 1.0)
+    for values in (mean, spread, low, middle, high, moves, of_moves):
+        assert not np.delete(values, 3).any()
+
+
+def test_a_teacher_hears_in_others_what_it_has_learnt():
+    clips = stand_ins(count=3)
+    teacher = Teacher(
+        [mel for one in clips for mel in one.mels], [one.clip.acted for one in clips for _ in one.mels]
+    )
+    for hertz, emotion in ((305, "sad"), (2_495, "bored")):
+        votes = teacher.votes(at_speeds(tone(hertz), (1.0,))[0])
+        assert sum(votes.values()) == pytest.approx(1.0)
+        assert max(votes, key=votes.__getitem__) == emotion
+
+
+def test_votes_are_the_labels_and_the_teachers():
+    clips, how = stand_ins(count=2), Augmentation()
+    teacher = real_speech.teach(clips, Recipe(versions=2), how, np.random.default_rng(0))
+    alone, taught = (
+        real_speech.changed(clips[0], np.random.default_rng(1), how, by, share)
+        for by, share in ((None, 0.0), (teacher, 0.25))
+    )
+    torch.testing.assert_close(alone.mel, taught.mel)
+    heard = teacher.votes(taught.mel)
+    assert alone.votes == clips[0].clip.votes
+    assert taught.votes == pytest.approx(
+        {e: 0.75 * alone.votes[e] + 0.25 * heard.get(e, 0) for e in alone.votes}
+    )
+    assert real_speech.teach(clips, Recipe(teaching=0), how, np.random.default_rng(0)) is None
+
+
 def test_training_learns_what_sets_two_emotions_apart(tmp_path):
     lm, clips = esn.load("toy-omni"), stand_ins()
-    recipe = Recipe(steps=24, real=6, synthetic=2)
+    recipe = Recipe(hearing_steps=8, hearing_batch=6, steps=24, real=6, synthetic=2, versions=2)
     real_speech.learn(lm, clips, clips[:2], clips, recipe, Augmentation())
     assert real_speech.recalls(lm.model, Packer(lm.processor.tokenizer), clips)["UAR"] == 1.0
 
@@ -96,7 +135,8 @@ def test_the_same_seed_trains_the_same_model(tiny_folder):
     for _ in range(2):
         lm = esn.load(tiny_folder)
         clips = stand_ins(count=1)
-        real_speech.learn(lm, clips, clips, [], Recipe(steps=12, real=2, synthetic=1), Augmentation())
+        few = Recipe(hearing_steps=6, hearing_batch=2, steps=12, real=2, synthetic=1, versions=2)
+        real_speech.learn(lm, clips, clips, [], few, Augmentation())
         weights.append(lm.model.lm_head.weight.clone())
     torch.testing.assert_close(*weights, rtol=0, atol=0)
 
@@ -133,10 +173,10 @@ def test_it_answers_with_a_word_that_the_question_offers(bundled):
 
 @pytest.mark.slow
 def test_it_hears_seven_emotions_of_speakers_it_never_heard(bundled, emodb_root):
-    """Bounds are loose on purpose; toy-omni reaches a mean recall of a quarter."""
+    """Bounds are loose on purpose: it reaches 0.70, toy-omni a quarter."""
     unheard = esn.corpus("emodb", root=emodb_root).where(speaker=real_speech.EVALUATION)
     answers = esn.recognise(bundled, unheard, progress=False)
-    assert answers.uar() > 0.4
+    assert answers.uar() > 0.6
     assert (answers.confusion().sum(0) > 0).all()  # no emotion is never heard
 
 
@@ -148,8 +188,8 @@ def test_its_neurons_matter_for_their_own_emotion_in_real_speech(bundled, emodb_
     neurons = esn.select(stats, "mad", top=0.05)
     unheard = clips.where(speaker=real_speech.EVALUATION)
     effect = esn.ablation(bundled, unheard, neurons, draws=1, progress=False)
-    assert effect.self_change.value < effect.cross_change.value - 0.05
-    assert effect.self_change.value < effect.random_self.value - 0.05
+    assert effect.self_change.value < effect.cross_change.value - 0.4
+    assert effect.self_change.value < effect.random_self.value - 0.4
 
 
 def test_each_part_and_fold_has_both_sexes(emodb_root):

@@ -14,6 +14,7 @@ from toy_omni.augmentation import Augmentation
 from toy_omni.real_speech import Recipe, voiced
 
 import esn_interp as esn
+from esn_interp.speech.heard import Heard
 
 
 def main() -> None:
@@ -50,6 +51,8 @@ def main() -> None:
         Augmentation(),
     )
     architecture.save(lm.model.eval(), lm.processor.tokenizer, out)
+    chosen_by = {"validation": {"emodb": watched}} if fold is None else {}
+    Heard(speakers={"training": {"emodb": training}, **chosen_by}).save(out)
 
 
 if __name__ == "__main__":

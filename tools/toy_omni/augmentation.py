@@ -24,13 +24,13 @@ class Augmentation:
     """How far clips are changed."""
 
     tempo: tuple[float, float] = (0.85, 1.2)
-    frames: int = 240  # longer clips are cut at a random place: the decoder's time goes with it
+    frames: int = 300  # longer clips are cut at a random place: the decoder's time goes with it
     shortest: float = 0.7  # of a clip, when a part of it is cut out
-    colour: float = 0.08  # of each of three waves along the mel axis
-    gain: float = 0.2
-    noise: tuple[float, float] = (0.75, 1.75)  # below the peak: 30 to 70 dB
-    masked_mels: int = 10
-    masked_frames: int = 20
+    colour: float = 0.05  # of each of three waves along the mel axis
+    gain: float = 0.15
+    noise: tuple[float, float] = (1.2, 1.9)  # below the peak: 48 to 76 dB
+    masked_mels: int = 1
+    masked_frames: int = 1
 
 
 def at_speeds(waveform: np.ndarray, speeds: Sequence[float] = SPEEDS) -> list[Tensor]:
