@@ -168,9 +168,12 @@ class TestCommand:
         assert message in outcome.refusal
         assert not (tmp_path / "b.wav").exists()
 
+    def test_a_checkpoint_that_only_writes_is_refused(self, tiny_folder, wave, tmp_path):
+        outcome = esn("convert", "--model", tiny_folder, "--in", wave, "--to", "sad", "--out", tmp_path / "b.wav")
+        assert "holds the thinker only, which writes and does not speak" in outcome.refusal
+
     def test_a_voice_that_is_not_there_is_refused(self, folder, wave, tmp_path):
         outcome = esn(
             "convert", "--model", folder, "--in", wave, "--to", "sad", "--voice", "Nobody", "--out", tmp_path / "b.wav"
         )
-        assert "no speaker 'Nobody'; the model has Chelsie, Ethan" in outcome.err
-        assert outcome.code == 2
+        assert "no speaker 'Nobody'; the model has Chelsie, Ethan" in outcome.refusal

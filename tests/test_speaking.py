@@ -1,6 +1,7 @@
 """Speaking in batches: every clip as if it were alone, to the bit, on the tiny random Qwen2.5-Omni that speaks."""
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -61,9 +62,15 @@ def alone(lm: AudioLM, manner: Manner, row: int, **options: Any) -> Spoken:
     return said
 
 
+def padded(inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The same prompt behind one token of padding."""
+    behind = {name: torch.nn.functional.pad(inputs[name], (1, 0)) for name in ("input_ids", "attention_mask")}
+    return inputs | behind
+
+
 def plain(lm: AudioLM, row: int, *, greedy: bool) -> tuple[torch.Tensor, torch.Tensor]:
-    """The model's own generation of one clip, without us."""
-    inputs, whole = lm.family.inputs(lm.processor, [CLIPS[row]], PROMPT).tensors, lm.model
+    """The model's own generation of one clip, without us; padded, or else transformers drops the mask."""
+    inputs, whole = padded(lm.family.inputs(lm.processor, [CLIPS[row]], PROMPT).tensors), lm.model
     torch.manual_seed(SEEDS[row])
     with torch.no_grad():
         tokens, waveform = whole.generate(
@@ -142,7 +149,7 @@ def test_gates_are_summed_by_clip_and_scope_as_plain_hooks_see_them(endings, com
         with reading(lm) as seen:
             plain(lm, row, greedy=True)
         gates = [[gate[0].double().numpy() for gate in steps] for steps in seen.values()]
-        scopes = lm.family.inputs(lm.processor, [CLIPS[row]], PROMPT).scopes[0].numpy()
+        scopes = np.array([-1, *lm.family.inputs(lm.processor, [CLIPS[row]], PROMPT).scopes[0].tolist()])
         if component == "talker":
             scopes = np.concatenate([np.where(scopes == 2, 1, scopes), [1, 2]])
         if len(gates[0]) == 1:
@@ -218,6 +225,21 @@ def test_the_length_is_counted_in_the_vocoders_own_codes(talker):
     assert len(said.codes) == 15
     assert len(said.waveform) == round(0.3 * 24_000)
     assert not said.ended
+
+
+def test_what_the_checkpoint_says_of_speaking_is_done(talker, monkeypatch):
+    manner, settings = Manner(max_new_tokens=3, max_seconds=0.08), talker.model.generation_config
+    own = alone(talker, manner, 0)
+    with monkeypatch.context() as changed:
+        changed.setattr(settings, "token2wav_num_steps", 4, raising=False)
+        rough = alone(talker, manner, 0)
+    assert np.array_equal(rough.codes, own.codes)
+    assert not np.array_equal(rough.waveform, own.waveform)
+    monkeypatch.setattr(settings, "talker_temperature", 7.0, raising=False)
+    hot = alone(talker, manner, 0)
+    assert same(hot, alone(talker, replace(manner, temperature=7.0), 0))
+    assert not np.array_equal(hot.codes, own.codes)
+    assert same(own, alone(talker, replace(manner, temperature=0.9), 0))
 
 
 def test_the_live_clips_of_a_stack_are_its_own():

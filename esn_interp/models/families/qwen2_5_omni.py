@@ -7,7 +7,9 @@ its words into codes, and a vocoder makes the waveform.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -16,7 +18,7 @@ import torch
 import transformers
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from transformers import AutoFeatureExtractor, AutoTokenizer
+from transformers import AutoConfig, AutoFeatureExtractor, AutoTokenizer
 from transformers.utils.hub import cached_file
 
 from esn_interp.errors import ModelError
@@ -58,9 +60,18 @@ class Qwen25Omni(Family):
     def load(
         self, path: str | Path, *, component: str = THINKER, **options: Any
     ) -> tuple[nn.Module, Processor]:
-        """The thinker alone is loaded to answer; the whole model where the talker's gates are meant."""
+        """The thinker alone is loaded to answer; the whole model where the talker's gates are meant.
+
+        Raises
+        ------
+        ModelError
+            When the talker is meant, and the checkpoint has none: its weights would be drawn at random.
+        """
         kind: Any = getattr(transformers, self.thinker_class if component == THINKER else self.whole_class)
-        model = kind.from_pretrained(str(path), **options)
+        with _unremarked_configuration():
+            if component != THINKER and AutoConfig.from_pretrained(str(path)).model_type != self.model_types[0]:
+                raise ModelError(f"{path}: this checkpoint holds the thinker only, which writes and does not speak")
+            model = kind.from_pretrained(str(path), **options)
         tokenizer = AutoTokenizer.from_pretrained(str(path))
         template = getattr(tokenizer, "chat_template", None) or _template_file(path)
         extractor = AutoFeatureExtractor.from_pretrained(str(path))
@@ -166,6 +177,18 @@ class Qwen25Omni(Family):
 
     def backbone(self, model: nn.Module) -> nn.Module:
         return self.generator(model).get_submodule("model")
+
+
+@contextmanager
+def _unremarked_configuration() -> Generator[None]:
+    """Within the block, nothing is said of configurations: defaults that a checkpoint replaces are complained about."""
+    logger = logging.getLogger("transformers.configuration_utils")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _mel(extractor: Any, waveform: Float[np.ndarray, " sample"]) -> Float[np.ndarray, "mel frame"]:

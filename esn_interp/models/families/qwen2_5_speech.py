@@ -2,8 +2,8 @@
 
 In a batch, transformers draws the codes of all clips, and then the noise that every clip's sound begins with, from one
 generator, so that what a clip sounds like would depend on its neighbours. Here each clip has a generator of its own,
-in the state in which torch's would be if the clip were alone. Nor does the talker read a padded prompt as it reads the
-same prompt alone, see `_as_if_unpadded`.
+in the state in which torch's would be if the clip were alone. Nor does the talker read a prompt alone as it reads the
+same prompt in a padded batch, see `_masked`.
 """
 
 import functools
@@ -57,7 +57,7 @@ def speak(
     writing = Watch(live.rows("thinker"), words_end)
     speaking = Watch(live.rows("talker"), codes_end)
     generators = [torch.Generator(inputs["input_ids"].device).manual_seed(seed) for seed in seeds]
-    with _as_if_unpadded(whole.talker), _one_by_one(whole.token2wav, generators) as made:
+    with _masked(whole.talker), _one_by_one(whole.token2wav, generators) as made:
         try:
             tokens, _ = whole.generate(
                 **inputs,
@@ -70,6 +70,7 @@ def speak(
                 talker_eos_token_id=codes_end,
                 talker_stopping_criteria=[speaking],
                 **_choice(whole, manner, generators, speaking.rows),
+                **_vocoding(whole),
             )
         except (RuntimeError, ValueError) as error:
             if "non-empty" not in str(error):
@@ -133,11 +134,10 @@ def _choice(
     whole: Any, manner: Manner, generators: Sequence[torch.Generator], rows: Bool[np.ndarray, " clip"]
 ) -> dict[str, Any]:
     """How codes are chosen: the arguments of ``generate`` that say so, in place of its own drawing."""
-    own = inspect.signature(type(whole).generate).parameters
 
     def value(name: str) -> Any:
         given = getattr(manner, name)
-        return own[f"talker_{name}"].default if given is None else given
+        return _own(whole, f"talker_{name}") if given is None else given
 
     # Warpers of transformers, in its order; what it would warn of as of no use to a greedy choice is unset.
     unset = {"talker_temperature": None, "talker_top_k": None, "talker_top_p": None}
@@ -152,23 +152,37 @@ def _choice(
     return arguments | {"talker_logits_processor": [*warpers, Draw(generators, rows)]}
 
 
-@contextmanager
-def _as_if_unpadded(talker: Any) -> Generator[None]:
-    """Within the block, the talker does with padded prompts what it does with each of them alone.
+def _own(whole: Any, name: str) -> Any:
+    """What ``generate`` does when it is not told: as the checkpoint says (a small model is unlike the large), or else
+    by default."""
+    said = getattr(whole.generation_config, name, None)
+    return inspect.signature(type(whole).generate).parameters[name].default if said is None else said
 
-    ``generate`` drops a mask that masks nothing, and without a mask the talker adds no embedding of the sign that
-    speech begins to the end of the prompt. With one it does, unless it is told the positions: these are the same.
+
+def _vocoding(whole: Any) -> dict[str, Any]:
+    """What the checkpoint says of how its vocoder works."""
+    names = ("token2wav_num_steps", "token2wav_guidance_scale", "token2wav_sway_coefficient")
+    said = {name: getattr(whole.generation_config, name, None) for name in names}
+    return {name: value for name, value in said.items() if value is not None}
+
+
+@contextmanager
+def _masked(talker: Any) -> Generator[None]:
+    """Within the block, the talker is always given the mask of its prompt, as in a padded batch.
+
+    ``generate`` of transformers 5.21 to 5.23 drops a mask that masks nothing. Without one the talker leaves out the
+    embedding of the sign that speech begins, with which it was trained.
     """
     own, before = talker.prepare_inputs_for_generation, vars(talker).get("prepare_inputs_for_generation")
 
     @functools.wraps(own)  # transformers looks at its signature
     def prepare(*given: Any, **named: Any) -> dict[str, Any]:
         inputs: dict[str, Any] = own(*given, **named)
-        if isinstance(mask := inputs.get("attention_mask"), Tensor):
-            computed = inputs.get("inputs_embeds")
-            length = (inputs["input_ids"] if computed is None else computed).shape[1]
-            positions = (mask.long().cumsum(-1) - 1).clamp_min(0)
-            inputs["position_ids"] = positions[:, -length:].expand(3, -1, -1)
+        if inputs.get("attention_mask") is None:
+            computed, cache = inputs.get("inputs_embeds"), inputs.get("past_key_values")
+            tokens: Tensor = inputs["input_ids"] if computed is None else computed
+            length = tokens.shape[1] + (0 if cache is None else cache.get_seq_length())
+            inputs["attention_mask"] = torch.ones(len(tokens), length, dtype=torch.long, device=tokens.device)
         return inputs
 
     vars(talker)["prepare_inputs_for_generation"] = prepare
