@@ -123,7 +123,7 @@ def sine_prosody(waveform: np.ndarray, rate: int) -> Prosody:
     return Prosody(100 * (1 + level), 3.0, 10 * np.log10(level), 4.0, level, 1.0)
 
 
-def sources(*, speakers: int = 12, takes: int = 2, transcript: str = TRANSCRIPT) -> Clips:
+def sources(*, speakers: int = 10, takes: int = 2, transcript: str = TRANSCRIPT) -> Clips:
     """Neutral clips, and one of another emotion; speakers say themselves which set they belong to."""
     clips = planted_clips(speakers=speakers, takes=takes)
     frame = clips.to_frame()
@@ -131,7 +131,7 @@ def sources(*, speakers: int = 12, takes: int = 2, transcript: str = TRANSCRIPT)
     frame["transcript"] = transcript
     frame = frame[frame.emotion.isin(["neutral", "sad"])]
     number = frame["speaker"].str[1:].astype(int)
-    frame["split"] = np.select([number < 2, number < 6], ["validation", "identification"], "evaluation")
+    frame["split"] = np.select([number < 2, number < 5], ["validation", "identification"], "evaluation")
     return Clips.from_frame(pd.DataFrame(frame.reset_index(drop=True)), name="planted")
 
 

@@ -70,9 +70,14 @@ def study(
         _plan(settings, out, console)
         return
     in_folder(out / "results.json")
+
+    from transformers.utils import logging as transformers_logging
+
     from esn_interp.study.evc import run_evc
     from esn_interp.study.evc_grid import EvcGrid
 
+    # Models and judges are many and small, or few and large; bars of each would hide what is being done.
+    transformers_logging.disable_progress_bar()
     with console.warnings():
         done = run_evc(EvcGrid(settings, out), progress=console.progress, say=console.remark)
     files = {name: out / name for name in ("report.html", "results.json") if (out / name).exists()}

@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 import torch
+from transformers.utils import logging as transformers_logging
 
 from esn_interp.progress import progress_bar
 from esn_interp.study.cache import Undone
@@ -47,7 +48,7 @@ def perform(
         # Longest first, so that no process is left with a long one at the end.
         left.sort(key=lambda unit: -len(unit.rows) * len(unit.targets))
         context = multiprocessing.get_context("spawn")
-        with context.Pool(min(workers, len(left)), _one_thread) as pool:
+        with context.Pool(min(workers, len(left)), _begin) as pool:
             for reason in pool.imap_unordered(_elsewhere, [(recipe, unit) for unit in left]):
                 if reason:
                     raise Undone(reason)
@@ -55,9 +56,10 @@ def perform(
     return len(left)
 
 
-def _one_thread() -> None:
-    """As many threads as processes would only be in each other's way."""
+def _begin() -> None:
+    """One thread, or processes would be in each other's way; and no bars of their own."""
     torch.set_num_threads(1)
+    transformers_logging.disable_progress_bar()
 
 
 def _elsewhere(task: tuple[Recipe, Unit]) -> str:
