@@ -60,8 +60,12 @@ def study(
         _plan(settings, out, console)
         return
     in_folder(out / "results.json")
+    from transformers.utils import logging as transformers_logging
+
     from esn_interp.study.grid import run_grid
 
+    if not console.progress:
+        transformers_logging.disable_progress_bar()
     with console.warnings():
         content = run_grid(settings, out, progress=console.progress, say=console.remark)
     header = ("model and corpus", "UAR", "chosen", "self", "cross", "flips", "alpha")
