@@ -175,7 +175,7 @@ def work(cell: EvcCell, stage: str) -> Sequence[Unit]:
             for units in cell.measuring(split).values()
             for unit in units
         ],
-        "cross": lambda: [unit for units in cell.crossing.values() for unit in units],
+        "cross": lambda: list(cell.crossing.values()),
         "listen": lambda: [unit for target in cell.config.targets for unit in cell.playing(target).values()],
     }
     return plans[stage]()

@@ -151,27 +151,31 @@ class EvcCell(EvcUnits):
         return rows_of_each(self.splits["evaluation"], self.config.cross_clips, seed=self.seed + 1)
 
     @property
-    def crossing(self) -> dict[str, list[Unit]]:
-        """The conversions of some evaluation clips with each emotion's neurons; without any under no name."""
-        def units(condition: Condition) -> list[Unit]:
-            rows = self.crossed_rows
-            return [Unit("evaluation", rows, self.config.targets, condition)]
-
+    def crossing(self) -> dict[str, Unit]:
+        """The conversions of some evaluation clips to the other emotions, by the emotion whose neurons are steered."""
         return {
-            "": units(UNEDITED),
-            **{name: units(Condition(self.setting, neurons_of=name)) for name in self.config.targets},
+            name: Unit(
+                "evaluation",
+                self.crossed_rows,
+                tuple(target for target in self.config.targets if target != name),
+                Condition(self.setting, neurons_of=name),
+            )
+            for name in self.config.targets
         }
 
     @cached_property
     def cross(self) -> ConversionCross:
-        """One emotion asked for, another's neurons steered."""
-        found = {
-            name: [row for unit in units for row in self.outcomes(unit).rows]
-            for name, units in self.crossing.items()
+        """One emotion asked for, another's neurons steered; what is heard without, and with its own, is known."""
+        known, ids = self.measured("evaluation"), self.column("evaluation", "id")
+        clips = {ids[row] for row in self.crossed_rows}
+        unsteered, own = ([o for o in known[name] if o.clip in clips] for name in (UNSTEERED, STEERED))
+        edited = {
+            name: [*self.outcomes(unit).rows, *(o for o in own if o.target == name)]
+            for name, unit in self.crossing.items()
         }
         try:
             return conversion_cross(
-                found.pop(""), found, targets=self.config.targets, judge=self.config.score_judge
+                unsteered, edited, targets=self.config.targets, judge=self.config.score_judge
             )
         except StatisticsError as error:
             raise Undone(str(error)) from error

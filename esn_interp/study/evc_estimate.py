@@ -40,6 +40,6 @@ def _counts(cell: EvcCell) -> dict[str, tuple[int, int]]:
         "sample": (sizes["identification"], sizes["identification"] * targets),
         "select": (sizes["validation"], sizes["validation"] * targets * (1 + settings)),
         "evaluate": (sizes["evaluation"] + sizes["identification"], measured * targets),
-        "cross": (crossed, crossed * targets * (1 + targets)),
+        "cross": (crossed, crossed * targets * (targets - 1)),
         "listen": (heard * targets, 3 * heard * targets),
     }
