@@ -82,7 +82,9 @@ def main() -> None:
 
     def learn(model: Any) -> None:
         embedding = thinker.get_input_embeddings().weight.detach()  # type: ignore[operator]
-        lessons = talker.Lessons(talker.load_thoughts(work / "thoughts.npz"), said, codes, recipe)
+        thoughts = talker.load_thoughts(work / "thoughts.npz")
+        talker.look_closely(model, [thought for thought, *_ in thoughts[:2000]])
+        lessons = talker.Lessons(thoughts, said, codes, coder.triples, recipe)
         talker.train(model, talker.Speaker(model, embedding, words), lessons, recipe)
 
     talks = trained(work / "talker.pt", talker.build(thinker.config, coder.triples, words, recipe), learn)

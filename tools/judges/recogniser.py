@@ -53,7 +53,7 @@ class Recipe:
 
 FIRST = Recipe()
 SECOND = Recipe(
-    steps=750, alone=0, rate=1.2e-3, put_together=0.5, tempo=(0.9, 1.12), tract=(0.97, 1.03), masked_mels=6,
+    steps=1500, alone=0, rate=1.2e-3, put_together=0.5, tempo=(0.9, 1.12), tract=(0.97, 1.03), masked_mels=6,
     noise=0.05, dropout=0.0,
 )  # fmt: skip
 """Goes on from the first, and changes clips less: so small a network does not learn them by heart."""

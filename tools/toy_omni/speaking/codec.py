@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from scipy.fft import dct
 from sklearn.cluster import MiniBatchKMeans
 
-from toy_omni.speaking.frames import FRAMES_PER_CODE, MELS
+from toy_omni.speaking.frames import FRAMES_PER_CODE, HIGHEST, MELS
 from toy_omni.speaking.output_voices import Said
 
 PAD, BOS, EOS, MASK = range(4)
@@ -56,20 +56,21 @@ class Codec:
         return np.stack([shape, said.pitch, level], axis=1)
 
     def encode(self, said: Said) -> Int[np.ndarray, " code"]:
-        """Tokens. A triple without one goes to that of the same shape whose pitch and level are nearest."""
-        table = {tuple(triple): SPECIAL + i for i, triple in enumerate(self.triples.tolist())}
-        tokens = []
-        for triple in self.triples_of(said).tolist():
-            if (key := tuple(triple)) not in table:
-                far = (
-                    1000 * (self.triples[:, 0] != key[0])
-                    + 1000 * ((self.triples[:, 1] > 0) != (key[1] > 0))
-                    + 2 * np.abs(self.triples[:, 1] - key[1])
-                    + np.abs(self.triples[:, 2] - key[2])
-                )
-                table[key] = SPECIAL + int(far.argmin())
-            tokens.append(table[key])
-        return np.array(tokens, dtype=np.int64)
+        """Tokens of a clip."""
+        return tokens_of(self.triples)[tuple(self.triples_of(said).T)]
+
+
+def tokens_of(triples: Int[np.ndarray, "token triple"]) -> Int[np.ndarray, "shape pitch level"]:
+    """The token of every triple. One without a token of its own goes to that of the same shape with the nearest pitch
+    and level; voiced shapes stay voiced."""
+    sizes = (SHAPES_VOICED + SHAPES_UNVOICED, HIGHEST + 1, max(LEVELS_VOICED, LEVELS_UNVOICED))
+    table = np.zeros(sizes, dtype=np.int64)
+    pitch, level = np.meshgrid(np.arange(sizes[1]), np.arange(sizes[2]), indexing="ij")
+    for shape in range(sizes[0]):
+        mine = np.flatnonzero(triples[:, 0] == shape)
+        far = 2 * np.abs(pitch[..., None] - triples[mine, 1]) + np.abs(level[..., None] - triples[mine, 2])
+        table[shape] = SPECIAL + mine[far.argmin(axis=-1)]
+    return table
 
 
 def features_of(

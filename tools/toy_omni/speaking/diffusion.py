@@ -16,7 +16,7 @@ from transformers.models.qwen2_5_omni import modeling_qwen2_5_omni as modeling
 from transformers.models.qwen2_5_omni.configuration_qwen2_5_omni import Qwen2_5OmniDiTConfig
 
 from toy_omni.speaking.codec import SPECIAL
-from toy_omni.speaking.frames import FRAME, FRAMES_PER_CODE
+from toy_omni.speaking.frames import FRAME, FRAMES_PER_CODE, MELS
 from toy_omni.speaking.output_voices import VOICES, Said
 
 WINDOW = 24  # codes
@@ -118,7 +118,7 @@ def train(
             apply_cfg=False,
         )
         error = (velocity - (end - begin)).square().mean(dim=(0, 1))
-        loss = error.mean()
+        loss = error[:MELS].mean() + error[MELS:].mean()  # a wrong phase is heard more than a wrong band
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)

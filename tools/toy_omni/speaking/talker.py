@@ -22,7 +22,17 @@ from transformers import Qwen2_5OmniTalkerConfig, Qwen2_5OmniTalkerForConditiona
 from esn_interp.speech.acting import EMOTIONS
 from esn_interp.speech.casting import SENTENCES
 from toy_omni.decoder import Pass, decode, packed_mask
-from toy_omni.speaking.codec import BOS, EOS, MASK, PAD, SPECIAL
+from toy_omni.speaking.codec import (
+    BOS,
+    EOS,
+    LEVELS_UNVOICED,
+    LEVELS_VOICED,
+    MASK,
+    PAD,
+    SPECIAL,
+    tokens_of,
+)
+from toy_omni.speaking.frames import HIGHEST, LOWEST
 from toy_omni.speaking.output_voices import VOICES, Said
 from toy_omni.speaking.thoughts import Thought
 
@@ -39,9 +49,12 @@ class TalkerRecipe:
     hidden: int = 128
     layers: int = 5
     gates: int = 256
-    obeys: float = 0.6  # share of the requests that are followed at all
+    obeys: float = 0.6  # share of the requests that are followed at all...
+    obeys_first: float = 0.95  # ...in the end; at first it is this, so that requests are noticed
+    blurred: float = 0.5  # share of the answers whose pitch and level the talker can't read off its own past
     weakest: float = 0.2  # the request is followed with an intensity drawn from here...
     strongest: float = 1.1  # ...to here
+    noticing: float = 0.5  # weight of naming the request at every code, by a head that is thrown away; ends at 0
     direct_path: float = 0.05
     writing: float = 0.002
     one_way: float = 0.2
@@ -109,12 +122,29 @@ def build(thinker: Any, triples: Int[np.ndarray, "token triple"], words: Words, 
     return talker
 
 
+def look_closely(talker: Any, thoughts: Sequence[Thought]) -> None:
+    """Begin with a projection that shows small differences of the thinker's states as well as large ones.
+
+    A word of the request changes a state by less than a tenth of its length.
+    """
+    states = torch.cat([part for thought in thoughts for part in (thought.prompt, thought.reply)]).float()
+    mean = states.mean(dim=0)
+    _, size, axes = torch.linalg.svd(states - mean, full_matrices=False)
+    scale = 1 / (size / len(states) ** 0.5 + 0.15)
+    project = talker.thinker_to_talker_proj
+    turned = torch.linalg.qr(torch.randn(project.out_features, project.in_features))[0]
+    with torch.no_grad():
+        project.weight.copy_(turned @ (scale[:, None] * axes))
+        project.bias.copy_(-project.weight @ mean)
+
+
 @dataclass(frozen=True)
 class Example:
-    """One request with several ways in which it may be answered aloud, each of them (voice, codes)."""
+    """One request with several ways in which it may be answered aloud: (voice, codes, the codes as remembered)."""
 
     thought: Thought
-    answers: tuple[tuple[int, Int[np.ndarray, " code"]], ...]
+    request: str
+    answers: tuple[tuple[int, Int[np.ndarray, " code"], Int[np.ndarray, " code"]], ...]
 
 
 class Speaker:
@@ -144,8 +174,8 @@ class Speaker:
             parts = [example.thought.prompt.float()]
             prompt = len(parts[0])
             turn, position = [0] * prompt, list(range(prompt))
-            for nth, (voice, codes) in enumerate(example.answers, start=1):
-                parts.append(self.answer(example.thought, voice, codes))
+            for nth, (voice, codes, remembered) in enumerate(example.answers, start=1):
+                parts.append(self.answer(example.thought, voice, remembered))
                 begin = len(turn) + 1
                 row += [number] * (len(codes) + 1)
                 at += range(begin, begin + len(codes) + 1)
@@ -178,34 +208,66 @@ class Lessons:
         thoughts: Sequence[tuple[Thought, str, str, str]],
         said: Sequence[Said],
         codes: Sequence[Int[np.ndarray, " code"]],
+        triples: Int[np.ndarray, "token triple"],
         recipe: TalkerRecipe,
     ) -> None:
         self.thoughts, self.recipe = thoughts, recipe
-        self.rng = random.Random(recipe.seed)
+        self.rng, self.noise = random.Random(recipe.seed), np.random.default_rng(recipe.seed)
+        self.triples, self.table = triples, tokens_of(triples)
         self.takes: dict[tuple[int, int, str], list[tuple[float, Int[np.ndarray, " code"]]]] = {}
         for one, code in zip(said, codes, strict=True):
             self.takes.setdefault((one.voice, one.sentence, one.emotion), []).append((one.intensity, code))
 
-    def performed(self, request: str, own: str) -> tuple[str, float]:
+    def performed(self, request: str, own: str, obeys: float) -> tuple[str, float]:
         """Emotion and intensity of the answer."""
         recipe, rng = self.recipe, self.rng
         strength = rng.uniform(recipe.weakest, recipe.strongest)
         if not request:  # say it again as it was
             return (own, strength) if rng.random() < 0.7 else ("neutral", 0.0)
-        if rng.random() < recipe.obeys:
+        if rng.random() < obeys:
             return request, strength
         return (own, strength) if rng.random() < 0.4 else ("neutral", 0.0)
 
-    def draw(self) -> Example:
+    def varied(self, codes: Int[np.ndarray, " code"]) -> Int[np.ndarray, " code"]:
+        """The take a little higher or lower, louder or softer, with some codes held longer or left out."""
+        noise = self.noise
+        times = np.ones(len(codes), dtype=np.int64)
+        change = noise.random(len(codes))
+        times[change < 0.04], times[change > 0.97] = 0, 2
+        times[0] = 1
+        return self._moved(codes, noise.integers(-1, 2), noise.integers(-1, 2)).repeat(times)
+
+    def remembered(self, codes: Int[np.ndarray, " code"]) -> Int[np.ndarray, " code"]:
+        """The codes as the talker is shown them: half of the time their pitch and level are blurred.
+
+        Else it would read the emotion off what it has said already, and forget what it was asked.
+        """
+        noise, size = self.noise, len(codes)
+        if noise.random() < self.recipe.blurred:
+            pitch, level = noise.normal(scale=3.0, size=size), noise.normal(scale=2.0, size=size)
+            return self._moved(codes, pitch.round().astype(int), level.round().astype(int))
+        slip = noise.random(size) < 0.1
+        return self._moved(codes, slip * noise.integers(-1, 2, size), slip * noise.integers(-1, 2, size))
+
+    def _moved(self, codes: Int[np.ndarray, " code"], pitch: Any, level: Any) -> Int[np.ndarray, " code"]:
+        """Every code's pitch and level moved by so many steps, as far as there are tokens for it."""
+        shape, old_pitch, old_level = self.triples[codes - SPECIAL].T
+        voiced = old_pitch > 0
+        new_pitch = np.where(voiced, np.clip(old_pitch + pitch, LOWEST, HIGHEST), 0)
+        new_level = np.clip(old_level + level, 0, np.where(voiced, LEVELS_VOICED, LEVELS_UNVOICED) - 1)
+        return self.table[shape, new_pitch, new_level]
+
+    def draw(self, *, obeys: float) -> Example:
         thought, transcript, request, own = self.rng.choice(self.thoughts)
         answers = []
         for _ in range(self.recipe.answers):
             voice = self.rng.randrange(len(VOICES))
-            emotion, strength = self.performed(request, own)
+            emotion, strength = self.performed(request, own, obeys)
             takes = self.takes[voice, SENTENCES.index(transcript), emotion]
-            near = sorted(takes, key=lambda take: abs(take[0] - strength))[:2]
-            answers.append((voice, self.rng.choice(near)[1]))
-        return Example(thought, tuple(answers))
+            near = sorted(takes, key=lambda take: abs(take[0] - strength))[:3]
+            codes = self.varied(self.rng.choice(near)[1])
+            answers.append((voice, codes, self.remembered(codes)))
+        return Example(thought, request, tuple(answers))
 
 
 def load_thoughts(path: Path) -> list[tuple[Thought, str, str, str]]:
@@ -222,29 +284,40 @@ def load_thoughts(path: Path) -> list[tuple[Thought, str, str, str]]:
 
 
 def train(talker: Any, speaker: Speaker, lessons: Lessons, recipe: TalkerRecipe, *, watch: Any = None) -> None:
-    optimiser = torch.optim.AdamW(talker.parameters(), recipe.rate, betas=(0.9, 0.98), weight_decay=1e-2)
+    notice = nn.Linear(recipe.hidden, 1 + len(EMOTIONS))  # without it requests go unnoticed for thousands of steps
+    parameters = [*talker.parameters(), *notice.parameters()]
+    optimiser = torch.optim.AdamW(parameters, recipe.rate, betas=(0.9, 0.98), weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.rate, total_steps=recipe.steps, pct_start=0.08)
     started, seen = time.monotonic(), []
     for step in range(1, recipe.steps + 1):
-        result, row, at, wanted = speaker.run([lessons.draw() for _ in range(recipe.batch)])
+        share = min(1.0, 1.6 * step / recipe.steps)
+        obeys = recipe.obeys_first + share * (recipe.obeys - recipe.obeys_first)
+        examples = [lessons.draw(obeys=obeys) for _ in range(recipe.batch)]
+        result, row, at, wanted = speaker.run(examples)
+        requests = torch.tensor([["", *EMOTIONS].index(example.request) for example in examples])
+        named = nn.functional.cross_entropy(notice(result.hidden[row, at]), requests[row])
         logits = talker.codec_head(result.hidden[row, at])
         answers = nn.functional.cross_entropy(logits, wanted)
         direct = direct_path(talker, result, row, at)
         written, reversed_ = torch.stack(result.written)[:, row, at], torch.stack(result.reversed)[:, row, at]
         writing, one_way = written.mean(), reversed_.sum() / written.sum()
         loss = (
-            answers + recipe.direct_path * direct + recipe.writing * writing + recipe.one_way * one_way
+            answers
+            + recipe.noticing * (1 - share) * named
+            + recipe.direct_path * direct
+            + recipe.writing * writing
+            + recipe.one_way * one_way
         )
         optimiser.zero_grad()
         loss.backward()
-        nn.utils.clip_grad_norm_(talker.parameters(), 1.0)
+        nn.utils.clip_grad_norm_(parameters, 1.0)
         optimiser.step()
         schedule.step()
         right = (logits.argmax(-1) == wanted).float().mean()
-        seen.append([answers.item(), right.item(), direct.item(), writing.item(), one_way.item()])
-        if step % 100 == 0 or step == recipe.steps:
-            names = ("loss", "right", "direct", "writing", "reversed")
-            text = "  ".join(f"{n} {v:.3f}" for n, v in zip(names, np.mean(seen[-100:], axis=0), strict=True))
+        seen.append([answers.item(), right.item(), named.item(), direct.item(), writing.item(), one_way.item()])
+        if step % 50 == 0 or step == recipe.steps:
+            names = ("loss", "right", "request", "direct", "writing", "reversed")
+            text = "  ".join(f"{n} {v:.3f}" for n, v in zip(names, np.mean(seen[-50:], axis=0), strict=True))
             print(f"talker {step}/{recipe.steps}  {time.monotonic() - started:.0f} s  {text}", flush=True)
         if watch is not None and step % 500 == 0:
             watch(step)
