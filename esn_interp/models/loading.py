@@ -12,7 +12,7 @@ from transformers import AutoConfig
 from esn_interp.errors import ModelError
 from esn_interp.models.audio_lm import AudioLM
 from esn_interp.models.families import family_of
-from esn_interp.models.families.base import THINKER
+from esn_interp.models.families.base import THINKER, unremarked_configuration
 from esn_interp.models.stacks import Stack
 from esn_interp.speech.heard import Heard
 
@@ -167,7 +167,8 @@ def outline(
 
 def _config(path: str, asked: str, trust_remote_code: bool) -> Any:
     try:
-        return AutoConfig.from_pretrained(path, trust_remote_code=trust_remote_code)
+        with unremarked_configuration():
+            return AutoConfig.from_pretrained(path, trust_remote_code=trust_remote_code)
     except (OSError, ValueError) as error:
         _refuse_code(error, asked, trust_remote_code)
         known = ", ".join(BUNDLED)

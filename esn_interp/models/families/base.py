@@ -5,7 +5,9 @@ gates, decoder, head and embedding are found by structure, inputs come from the 
 file says what is different.
 """
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -336,3 +338,15 @@ def _knows(auto: Any, path: str | Path, options: Mapping[str, Any]) -> bool:
     config = AutoConfig.from_pretrained(str(path), trust_remote_code=trust)
     remote = getattr(config, "auto_map", None) or {}
     return type(config) in _mapping(auto) or (trust and auto.__name__ in remote)
+
+
+@contextmanager
+def unremarked_configuration() -> Generator[None]:
+    """Within the block, nothing is said of configurations: defaults that a checkpoint replaces are complained about."""
+    logger = logging.getLogger("transformers.configuration_utils")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)

@@ -7,9 +7,7 @@ its words into codes, and a vocoder makes the waveform.
 """
 
 import json
-import logging
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -24,7 +22,7 @@ from transformers.utils.hub import cached_file
 from esn_interp.errors import ModelError
 from esn_interp.models.edits import SCOPE_CODES
 from esn_interp.models.families import qwen2_5_speech
-from esn_interp.models.families.base import THINKER, Family
+from esn_interp.models.families.base import THINKER, Family, unremarked_configuration
 from esn_interp.models.families.inputs import Inputs, Processor, Spoken, require_template
 from esn_interp.models.families.manner import Live, Manner
 
@@ -68,13 +66,13 @@ class Qwen25Omni(Family):
             When the talker is meant, and the checkpoint has none: its weights would be drawn at random.
         """
         kind: Any = getattr(transformers, self.thinker_class if component == THINKER else self.whole_class)
-        with _unremarked_configuration():
+        with unremarked_configuration():
             if component != THINKER and AutoConfig.from_pretrained(str(path)).model_type != self.model_types[0]:
                 raise ModelError(f"{path}: this checkpoint holds the thinker only, which writes and does not speak")
             model = kind.from_pretrained(str(path), **options)
-        tokenizer = AutoTokenizer.from_pretrained(str(path))
+            tokenizer = AutoTokenizer.from_pretrained(str(path))
+            extractor = AutoFeatureExtractor.from_pretrained(str(path))
         template = getattr(tokenizer, "chat_template", None) or _template_file(path)
-        extractor = AutoFeatureExtractor.from_pretrained(str(path))
         return model, Processor(tokenizer, extractor, require_template(template, str(path)))
 
     def audio_token_id(self, model: nn.Module, processor: Any) -> int:
@@ -177,18 +175,6 @@ class Qwen25Omni(Family):
 
     def backbone(self, model: nn.Module) -> nn.Module:
         return self.generator(model).get_submodule("model")
-
-
-@contextmanager
-def _unremarked_configuration() -> Generator[None]:
-    """Within the block, nothing is said of configurations: defaults that a checkpoint replaces are complained about."""
-    logger = logging.getLogger("transformers.configuration_utils")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)
 
 
 def _mel(extractor: Any, waveform: Float[np.ndarray, " sample"]) -> Float[np.ndarray, "mel frame"]:
