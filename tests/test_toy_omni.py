@@ -5,9 +5,11 @@ Bounds are loose on purpose: they hold the model to what it is for, the study re
 
 import numpy as np
 import pytest
+import torch
 
 import esn_interp as esn
 from esn_interp.models.edits import Edit
+from esn_interp.tasks.judges import errors
 
 
 @pytest.fixture(scope="module")
@@ -74,3 +76,39 @@ def test_batches_of_one_three_and_sixteen_give_the_same_labels(lm, validation):
     for other in answers[1:]:
         np.testing.assert_array_equal(other.argmax(1), answers[0].argmax(1))
         np.testing.assert_allclose(other, answers[0], atol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def speaking():
+    return esn.load_speaking("toy-omni")
+
+
+def test_it_says_a_clip_again_in_either_voice(speaking, validation):
+    clip = validation.where(emotion="neutral")[0]
+    for voice in ("Ada", "Ben"):
+        speech = speaking.convert(clip, to="sad", voice=voice)
+        assert speech.text == clip.transcript
+        assert speech.sampling_rate == 24_000
+        assert 0.5 < len(speech.waveform) / 24_000 < 6
+        assert 0.003 < speech.waveform.std() < 0.5
+
+
+def test_its_thinker_is_the_same_alone_and_within_the_whole(lm, speaking):
+    within = speaking.model.thinker.state_dict()
+    assert all(torch.equal(tensor, within[name]) for name, tensor in lm.model.state_dict().items())
+
+
+@pytest.mark.slow
+def test_its_words_can_be_understood_and_its_requests_be_heard(speaking, validation):
+    """Bounds are loose on purpose; the model card has the figures."""
+    clips = validation.where(emotion="neutral").limit(16)
+    run = esn.conversions(speaking, clips, ["angry", "sad"], batch_size=8, progress=False)
+    recogniser = esn.transcript_judge("toy-ctc")
+    heard = recogniser.transcribe([one.waveform for one in run.conversions], 24_000)
+    rates = [errors(one.transcript, said).cer for one, said in zip(run.conversions, heard, strict=True)]
+    assert np.mean(rates) < 0.4
+    level = {
+        target: np.mean([np.log(one.waveform.std()) for one in run.conversions if one.target == target])
+        for target in ("angry", "sad")
+    }
+    assert level["angry"] > level["sad"]

@@ -13,7 +13,7 @@ from toy_omni import architecture
 from toy_omni.speaking.output_voices import VOICES
 from toy_omni.speaking.talker import Words
 
-STEPS = 5  # of the diffusion's solver; more are not heard
+STEPS = 3  # of the diffusion's solver; more are not heard
 
 
 def assemble(
