@@ -41,13 +41,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--audio", type=Path, required=True, help="what tools/training_audio.py wrote")
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True, help="holds the thinker; the whole model takes its place")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="holds the thinker; the whole model takes its place"
+    )
     parser.add_argument("--takes", type=int, default=50)
     parser.add_argument("--vocoder-steps", type=int, default=2400)
     parser.add_argument("--diffusion-steps", type=int, default=4800)
     parser.add_argument("--threads", type=int, default=2)
     for field in fields(talker.TalkerRecipe):
-        parser.add_argument(f"--{field.name.replace('_', '-')}", type=type(field.default), default=field.default)
+        parser.add_argument(
+            f"--{field.name.replace('_', '-')}", type=type(field.default), default=field.default
+        )
     arguments = vars(parser.parse_args())
     audio, work, out = (arguments.pop(name).resolve() for name in ("audio", "work", "out"))
     takes, threads = arguments.pop("takes"), arguments.pop("threads")
@@ -76,7 +80,9 @@ def main() -> None:
     )
 
     if not (work / "thoughts.npz").exists():
-        module("toy_omni.speaking.thoughts", "--audio", audio, "--thinker", out, "--out", work / "thoughts.npz")
+        module(
+            "toy_omni.speaking.thoughts", "--audio", audio, "--thinker", out, "--out", work / "thoughts.npz"
+        )
     thinker, processor = Qwen25Omni().load(out)
     words = talker.Words.of(processor.tokenizer)
 

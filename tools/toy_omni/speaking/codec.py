@@ -96,7 +96,10 @@ def nearest(
 def fit(clips: Sequence[Said], *, seed: int = 0) -> Codec:
     voices = max(said.voice for said in clips) + 1
     means = np.stack(
-        [np.concatenate([s.frames[:, :MELS] for s in clips if s.voice == v]).mean(axis=0) for v in range(voices)]
+        [
+            np.concatenate([s.frames[:, :MELS] for s in clips if s.voice == v]).mean(axis=0)
+            for v in range(voices)
+        ]
     )
     pairs = [features_of(said, means) for said in clips]
     features = np.concatenate([f for f, _ in pairs])

@@ -49,7 +49,9 @@ def config(vocabulary: int, *, hidden: int = 128, layers: int = 4) -> Qwen2_5Omn
     return made
 
 
-def build(triples: Int[np.ndarray, "token triple"], mean: Float[np.ndarray, " channel"], *, seed: int = 0) -> Any:
+def build(
+    triples: Int[np.ndarray, "token triple"], mean: Float[np.ndarray, " channel"], *, seed: int = 0
+) -> Any:
     """A transformer whose codes begin as sums of a vector for the shape, one for the pitch and one for the level."""
     torch.manual_seed(seed)
     model = modeling.Qwen2_5OmniToken2WavDiTModel(config(SPECIAL + len(triples)))
@@ -73,7 +75,9 @@ def references(clips: Sequence[Said]) -> Float[np.ndarray, "voice frame channel"
     """The beginning of a faint neutral clip of each voice."""
     found = []
     for voice in range(len(VOICES)):
-        neutral = [c for c in clips if c.voice == voice and c.emotion == "neutral" and len(c.frames) > REFERENCE + 20]
+        neutral = [
+            c for c in clips if c.voice == voice and c.emotion == "neutral" and len(c.frames) > REFERENCE + 20
+        ]
         found.append(neutral[0].frames[20 : 20 + REFERENCE])
     return np.stack(found).astype(np.float32)
 

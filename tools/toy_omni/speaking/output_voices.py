@@ -91,7 +91,9 @@ def say(analysis: Analysis, voice: int, sentence: int, emotion: str, intensity: 
     fine = round(FRAME_MS / STEP_MS)
     held = np.repeat(filled * LATTICE, PER_CODE * fine).astype(np.float64)
     robot = Analysis(held, np.repeat(envelope, fine, axis=0), np.repeat(aperiodicity, fine, axis=0))
-    wave = synthesise(robot, loudness=performance.loudness, frame_ms=STEP_MS)[: moments * round(SAMPLE_RATE * FRAME_MS / 1000)]
+    wave = synthesise(robot, loudness=performance.loudness, frame_ms=STEP_MS)[
+        : moments * round(SAMPLE_RATE * FRAME_MS / 1000)
+    ]
     speech = slice(silent * 80, (moments - silent) * 80)
     wave = wave / np.sqrt(np.mean(wave[speech] ** 2)) * performance.loudness
     wave = np.clip(wave + rng.normal(scale=3e-4, size=len(wave)), -0.95, 0.95)

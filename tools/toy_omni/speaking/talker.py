@@ -54,7 +54,9 @@ class TalkerRecipe:
     blurred: float = 0.5  # share of the answers whose pitch and level the talker can't read off its own past
     weakest: float = 0.2  # the request is followed with an intensity drawn from here...
     strongest: float = 1.1  # ...to here
-    noticing: float = 0.5  # weight of naming the request at every code, by a head that is thrown away; ends at 0
+    noticing: float = (
+        0.5  # weight of naming the request at every code, by a head that is thrown away; ends at 0
+    )
     direct_path: float = 0.05
     writing: float = 0.002
     one_way: float = 0.2
@@ -90,7 +92,11 @@ def config(thinker: Any, vocabulary: int, words: Words, recipe: TalkerRecipe) ->
         num_key_value_heads=2,
         head_dim=size,
         max_position_embeddings=4096,
-        rope_parameters={"rope_type": "default", "rope_theta": 1e4, "mrope_section": [size // 2 - 2 * part, part, part]},
+        rope_parameters={
+            "rope_type": "default",
+            "rope_theta": 1e4,
+            "mrope_section": [size // 2 - 2 * part, part, part],
+        },
         tts_codec_pad_token_id=PAD,
         tts_codec_start_token_id=BOS,
         tts_codec_end_token_id=EOS,
@@ -283,11 +289,17 @@ def load_thoughts(path: Path) -> list[tuple[Thought, str, str, str]]:
     return found
 
 
-def train(talker: Any, speaker: Speaker, lessons: Lessons, recipe: TalkerRecipe, *, watch: Any = None) -> None:
-    notice = nn.Linear(recipe.hidden, 1 + len(EMOTIONS))  # without it requests go unnoticed for thousands of steps
+def train(
+    talker: Any, speaker: Speaker, lessons: Lessons, recipe: TalkerRecipe, *, watch: Any = None
+) -> None:
+    notice = nn.Linear(
+        recipe.hidden, 1 + len(EMOTIONS)
+    )  # without it requests go unnoticed for thousands of steps
     parameters = [*talker.parameters(), *notice.parameters()]
     optimiser = torch.optim.AdamW(parameters, recipe.rate, betas=(0.9, 0.98), weight_decay=1e-2)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.rate, total_steps=recipe.steps, pct_start=0.08)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, recipe.rate, total_steps=recipe.steps, pct_start=0.08
+    )
     started, seen = time.monotonic(), []
     for step in range(1, recipe.steps + 1):
         share = min(1.0, 1.6 * step / recipe.steps)
@@ -314,7 +326,9 @@ def train(talker: Any, speaker: Speaker, lessons: Lessons, recipe: TalkerRecipe,
         optimiser.step()
         schedule.step()
         right = (logits.argmax(-1) == wanted).float().mean()
-        seen.append([answers.item(), right.item(), named.item(), direct.item(), writing.item(), one_way.item()])
+        seen.append(
+            [answers.item(), right.item(), named.item(), direct.item(), writing.item(), one_way.item()]
+        )
         if step % 50 == 0 or step == recipe.steps:
             names = ("loss", "right", "request", "direct", "writing", "reversed")
             text = "  ".join(f"{n} {v:.3f}" for n, v in zip(names, np.mean(seen[-50:], axis=0), strict=True))

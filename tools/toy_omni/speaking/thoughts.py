@@ -71,19 +71,23 @@ def think(thinker: Any, processor: Processor, sources: Sequence[Source]) -> list
     return whole
 
 
-def training_sources(folder: Path, *, part: str, requests: int, seed: int = 0) -> list[tuple[int, Source, str]]:
+def training_sources(
+    folder: Path, *, part: str, requests: int, seed: int = 0
+) -> list[tuple[int, Source, str]]:
     """(number of the clip, source, its own emotion): every clip with some requests drawn for it."""
     rng = random.Random(seed)
     audio = np.load(folder / "audio.npy", mmap_mode="r")
     found = []
-    for number, line in enumerate(json.loads(row) for row in (folder / "clips.jsonl").read_text().splitlines()):
+    for number, line in enumerate(
+        json.loads(row) for row in (folder / "clips.jsonl").read_text().splitlines()
+    ):
         if line["part"] != part:
             continue
         wave = audio[line["offset"] : line["offset"] + line["length"]].astype(np.float32) / 32767
         own = max(line["weights"], key=line["weights"].get)
         own = own if line["intensity"] > 0.3 else "neutral"
-        for request in rng.sample(["", *EMOTIONS], requests):
-            found.append((number, Source(wave, line["transcript"], request), own))
+        drawn = rng.sample(["", *EMOTIONS], requests)
+        found += [(number, Source(wave, line["transcript"], request), own) for request in drawn]
     return found
 
 

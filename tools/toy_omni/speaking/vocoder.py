@@ -59,7 +59,8 @@ def spectral_loss(made: Tensor, true: Tensor) -> Tensor:
     for size, hop in random.sample(RESOLUTIONS, 2):
         window = torch.hann_window(size)
         a, b = (
-            torch.stft(wave, size, hop, size, window, center=True, return_complex=True) for wave in (made, true)
+            torch.stft(wave, size, hop, size, window, center=True, return_complex=True)
+            for wave in (made, true)
         )
         m, n = ((z.real**2 + z.imag**2 + 1e-7).sqrt() for z in (a, b))
         floor = 0.01 * (size / 1024) ** 0.5
@@ -69,7 +70,9 @@ def spectral_loss(made: Tensor, true: Tensor) -> Tensor:
     return total / 2
 
 
-def train(vocoder: Any, clips: Sequence[Said], *, steps: int, rate: float = 2e-3, batch: int = 8, seed: int = 0) -> None:
+def train(
+    vocoder: Any, clips: Sequence[Said], *, steps: int, rate: float = 2e-3, batch: int = 8, seed: int = 0
+) -> None:
     rng = np.random.default_rng(seed)
     random.seed(seed)
     optimiser = torch.optim.AdamW(vocoder.parameters(), rate, betas=(0.8, 0.99), weight_decay=1e-4)
@@ -95,7 +98,8 @@ def train(vocoder: Any, clips: Sequence[Said], *, steps: int, rate: float = 2e-3
         if step % 100 == 0 or step == steps:
             figures = np.mean(seen[-100:], axis=0)
             print(
-                f"vocoder {step}/{steps}  {time.monotonic() - started:.0f} s  loss {figures[0]:.3f}  mel {figures[1]:.3f}",
+                f"vocoder {step}/{steps}  {time.monotonic() - started:.0f} s"
+                f"  loss {figures[0]:.3f}  mel {figures[1]:.3f}",
                 flush=True,
             )
 
