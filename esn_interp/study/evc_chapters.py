@@ -148,8 +148,8 @@ def _sample(cell: EvcCell) -> list[Part]:
     lines: list[Part] = [
         f"Asked for an emotion and not steered, the model succeeds in {percent(share)} of"
         f" {count(found['conversions'], 'conversion')} of the identification speakers: the target is heard"
-        f" (probability {cell.config.emotion_threshold:g} or more), and the words are kept. Neurons were found on"
-        " these."
+        f" (probability {cell.config.emotion_threshold:g} or more), and the words are kept. With the filter on,"
+        " neurons are found on these alone; with it off, on all."
     ]
     told = {name: (PROBLEMS | REASONS)[name] for name in found["reasons"] if name in PROBLEMS | REASONS}
     meanings = " ".join(f"“{name}”: {meaning[:1].lower()}{meaning[1:]}" for name, meaning in told.items())

@@ -41,7 +41,7 @@ class Conversion:
     seed
         By which everything random in this conversion was drawn; of the run's seed, clip and target only.
     problem
-        One of `PROBLEMS`, for some followed by ``: `` and more; None when nothing is wrong.
+        One of `PROBLEMS`, for some followed by a colon and more; None when nothing is wrong.
     tokens
         Codes of speech that were generated; 0 where the model does not tell.
     codes
