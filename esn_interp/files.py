@@ -36,7 +36,10 @@ def write_atomic(path: str | Path, write: Callable[[Path], None]) -> None:
     # The suffix stays at the end: some writers choose their format by it.
     temporary = path.with_name(f".{path.stem}-{secrets.token_hex(4)}{path.suffix}")
     try:
+        temporary.touch()
+        mode = temporary.stat().st_mode
         write(temporary)
+        temporary.chmod(mode)  # safetensors makes files that only their owner can read
         _flush(temporary)
         temporary.replace(path)
         _flush(path.parent)

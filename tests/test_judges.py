@@ -1,6 +1,7 @@
 """Judges without a network: prosody of voices whose pitch and tempo are known, errors of words, boosted trees."""
 
 import sys
+import warnings
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -10,10 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from judges.prosody import Recipe, as_trees, grow
+from judges.spectrum import as_perceptron
+from sklearn.neural_network import MLPClassifier
+from sklearn.preprocessing import StandardScaler
 
 from esn_interp.errors import AudioError, ModelError
 from esn_interp.speech.corpora import corpus
 from esn_interp.tasks.judges import (
+    FILTER,
     SCORER,
     EmotionJudge,
     emotion_judge,
@@ -23,9 +28,11 @@ from esn_interp.tasks.judges import (
     speaker_judge,
     transcript_judge,
 )
+from esn_interp.tasks.judges.cepstra import BANDS, log_mel, spectral_statistics
 from esn_interp.tasks.judges.contours import contours
 from esn_interp.tasks.judges.functionals import functionals
 from esn_interp.tasks.judges.prosody_judge import FOLDER, load_prosody_judge
+from esn_interp.tasks.judges.spectrum_judge import load_spectrum_judge
 from esn_interp.tasks.judges.word_errors import plain_words
 
 WORDS = st.lists(st.sampled_from(["the", "train", "leaves", "now", "don't"]), max_size=6).map(" ".join)
@@ -156,25 +163,64 @@ def validation():
     return [clip.emotion for clip in heard], [clip.waveform() for clip in heard]
 
 
-def test_toy_prosody_hears_voices_that_it_has_not_heard(validation):
+@pytest.mark.parametrize("name", [SCORER, FILTER])
+def test_a_bundled_judge_hears_voices_that_it_has_not_heard(name, validation):
     emotions, waves = validation
-    judge = emotion_judge(SCORER)
+    judge = emotion_judge(name)
     assert isinstance(judge, EmotionJudge)
+    assert judge.name == name
     probabilities = judge.probabilities(waves, 16_000)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1)
     heard = np.array(judge.emotions)[probabilities.argmax(axis=1)]
     recalls = [np.mean(heard[np.array(emotions) == emotion] == emotion) for emotion in judge.emotions]
+    assert min(recalls) > 0.5
     assert np.mean(recalls) > 0.75
-    np.testing.assert_array_equal(judge.probabilities(waves[3:5], 16_000), probabilities[3:5])
+    np.testing.assert_allclose(judge.probabilities(waves[3:5], 16_000), probabilities[3:5], atol=1e-12)
 
 
-def test_toy_prosody_hears_anything_and_nothing():
-    judge = emotion_judge("toy-prosody")
+@pytest.mark.parametrize("name", [SCORER, FILTER])
+def test_a_bundled_judge_hears_anything_and_nothing(name):
+    judge = emotion_judge(name)
     odd = [np.zeros(1), np.zeros(24_000), np.ones(5), 0.1 * np.random.default_rng(0).normal(size=3000)]
     probabilities = judge.probabilities(odd, 24_000)
     assert np.isfinite(probabilities).all()
     np.testing.assert_allclose(probabilities.sum(axis=1), 1)
     assert judge.probabilities([], 24_000).shape == (0, 5)
+
+
+def test_a_tremor_shows_in_its_band_of_modulation():
+    seconds = np.arange(32_000) / 16_000
+    pulses = np.sin(2 * np.pi * 150 * seconds) ** 15
+
+    def band(rate: float) -> int:
+        wave = pulses * (1 + 0.5 * np.sin(2 * np.pi * rate * seconds))
+        numbers = spectral_statistics(log_mel(wave, 16_000))
+        # Cepstrum 0 is the level; wider bands hold the mean power of more frequencies.
+        powers = [numbers[f"modulation_{low:g}_0"] for low in BANDS[:-1]]
+        return int(np.argmax(powers))
+
+    assert [band(rate) for rate in (1.2, 3.0, 5.5, 9.0, 17.0)] == [0, 1, 2, 3, 4]
+
+
+def test_level_moves_the_level_only():
+    wave = 0.1 * np.random.default_rng(0).normal(size=16_000)
+    one, ten = (np.array(list(spectral_statistics(log_mel(gain * wave, 16_000)).values())) for gain in (1, 10))
+    names = list(spectral_statistics(log_mel(wave, 16_000)))
+    moved = {name for name, a, b in zip(names, one, ten, strict=True) if abs(a - b) > 1e-3}
+    assert moved == {"power_10", "power_25", "power_50", "power_95", "mean_0"}
+    assert ten[names.index("power_50")] - one[names.index("power_50")] == pytest.approx(np.log(100), abs=1e-6)
+
+
+def test_the_perceptron_is_that_of_scikit_learn():
+    rng = np.random.default_rng(0)
+    rows, labels = rng.normal(2, 3, size=(60, 4)), np.arange(60) % 5
+    scaler = StandardScaler().fit(rows)
+    network = MLPClassifier((7,), max_iter=3, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it has not converged
+        network.fit(scaler.transform(rows), labels)
+    own = as_perceptron(scaler, network)
+    np.testing.assert_allclose(own.probabilities(rows), network.predict_proba(scaler.transform(rows)), atol=1e-12)
 
 
 def test_a_judge_of_other_functionals_is_refused(monkeypatch):
@@ -184,6 +230,15 @@ def test_a_judge_of_other_functionals_is_refused(monkeypatch):
     )
     with pytest.raises(ModelError, match="other functionals; train it anew"):
         load_prosody_judge(FOLDER, "toy-prosody")
+
+
+def test_a_judge_of_other_statistics_is_refused(monkeypatch):
+    monkeypatch.setattr(
+        "esn_interp.tasks.judges.spectrum_judge.spectral_statistics",
+        lambda mel: {"one_more": 0.0, **spectral_statistics(mel)},
+    )
+    with pytest.raises(ModelError, match="other statistics; train it anew"):
+        load_spectrum_judge()
 
 
 def test_a_judge_of_ones_own_is_taken_as_it_is():

@@ -65,6 +65,10 @@ def emotion_judge(
         from esn_interp.tasks.judges.prosody_judge import load_prosody_judge
 
         return load_prosody_judge()
+    if str(name) == "toy-spectrum":
+        from esn_interp.tasks.judges.spectrum_judge import load_spectrum_judge
+
+        return load_spectrum_judge()
     from esn_interp.tasks.judges.emotion import load_classifier, load_emotion2vec
 
     if str(name) == "emotion2vec":

@@ -14,7 +14,7 @@ from transformers import AutoFeatureExtractor
 from esn_interp.errors import ModelError
 from esn_interp.tasks.judges.heard import heard
 
-BUNDLED = ("toy-prosody", "toy-spectrum", "toy-ctc")
+BUNDLED = ("toy-ctc",)
 _HARMLESS = "masked_spec_embed"  # of use in training only, and left out of many checkpoints
 
 
