@@ -35,7 +35,7 @@ def log_mel(waveform: Float[np.ndarray, " _sample"], rate: int) -> Float64[np.nd
 
 
 def spectral_statistics(mel: Float[np.ndarray, "frame mel"]) -> dict[str, float]:
-    """The clip in 162 numbers, by name."""
+    """The clip in 164 numbers, by name."""
     power = np.logaddexp.reduce(mel, axis=1)
     loud = power > power.max() - QUIET
     first, last = np.flatnonzero(loud)[[0, -1]]
