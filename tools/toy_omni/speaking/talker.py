@@ -44,7 +44,7 @@ class TalkerRecipe:
     seed: int = 0
     batch: int = 10  # prompts
     answers: int = 4  # to each
-    steps: int = 3000
+    steps: int = 4500
     rate: float = 3e-3
     hidden: int = 128
     layers: int = 5
@@ -52,7 +52,7 @@ class TalkerRecipe:
     obeys: float = 0.6  # share of the requests that are followed at all...
     obeys_first: float = 0.95  # ...in the end; at first it is this, so that requests are noticed
     blurred: float = 0.5  # share of the answers whose pitch and level the talker can't read off its own past
-    weakest: float = 0.2  # the request is followed with an intensity drawn from here...
+    weakest: float = 0.35  # the request is followed with an intensity drawn from here...
     strongest: float = 1.1  # ...to here
     noticing: float = (
         0.5  # weight of naming the request at every code, by a head that is thrown away; ends at 0
