@@ -47,7 +47,6 @@ def main() -> None:
     parser.add_argument("--takes", type=int, default=50)
     parser.add_argument("--vocoder-steps", type=int, default=2400)
     parser.add_argument("--diffusion-steps", type=int, default=8000)
-    parser.add_argument("--polishing-steps", type=int, default=1200)
     parser.add_argument("--threads", type=int, default=2)
     for field in fields(talker.TalkerRecipe):
         parser.add_argument(
@@ -56,7 +55,7 @@ def main() -> None:
     arguments = vars(parser.parse_args())
     audio, work, out = (arguments.pop(name).resolve() for name in ("audio", "work", "out"))
     takes, threads = arguments.pop("takes"), arguments.pop("threads")
-    steps = [arguments.pop(f"{part}_steps") for part in ("vocoder", "diffusion", "polishing")]
+    steps = arguments.pop("vocoder_steps"), arguments.pop("diffusion_steps")
     recipe = talker.TalkerRecipe(**arguments)
     torch.set_num_threads(threads)
     work.mkdir(parents=True, exist_ok=True)
@@ -79,18 +78,6 @@ def main() -> None:
         diffusion.build(coder.triples, mean, seed=recipe.seed),
         lambda model: diffusion.train(model, said, codes, steps=steps[1], seed=recipe.seed),
     )
-
-
-    def polish(model: Any) -> None:
-        """The vocoder goes on with the diffusion's frames: half of what it hears then is imperfect."""
-        model.load_state_dict(speaks.state_dict())
-        some = slice(None, None, 4)
-        imagined = diffusion.imagine(
-            diffuses, said[some], codes[some], diffusion.references(said), steps=whole.STEPS, seed=recipe.seed
-        )
-        vocoder.train(model, [*imagined, *said[2::4]], steps=steps[2], rate=1e-3, seed=recipe.seed + 1)
-
-    speaks = trained(work / "polished.pt", vocoder.build(seed=recipe.seed), polish)
 
     if not (work / "thoughts.npz").exists():
         module(

@@ -6,7 +6,6 @@ phase of the source.
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -81,29 +80,6 @@ def references(clips: Sequence[Said]) -> Float[np.ndarray, "voice frame channel"
         ]
         found.append(neutral[0].frames[20 : 20 + REFERENCE])
     return np.stack(found).astype(np.float32)
-
-
-def imagine(
-    model: Any,
-    clips: Sequence[Said],
-    codes: Sequence[Int[np.ndarray, " code"]],
-    references: Float[np.ndarray, "voice frame channel"],
-    *,
-    steps: int,
-    seed: int = 0,
-) -> list[Said]:
-    """The same clips with the frames that the transformer makes of their codes."""
-    torch.manual_seed(seed)
-    condition, reference = torch.from_numpy(conditions()), torch.from_numpy(references)
-    imagined = []
-    for clip, code in zip(clips, codes, strict=True):
-        voice = [clip.voice]
-        with torch.no_grad():
-            frames = model.sample(
-                condition[voice], reference[voice], torch.from_numpy(code)[None], num_steps=steps, guidance_scale=0.0
-            )
-        imagined.append(replace(clip, frames=frames[0].T.numpy()))
-    return imagined
 
 
 def train(
