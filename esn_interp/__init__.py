@@ -13,24 +13,24 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from esn_interp.analysis.ablation import Ablation, ablation
-    from esn_interp.analysis.attribution import attribute
-    from esn_interp.analysis.attribution_check import AttributionCheck
-    from esn_interp.analysis.attribution_result import Attribution
+    from esn_interp.analysis.comparing.efficiency import Efficiency, efficiency
+    from esn_interp.analysis.comparing.layers import LayerProfile, layer_profile
+    from esn_interp.analysis.comparing.overlap import Overlap, overlap
+    from esn_interp.analysis.comparing.transfer import Transfer, transfer
     from esn_interp.analysis.corpus_check import CorpusCheck, check_corpus
-    from esn_interp.analysis.dose import DoseResponse, dose_response
-    from esn_interp.analysis.efficiency import Efficiency, efficiency
-    from esn_interp.analysis.grounding import grounding
-    from esn_interp.analysis.grounding_result import Grounding
-    from esn_interp.analysis.injection import Injection, injection
-    from esn_interp.analysis.layers import LayerProfile, layer_profile
-    from esn_interp.analysis.overlap import Overlap, overlap
-    from esn_interp.analysis.preference import Preference, preference
-    from esn_interp.analysis.redundancy import redundancy
-    from esn_interp.analysis.redundancy_result import Redundancy
-    from esn_interp.analysis.selector_comparison import SelectorComparison, compare_selectors
-    from esn_interp.analysis.side_effects import SideEffects, side_effects
-    from esn_interp.analysis.transfer import Transfer, transfer
+    from esn_interp.analysis.dosing.dose import DoseResponse, dose_response
+    from esn_interp.analysis.dosing.injection import Injection, injection
+    from esn_interp.analysis.listening.preference import Preference, preference
+    from esn_interp.analysis.mechanism.attribution import attribute
+    from esn_interp.analysis.mechanism.attribution_check import AttributionCheck
+    from esn_interp.analysis.mechanism.attribution_result import Attribution
+    from esn_interp.analysis.mechanism.grounding import grounding
+    from esn_interp.analysis.mechanism.grounding_result import Grounding
+    from esn_interp.analysis.silencing.ablation import Ablation, ablation
+    from esn_interp.analysis.silencing.redundancy import redundancy
+    from esn_interp.analysis.silencing.redundancy_result import Redundancy
+    from esn_interp.analysis.silencing.selector_comparison import SelectorComparison, compare_selectors
+    from esn_interp.analysis.silencing.side_effects import SideEffects, side_effects
     from esn_interp.errors import AudioError, CorpusError, EditError, EsnError, ModelError, StatisticsError
     from esn_interp.interventions.edits import deactivate, floor, mean_ablate, resample_ablate, shift, steer
     from esn_interp.interventions.injection import mix, two_pass, union
@@ -63,24 +63,24 @@ __version__ = version("esn-interp")
 # Where each public name lives. They are imported on first use: torch, transformers and nnsight take seconds to
 # import, and `esn --help` or a mistyped path should not wait for them.
 _HOMES = {
-    "analysis.ablation": ("Ablation", "ablation"),
-    "analysis.attribution": ("attribute",),
-    "analysis.attribution_check": ("AttributionCheck",),
-    "analysis.attribution_result": ("Attribution",),
+    "analysis.silencing.ablation": ("Ablation", "ablation"),
+    "analysis.mechanism.attribution": ("attribute",),
+    "analysis.mechanism.attribution_check": ("AttributionCheck",),
+    "analysis.mechanism.attribution_result": ("Attribution",),
     "analysis.corpus_check": ("CorpusCheck", "check_corpus"),
-    "analysis.dose": ("DoseResponse", "dose_response"),
-    "analysis.efficiency": ("Efficiency", "efficiency"),
-    "analysis.grounding": ("grounding",),
-    "analysis.grounding_result": ("Grounding",),
-    "analysis.injection": ("Injection", "injection"),
-    "analysis.layers": ("LayerProfile", "layer_profile"),
-    "analysis.overlap": ("Overlap", "overlap"),
-    "analysis.preference": ("Preference", "preference"),
-    "analysis.redundancy": ("redundancy",),
-    "analysis.redundancy_result": ("Redundancy",),
-    "analysis.selector_comparison": ("SelectorComparison", "compare_selectors"),
-    "analysis.side_effects": ("SideEffects", "side_effects"),
-    "analysis.transfer": ("Transfer", "transfer"),
+    "analysis.dosing.dose": ("DoseResponse", "dose_response"),
+    "analysis.comparing.efficiency": ("Efficiency", "efficiency"),
+    "analysis.mechanism.grounding": ("grounding",),
+    "analysis.mechanism.grounding_result": ("Grounding",),
+    "analysis.dosing.injection": ("Injection", "injection"),
+    "analysis.comparing.layers": ("LayerProfile", "layer_profile"),
+    "analysis.comparing.overlap": ("Overlap", "overlap"),
+    "analysis.listening.preference": ("Preference", "preference"),
+    "analysis.silencing.redundancy": ("redundancy",),
+    "analysis.silencing.redundancy_result": ("Redundancy",),
+    "analysis.silencing.selector_comparison": ("SelectorComparison", "compare_selectors"),
+    "analysis.silencing.side_effects": ("SideEffects", "side_effects"),
+    "analysis.comparing.transfer": ("Transfer", "transfer"),
     "errors": ("AudioError", "CorpusError", "EditError", "EsnError", "ModelError", "StatisticsError"),
     "interventions.edits": ("deactivate", "floor", "mean_ablate", "resample_ablate", "shift", "steer"),
     "interventions.injection": ("mix", "two_pass", "union"),

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from esn_interp.analysis.conversion_measures import Outcome
+from esn_interp.analysis.conversion.measures import Outcome
 
 TARGETS = ("happy", "angry", "sad", "fearful")
 EMOTIONS = ("neutral", *TARGETS)

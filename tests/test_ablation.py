@@ -22,9 +22,9 @@ from scipy import stats
 from studied import StudiedListener
 from tiny import noise
 
-from esn_interp.analysis.ablation import Ablation, ablation
 from esn_interp.analysis.controls import always_on
-from esn_interp.analysis.significance import holm, sign_flip_test, standardised_effect
+from esn_interp.analysis.inference.significance import holm, sign_flip_test, standardised_effect
+from esn_interp.analysis.silencing.ablation import Ablation, ablation
 from esn_interp.analysis.trials import UNMET, deal
 from esn_interp.errors import CorpusError, EsnError, StatisticsError
 from esn_interp.interventions.edits import deactivate

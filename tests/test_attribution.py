@@ -7,10 +7,10 @@ from scipy import stats
 from tiny import CHOICE, noise
 
 import esn_interp as esn
-from esn_interp.analysis.attribution import attribute
-from esn_interp.analysis.attribution_check import AttributionCheck
-from esn_interp.analysis.attribution_result import Attribution
-from esn_interp.analysis.log_odds import log_odds
+from esn_interp.analysis.inference.log_odds import log_odds
+from esn_interp.analysis.mechanism.attribution import attribute
+from esn_interp.analysis.mechanism.attribution_check import AttributionCheck
+from esn_interp.analysis.mechanism.attribution_result import Attribution
 from esn_interp.errors import CorpusError, EditError, StatisticsError
 from esn_interp.models.gradients import Attributions
 from esn_interp.neurons.neuron_set import NeuronSet

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from made_up_conversions import TARGETS, condition, heard_as
 
-from esn_interp.analysis.conversion_cross import ConversionCross, conversion_cross
-from esn_interp.analysis.conversion_grid import ConversionGrid, SteeringSetting, conversion_grid
+from esn_interp.analysis.conversion.cross import ConversionCross, conversion_cross
+from esn_interp.analysis.conversion.grid import ConversionGrid, SteeringSetting, conversion_grid
 from esn_interp.errors import StatisticsError
 
 SPEAKERS = 4

@@ -7,16 +7,16 @@ import pytest
 from made_up_conversions import TARGETS, condition, failed, heard_as
 from scipy import stats
 
-from esn_interp.analysis.acoustic_demand import demanded, directions, directions_frame
-from esn_interp.analysis.conversion_effect import (
+from esn_interp.analysis.conversion.acoustic_demand import demanded, directions, directions_frame
+from esn_interp.analysis.conversion.effect import (
     RANDOM,
     STEERED,
     UNSTEERED,
     ConversionEffect,
     conversion_effect,
 )
-from esn_interp.analysis.conversion_measures import MEASURES, Outcomes
-from esn_interp.analysis.significance import holm, sign_flip_test
+from esn_interp.analysis.conversion.measures import MEASURES, Outcomes
+from esn_interp.analysis.inference.significance import holm, sign_flip_test
 from esn_interp.errors import StatisticsError
 from esn_interp.speech.acting import RULES
 

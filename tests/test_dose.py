@@ -5,7 +5,7 @@ import pytest
 from planted import BIAS, EMOTIONS, PlantedListener, evidence_for, planted_clips, planted_set
 from scipy import stats
 
-from esn_interp.analysis.dose import DoseResponse, dose_response
+from esn_interp.analysis.dosing.dose import DoseResponse, dose_response
 from esn_interp.errors import EditError
 from esn_interp.speech.clips import Clips
 

@@ -16,9 +16,9 @@ from planted import (
     planted_set,
 )
 
-from esn_interp.analysis.breaking import UNPARSED
-from esn_interp.analysis.dose import DoseResponse, dose_response
-from esn_interp.analysis.doses import in_layers, of_emotions, over_bands
+from esn_interp.analysis.dosing.breaking import UNPARSED
+from esn_interp.analysis.dosing.dose import DoseResponse, dose_response
+from esn_interp.analysis.dosing.doses import in_layers, of_emotions, over_bands
 from esn_interp.errors import EditError, StatisticsError
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.neurons.origin import Origin

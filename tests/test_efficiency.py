@@ -9,9 +9,9 @@ from on_a_phone import fits_a_phone
 from planted import PlantedListener, planted_clips
 from studied import StudiedListener, studied_clips
 
-from esn_interp.analysis.ablation import ablation
-from esn_interp.analysis.efficiency import Efficiency, efficiency
-from esn_interp.analysis.overlap import overlap
+from esn_interp.analysis.comparing.efficiency import Efficiency, efficiency
+from esn_interp.analysis.comparing.overlap import overlap
+from esn_interp.analysis.silencing.ablation import ablation
 from esn_interp.errors import StatisticsError
 from esn_interp.neurons.resampling import deal_clips
 from esn_interp.neurons.selectors import select

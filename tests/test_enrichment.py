@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import hypergeom, nchypergeom_fisher
 from scipy.stats.contingency import odds_ratio
 
-from esn_interp.analysis.enrichment import SharedCount
+from esn_interp.analysis.inference.enrichment import SharedCount
 
 ALPHAS = (0.01, 0.05, 0.1)
 

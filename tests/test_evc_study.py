@@ -16,10 +16,10 @@ import pytest
 from command_line import esn
 from planted import planted_set
 
-from esn_interp.analysis.conversion_cross import ConversionCross
-from esn_interp.analysis.conversion_effect import RANDOM, STEERED, UNFILTERED, UNSTEERED, ConversionEffect
-from esn_interp.analysis.conversion_grid import ConversionGrid
-from esn_interp.analysis.conversion_measures import Outcomes
+from esn_interp.analysis.conversion.cross import ConversionCross
+from esn_interp.analysis.conversion.effect import RANDOM, STEERED, UNFILTERED, UNSTEERED, ConversionEffect
+from esn_interp.analysis.conversion.grid import ConversionGrid
+from esn_interp.analysis.conversion.measures import Outcomes
 from esn_interp.errors import EsnError
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.report.listening_pairs import read_pairs

@@ -6,8 +6,8 @@ import pytest
 from command_line import Outcome, esn, write_clips
 from tiny_models import BUILDERS
 
-from esn_interp.analysis.ablation import Ablation
-from esn_interp.analysis.dose import DoseResponse
+from esn_interp.analysis.dosing.dose import DoseResponse
+from esn_interp.analysis.silencing.ablation import Ablation
 from esn_interp.neurons.statistics import GateStatistics
 
 

@@ -6,9 +6,9 @@ from planted import BIAS, EMOTIONS, evidence_for, planted_clips, planted_set
 from planted_mechanism import PROMPT_WEIGHT, GroundedListener, earliness, prompt_set
 from scipy import stats
 
-from esn_interp.analysis.donors import NOBODY, find_donors, limit_matched
-from esn_interp.analysis.grounding import grounding, other_prompts
-from esn_interp.analysis.grounding_result import ALL, AUDIO, OTHERS, OWN, Grounding
+from esn_interp.analysis.mechanism.donors import NOBODY, find_donors, limit_matched
+from esn_interp.analysis.mechanism.grounding import grounding, other_prompts
+from esn_interp.analysis.mechanism.grounding_result import ALL, AUDIO, OTHERS, OWN, Grounding
 from esn_interp.errors import CorpusError, StatisticsError
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.speech.clips import Clips

@@ -9,7 +9,7 @@ from planted import EMOTIONS, PlantedListener, planted_clips, planted_set
 from tiny import CHOICE, noise
 from tiny import EMOTIONS as LABELS
 
-from esn_interp.analysis.injection import Injection, injection
+from esn_interp.analysis.dosing.injection import Injection, injection
 from esn_interp.errors import EditError, StatisticsError
 from esn_interp.interventions.edits import steer
 from esn_interp.interventions.injection import clip_gains, mix, two_pass, union

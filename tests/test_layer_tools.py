@@ -9,9 +9,9 @@ from scipy.spatial.distance import jensenshannon, squareform
 from scipy.stats import entropy
 from statsmodels.stats.proportion import multinomial_proportions_confint
 
-from esn_interp.analysis.clustering import Tree, layer_tree, profile_tree
-from esn_interp.analysis.concentration import evenness, gini, goodman_bounds
-from esn_interp.analysis.scan import scan
+from esn_interp.analysis.inference.clustering import Tree, layer_tree, profile_tree
+from esn_interp.analysis.inference.concentration import evenness, gini, goodman_bounds
+from esn_interp.analysis.inference.scan import scan
 
 ALPHAS = (0.01, 0.05, 0.1)
 WIDTHS = (300,) * 12

@@ -9,7 +9,7 @@ from made_up_gates import heard_clips, statistics_of
 from on_a_phone import fits_a_phone
 from scipy.stats import hypergeom
 
-from esn_interp.analysis.layers import LayerProfile, layer_profile
+from esn_interp.analysis.comparing.layers import LayerProfile, layer_profile
 from esn_interp.errors import StatisticsError
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.neurons.origin import Origin

@@ -19,8 +19,8 @@ import soundfile
 from browser import CHROMIUM, Page, browser
 from command_line import esn, write_clips, write_wave
 
-from esn_interp.analysis.listening_answers import COLUMNS
-from esn_interp.analysis.preference import preference
+from esn_interp.analysis.listening.answers import COLUMNS
+from esn_interp.analysis.listening.preference import preference
 from esn_interp.errors import AudioError, EsnError
 from esn_interp.report.listening_page import listening_page
 from esn_interp.report.listening_pairs import ListeningPair, Side, catch_pairs, read_pairs, write_pairs

@@ -11,8 +11,8 @@ from on_a_phone import fits_a_phone
 from scipy.stats import hypergeom, spearmanr
 from statsmodels.stats.multitest import multipletests
 
-from esn_interp.analysis.overlap import Overlap, overlap
-from esn_interp.analysis.rankings import rank_biased_overlap, ranking
+from esn_interp.analysis.comparing.overlap import Overlap, overlap
+from esn_interp.analysis.inference.rankings import rank_biased_overlap, ranking
 from esn_interp.errors import StatisticsError
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.neurons.origin import Origin

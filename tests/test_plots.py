@@ -5,8 +5,8 @@ import plotly.graph_objects as go
 import pytest
 from planted import EMOTIONS, WIDTHS, PlantedListener, planted_clips, planted_set
 
-from esn_interp.analysis.ablation import Ablation, ablation
-from esn_interp.analysis.dose import DoseResponse, dose_response
+from esn_interp.analysis.dosing.dose import DoseResponse, dose_response
+from esn_interp.analysis.silencing.ablation import Ablation, ablation
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.neurons.origin import Origin
 from esn_interp.plots import theme

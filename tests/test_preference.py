@@ -12,10 +12,10 @@ from on_a_phone import fits_a_phone
 from scipy import optimize, special, stats
 from statsmodels.api import Logit
 
-from esn_interp.analysis.bradley_terry import bradley_terry, strength_bounds
-from esn_interp.analysis.listening_answers import COLUMNS, read_answers
-from esn_interp.analysis.preference import Preference, preference
-from esn_interp.analysis.proportion import METHODS, effective_answers, share_bounds
+from esn_interp.analysis.inference.bradley_terry import bradley_terry, strength_bounds
+from esn_interp.analysis.inference.proportion import METHODS, effective_answers, share_bounds
+from esn_interp.analysis.listening.answers import COLUMNS, read_answers
+from esn_interp.analysis.listening.preference import Preference, preference
 from esn_interp.errors import EsnError, StatisticsError
 
 QUESTION = "Which recording sounds more {emotion}?"

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import rankdata, spearmanr
 
-from esn_interp.analysis.rankings import (
+from esn_interp.analysis.inference.rankings import (
     agreement,
     rank_biased_overlap,
     ranking,

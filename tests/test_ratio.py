@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from esn_interp.analysis.ratio import ratio_interval
+from esn_interp.analysis.inference.ratio import ratio_interval
 
 
 def of_means(numerators: np.ndarray, denominators: np.ndarray):

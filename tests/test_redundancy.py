@@ -6,8 +6,8 @@ from planted import BIAS, EMOTIONS, PlantedListener, evidence_for, planted_clips
 from planted_mechanism import DuplicateListener, InLineListener
 from scipy import stats
 
-from esn_interp.analysis.redundancy import redundancy
-from esn_interp.analysis.redundancy_result import Redundancy
+from esn_interp.analysis.silencing.redundancy import redundancy
+from esn_interp.analysis.silencing.redundancy_result import Redundancy
 from esn_interp.errors import CorpusError, StatisticsError
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.speech.clips import Clips

@@ -6,8 +6,8 @@ from made_up_gates import statistics_from_rates
 from planted import EMOTIONS, WIDTHS, planted_clips, planted_set
 from studied import StudiedListener
 
-from esn_interp.analysis.ablation import ablation
-from esn_interp.analysis.selector_comparison import SelectorComparison, compare_selectors
+from esn_interp.analysis.silencing.ablation import ablation
+from esn_interp.analysis.silencing.selector_comparison import SelectorComparison, compare_selectors
 from esn_interp.errors import StatisticsError
 from esn_interp.neurons.selectors import select
 from esn_interp.neurons.statistics import GateStatistics

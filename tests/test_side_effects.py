@@ -14,8 +14,8 @@ from planted import (
     planted_set,
 )
 
-from esn_interp.analysis.side_effects import SideEffects, side_effects
-from esn_interp.analysis.significance import cluster_t_interval
+from esn_interp.analysis.inference.significance import cluster_t_interval
+from esn_interp.analysis.silencing.side_effects import SideEffects, side_effects
 from esn_interp.errors import CorpusError, EditError, ModelError, StatisticsError
 from esn_interp.interventions.edits import at_random, deactivate
 from esn_interp.models.edits import Edit

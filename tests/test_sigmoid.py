@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import curve_fit
 
-from esn_interp.analysis.sigmoid import Sigmoid, fit_sigmoid
+from esn_interp.analysis.inference.sigmoid import Sigmoid, fit_sigmoid
 
 DOSES = np.array([0, 0.5, 1, 2, 4, 8, 16, 32.0])
 

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from esn_interp.analysis.recall_changes import RecallChanges
-from esn_interp.analysis.significance import (
+from esn_interp.analysis.inference.significance import (
     Interval,
     SpeakerMeans,
     cluster_t_interval,
@@ -21,6 +20,7 @@ from esn_interp.analysis.significance import (
     standardised_effect,
     studentised_bootstrap_interval,
 )
+from esn_interp.analysis.recall_changes import RecallChanges
 from esn_interp.errors import StatisticsError
 
 # On a grid, so that sums tie exactly or not at all.

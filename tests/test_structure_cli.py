@@ -6,9 +6,9 @@ import pytest
 from command_line import esn
 from made_up_gates import heard_clips, statistics_of
 
-from esn_interp.analysis.efficiency import Efficiency
-from esn_interp.analysis.layers import LayerProfile
-from esn_interp.analysis.overlap import Overlap
+from esn_interp.analysis.comparing.efficiency import Efficiency
+from esn_interp.analysis.comparing.layers import LayerProfile
+from esn_interp.analysis.comparing.overlap import Overlap
 from esn_interp.neurons.selectors import select
 
 

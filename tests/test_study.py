@@ -10,8 +10,8 @@ import pytest
 from planted import EMOTIONS, PlantedListener, planted_clips, planted_gates, planted_set
 from studied import ALPHAS, SETTINGS, StudiedListener, studied_clips, study
 
-from esn_interp.analysis.ablation import Ablation
-from esn_interp.analysis.dose import DoseResponse
+from esn_interp.analysis.dosing.dose import DoseResponse
+from esn_interp.analysis.silencing.ablation import Ablation
 from esn_interp.errors import StatisticsError
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.neurons.statistics import GateStatistics

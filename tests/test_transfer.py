@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from planted import EMOTIONS, PlantedListener, planted_clips, planted_gates, planted_set
 
-from esn_interp.analysis.ablation import ablation
-from esn_interp.analysis.dose import dose_response
-from esn_interp.analysis.transfer import Transfer, transfer
+from esn_interp.analysis.comparing.transfer import Transfer, transfer
+from esn_interp.analysis.dosing.dose import dose_response
+from esn_interp.analysis.silencing.ablation import ablation
 from esn_interp.errors import CorpusError, EditError, StatisticsError
 from esn_interp.neurons.neuron_set import NeuronSet
 

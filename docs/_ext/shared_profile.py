@@ -3,7 +3,7 @@
 import numpy as np
 import plotly.graph_objects as go
 
-from esn_interp.analysis.enrichment import SharedCount
+from esn_interp.analysis.inference.enrichment import SharedCount
 from esn_interp.plots.theme import CONTROL, INK, dress
 
 WIDTH, LAYERS = 400, 8

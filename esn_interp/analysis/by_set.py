@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
-from esn_interp.analysis.significance import ANYWHERE, Interval, Range, SpeakerMeans, nan_mean
+from esn_interp.analysis.inference.significance import ANYWHERE, Interval, Range, SpeakerMeans, nan_mean
 
 
 @dataclass(frozen=True, eq=False)

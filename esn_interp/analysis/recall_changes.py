@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Num
 
-from esn_interp.analysis.significance import (
+from esn_interp.analysis.inference.significance import (
     ANYWHERE,
     CHANGE,
     MIN_SPEAKERS,

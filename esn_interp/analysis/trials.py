@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Float32, Int, Int8, Int64, Shaped
 
-from esn_interp.analysis.significance import SpeakerMeans, few_speakers_note
+from esn_interp.analysis.inference.significance import SpeakerMeans, few_speakers_note
 from esn_interp.errors import CorpusError, StatisticsError
 from esn_interp.models.edits import Edit
 from esn_interp.neurons.neuron_set import NeuronSet

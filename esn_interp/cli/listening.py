@@ -10,7 +10,7 @@ from esn_interp.cli.options import Root, in_folder, load_clips, out_file
 from esn_interp.errors import EsnError
 
 if TYPE_CHECKING:
-    from esn_interp.analysis.preference import Preference
+    from esn_interp.analysis.listening.preference import Preference
     from esn_interp.report.listening_pairs import ListeningPair
 
 
@@ -91,7 +91,7 @@ def score(
     if out is not None:
         out_file(out, ".json")
 
-    from esn_interp.analysis.preference import preference
+    from esn_interp.analysis.listening.preference import preference
     from esn_interp.files import write_atomic
 
     result = preference(*answers, interval=interval, least_checks=least_checks)

@@ -4,8 +4,8 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from esn_interp.analysis.ablation import Ablation
 from esn_interp.analysis.controls import CONTROLS
+from esn_interp.analysis.silencing.ablation import Ablation
 from esn_interp.plots.theme import EFFECTS, GRID, INK, dress
 
 _LEAST_RANGE = 10.0

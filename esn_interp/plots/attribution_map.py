@@ -4,8 +4,8 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from esn_interp.analysis.attribution_check import AttributionCheck
-from esn_interp.analysis.attribution_result import Attribution
+from esn_interp.analysis.mechanism.attribution_check import AttributionCheck
+from esn_interp.analysis.mechanism.attribution_result import Attribution
 from esn_interp.plots.theme import EFFECTS, GRID, SOFT, SYMBOLS, dress, emotion_colors
 
 _POINTS = 200  # a curve over half a million gates needs no more

@@ -5,7 +5,7 @@ import plotly.graph_objects as go
 from jaxtyping import Float64, Int64
 from plotly.subplots import make_subplots
 
-from esn_interp.analysis.ablation_result import Ablation
+from esn_interp.analysis.silencing.ablation_result import Ablation
 from esn_interp.plots.theme import COUNTS, GRID, INK, dress
 
 _COLUMNS = 2

@@ -4,7 +4,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from esn_interp.analysis.conversion_grid import RANDOM_SELECTOR, ConversionGrid
+from esn_interp.analysis.conversion.grid import RANDOM_SELECTOR, ConversionGrid
 from esn_interp.plots.dose_curve import log_position
 from esn_interp.plots.theme import CONTROL, INK, SYMBOLS, dress, translucent
 

@@ -4,7 +4,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from esn_interp.analysis.conversion_effect import RANDOM, STEERED, UNFILTERED, UNSTEERED, ConversionEffect
+from esn_interp.analysis.conversion.effect import RANDOM, STEERED, UNFILTERED, UNSTEERED, ConversionEffect
 from esn_interp.plots.theme import CONTROL, INK, SOFT, dress, emotion_colors
 
 TITLES = {

@@ -4,7 +4,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from esn_interp.analysis.conversion_cross import ConversionCross
+from esn_interp.analysis.conversion.cross import ConversionCross
 from esn_interp.plots.ablation_matrix import signed
 from esn_interp.plots.theme import EFFECTS, GRID, INK, dress
 

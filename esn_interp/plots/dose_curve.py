@@ -5,8 +5,8 @@ import plotly.graph_objects as go
 from jaxtyping import Float
 from plotly.subplots import make_subplots
 
-from esn_interp.analysis.curves import Curves
-from esn_interp.analysis.dose import DoseResponse
+from esn_interp.analysis.dosing.dose import DoseResponse
+from esn_interp.analysis.inference.curves import Curves
 from esn_interp.plots.theme import BROKEN, CONTROL, FIT, INK, SYMBOLS, dress, emotion_colors, translucent
 
 _PERCENT = [0, 25, 50, 75, 100]

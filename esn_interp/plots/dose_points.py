@@ -4,8 +4,8 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from esn_interp.analysis.curves import Curves
-from esn_interp.analysis.dose import DoseResponse
+from esn_interp.analysis.dosing.dose import DoseResponse
+from esn_interp.analysis.inference.curves import Curves
 from esn_interp.plots.dose_curve import (
     FLIP_TITLE,
     LOSS_COLORS,

@@ -4,8 +4,8 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from esn_interp.analysis.efficiency import Efficiency
-from esn_interp.analysis.significance import nan_mean
+from esn_interp.analysis.comparing.efficiency import Efficiency
+from esn_interp.analysis.inference.significance import nan_mean
 from esn_interp.plots.theme import CONTROL, INK, SOFT, dress, emotion_colors, translucent
 
 

@@ -6,7 +6,7 @@ from jaxtyping import Float
 from plotly.subplots import make_subplots
 
 from esn_interp.analysis.by_set import BySet
-from esn_interp.analysis.grounding_result import ALL, AUDIO, OTHERS, OWN, Grounding
+from esn_interp.analysis.mechanism.grounding_result import ALL, AUDIO, OTHERS, OWN, Grounding
 from esn_interp.plots.theme import CONTROL, INK, SYMBOLS, dress, emotion_colors, translucent
 
 _GROUPS = {OWN: "own clips", OTHERS: "others"}

@@ -4,8 +4,8 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from esn_interp.analysis.injected import ORACLE
-from esn_interp.analysis.injection import Gains, Injection
+from esn_interp.analysis.dosing.injected import ORACLE
+from esn_interp.analysis.dosing.injection import Gains, Injection
 from esn_interp.plots.dose_curve import log_position
 from esn_interp.plots.theme import CONTROL, INK, SOFT, SYMBOLS, dress
 

@@ -4,8 +4,8 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from esn_interp.analysis.clustering import Tree
-from esn_interp.analysis.layers import LayerProfile
+from esn_interp.analysis.comparing.layers import LayerProfile
+from esn_interp.analysis.inference.clustering import Tree
 from esn_interp.plots.theme import EFFECTS, SOFT, dress
 
 _LEAST = 2.0

@@ -4,7 +4,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from esn_interp.analysis.layers import LayerProfile
+from esn_interp.analysis.comparing.layers import LayerProfile
 from esn_interp.plots.theme import CONTROL, dress, emotion_colors, translucent
 
 _PANEL = 92

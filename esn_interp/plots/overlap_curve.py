@@ -4,8 +4,8 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from esn_interp.analysis.overlap import Overlap
-from esn_interp.analysis.significance import nan_mean
+from esn_interp.analysis.comparing.overlap import Overlap
+from esn_interp.analysis.inference.significance import nan_mean
 from esn_interp.plots.theme import CONTROL, INK, dress, emotion_colors
 
 

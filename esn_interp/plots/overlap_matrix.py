@@ -4,8 +4,8 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from esn_interp.analysis.overlap import Overlap
-from esn_interp.analysis.pair_overlap import PairOverlap
+from esn_interp.analysis.comparing.overlap import Overlap
+from esn_interp.analysis.comparing.pair_overlap import PairOverlap
 from esn_interp.plots.theme import CONTROL, COUNTS, EFFECTS, GRID, INK, SOFT, dress, emotion_colors
 
 _CELL = 46

@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from esn_interp.analysis.preference import ALL, Comparison, Preference, Strength
+from esn_interp.analysis.listening.preference import ALL, Comparison, Preference, Strength
 from esn_interp.plots.theme import CONTROL, INK, SOFT, SYMBOLS, dress, emotion_colors
 
 _ROW = 30

@@ -4,9 +4,9 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from esn_interp.analysis.acoustic_demand import CHECKED, demanded
-from esn_interp.analysis.conversion_effect import RANDOM, STEERED, ConversionEffect
-from esn_interp.analysis.conversion_measures import MEASURES, PROSODY
+from esn_interp.analysis.conversion.acoustic_demand import CHECKED, demanded
+from esn_interp.analysis.conversion.effect import RANDOM, STEERED, ConversionEffect
+from esn_interp.analysis.conversion.measures import MEASURES, PROSODY
 from esn_interp.plots.theme import CONTROL, SOFT, dress, emotion_colors
 
 _UNITS = {"range": "semitones", "energy": "dB"}

@@ -5,7 +5,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from esn_interp.analysis.by_set import BySet
-from esn_interp.analysis.redundancy_result import Redundancy
+from esn_interp.analysis.silencing.redundancy_result import Redundancy
 from esn_interp.plots.theme import CONTROL, EFFECTS, FIT, INK, SYMBOLS, dress, emotion_colors, translucent
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from esn_interp.analysis.selector_comparison import SelectorComparison
+from esn_interp.analysis.silencing.selector_comparison import SelectorComparison
 from esn_interp.plots.theme import CONTROL, SOFT, SYMBOLS, dress
 
 _COLORS = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#6b5b95")

@@ -5,7 +5,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from esn_interp.analysis.recall_changes import Estimates
-from esn_interp.analysis.side_effects_result import TITLES, SideEffects
+from esn_interp.analysis.silencing.side_effects_result import TITLES, SideEffects
 from esn_interp.plots.theme import CONTROL, INK, SOFT, SYMBOLS, dress, emotion_colors
 
 _LEAST_RANGE = 5.0

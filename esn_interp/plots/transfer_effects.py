@@ -6,9 +6,9 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from esn_interp.analysis.carried_over import RANDOM, CarriedOver
+from esn_interp.analysis.comparing.carried_over import RANDOM, CarriedOver
+from esn_interp.analysis.comparing.transfer import EFFECTS, OnTarget, Transfer
 from esn_interp.analysis.recall_changes import Estimates
-from esn_interp.analysis.transfer import EFFECTS, OnTarget, Transfer
 from esn_interp.plots.theme import CONTROL, SOFT, dress
 
 _COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#7a7a00")

@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from esn_interp.analysis.overlap import Overlap
+from esn_interp.analysis.comparing.overlap import Overlap
 from esn_interp.plots.theme import GRID, INK, SOFT, dress, emotion_colors
 
 _MOST = 15

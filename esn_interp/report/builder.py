@@ -11,8 +11,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 from plotly.offline import get_plotlyjs
 
-from esn_interp.analysis.ablation import Ablation
-from esn_interp.analysis.dose import DoseResponse
+from esn_interp.analysis.dosing.dose import DoseResponse
+from esn_interp.analysis.silencing.ablation import Ablation
 from esn_interp.errors import EsnError
 from esn_interp.files import read_json, write_atomic
 from esn_interp.neurons.neuron_set import NeuronSet

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from esn_interp.analysis.listening_answers import COLUMNS
+from esn_interp.analysis.listening.answers import COLUMNS
 from esn_interp.errors import AudioError, EsnError
 from esn_interp.files import write_atomic
 from esn_interp.report.builder import asset

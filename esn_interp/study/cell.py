@@ -7,14 +7,14 @@ from typing import Any, ClassVar
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from esn_interp.analysis.ablation import ablation
-from esn_interp.analysis.ablation_result import Ablation
+from esn_interp.analysis.comparing.layers import LayerProfile, layer_profile
 from esn_interp.analysis.corpus_check import CorpusCheck, check_corpus
-from esn_interp.analysis.dose import DoseResponse, dose_response
-from esn_interp.analysis.layers import LayerProfile, layer_profile
+from esn_interp.analysis.dosing.dose import DoseResponse, dose_response
+from esn_interp.analysis.inference.significance import RATE, Interval, SpeakerMeans, nan_mean
 from esn_interp.analysis.result import Result
-from esn_interp.analysis.selector_comparison import SelectorComparison, compare_selectors
-from esn_interp.analysis.significance import RATE, Interval, SpeakerMeans, nan_mean
+from esn_interp.analysis.silencing.ablation import ablation
+from esn_interp.analysis.silencing.ablation_result import Ablation
+from esn_interp.analysis.silencing.selector_comparison import SelectorComparison, compare_selectors
 from esn_interp.errors import StatisticsError
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.neurons.selectors import select

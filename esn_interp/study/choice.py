@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from esn_interp.analysis.doses import ALPHAS
+from esn_interp.analysis.dosing.doses import ALPHAS
 from esn_interp.errors import StatisticsError
 from esn_interp.interventions.edits import deactivate, steer
 from esn_interp.neurons.neuron_set import NeuronSet

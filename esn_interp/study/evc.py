@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import yaml
 
-from esn_interp.analysis.conversion_cross import ConversionCross
-from esn_interp.analysis.conversion_effect import ConversionEffect
-from esn_interp.analysis.conversion_grid import ConversionGrid
+from esn_interp.analysis.conversion.cross import ConversionCross
+from esn_interp.analysis.conversion.effect import ConversionEffect
+from esn_interp.analysis.conversion.grid import ConversionGrid
 from esn_interp.errors import EsnError, StatisticsError
 from esn_interp.files import write_atomic, write_json
 from esn_interp.neurons.neuron_set import NeuronSet

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from esn_interp.analysis.conversion_grid import SteeringSetting
-from esn_interp.analysis.conversion_measures import Outcomes
+from esn_interp.analysis.conversion.grid import SteeringSetting
+from esn_interp.analysis.conversion.measures import Outcomes
 from esn_interp.errors import CorpusError
 from esn_interp.interventions.edits import steer
 from esn_interp.models.edits import Edit

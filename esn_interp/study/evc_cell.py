@@ -5,8 +5,8 @@ from itertools import product
 
 import numpy as np
 
-from esn_interp.analysis.conversion_cross import ConversionCross, conversion_cross
-from esn_interp.analysis.conversion_effect import (
+from esn_interp.analysis.conversion.cross import ConversionCross, conversion_cross
+from esn_interp.analysis.conversion.effect import (
     RANDOM,
     STEERED,
     UNFILTERED,
@@ -14,13 +14,13 @@ from esn_interp.analysis.conversion_effect import (
     ConversionEffect,
     conversion_effect,
 )
-from esn_interp.analysis.conversion_grid import (
+from esn_interp.analysis.conversion.grid import (
     RANDOM_SELECTOR,
     ConversionGrid,
     SteeringSetting,
     conversion_grid,
 )
-from esn_interp.analysis.conversion_measures import Outcome
+from esn_interp.analysis.conversion.measures import Outcome
 from esn_interp.errors import StatisticsError
 from esn_interp.study.cache import Undone
 from esn_interp.study.evc_base import EvcUnits, rows_of_each

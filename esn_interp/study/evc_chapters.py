@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from esn_interp.analysis.acoustic_demand import CHECKED, Direction, directions
-from esn_interp.analysis.conversion_effect import RANDOM, STEERED, UNFILTERED, UNSTEERED, ConversionEffect
-from esn_interp.analysis.conversion_grid import ConversionGrid
-from esn_interp.analysis.conversion_measures import MEASURES, Outcome
-from esn_interp.analysis.significance import Interval
+from esn_interp.analysis.conversion.acoustic_demand import CHECKED, Direction, directions
+from esn_interp.analysis.conversion.effect import RANDOM, STEERED, UNFILTERED, UNSTEERED, ConversionEffect
+from esn_interp.analysis.conversion.grid import ConversionGrid
+from esn_interp.analysis.conversion.measures import MEASURES, Outcome
+from esn_interp.analysis.inference.significance import Interval
 from esn_interp.plots.conversion_effects import TITLES
 from esn_interp.plots.prosody_shifts import shift, unit
 from esn_interp.report.evc import Card, EvcChapter, Player, Table

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from esn_interp.analysis.conversion_grid import RANDOM_SELECTOR
+from esn_interp.analysis.conversion.grid import RANDOM_SELECTOR
 from esn_interp.study.evc_cell import EvcCell
 from esn_interp.study.evc_grid import EvcGrid
 

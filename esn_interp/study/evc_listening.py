@@ -5,7 +5,7 @@ from typing import Any
 
 import soundfile
 
-from esn_interp.analysis.conversion_effect import STEERED, UNSTEERED
+from esn_interp.analysis.conversion.effect import STEERED, UNSTEERED
 from esn_interp.errors import AudioError
 from esn_interp.files import write_atomic
 from esn_interp.report.listening_pairs import ListeningPair, Side, write_pairs

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from esn_interp.analysis.acoustic_demand import Direction, directions
-from esn_interp.analysis.conversion_effect import RANDOM, STEERED, UNSTEERED, ConversionEffect
-from esn_interp.analysis.conversion_measures import Outcome
-from esn_interp.analysis.significance import Interval
+from esn_interp.analysis.conversion.acoustic_demand import Direction, directions
+from esn_interp.analysis.conversion.effect import RANDOM, STEERED, UNSTEERED, ConversionEffect
+from esn_interp.analysis.conversion.measures import Outcome
+from esn_interp.analysis.inference.significance import Interval
 from esn_interp.errors import StatisticsError
 from esn_interp.study.cache import Undone
 from esn_interp.study.evc_base import SPLITS

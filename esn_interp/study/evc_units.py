@@ -6,8 +6,8 @@ from functools import cached_property
 
 import numpy as np
 
-from esn_interp.analysis.conversion_grid import SteeringSetting
-from esn_interp.analysis.conversion_measures import Outcome, Outcomes
+from esn_interp.analysis.conversion.grid import SteeringSetting
+from esn_interp.analysis.conversion.measures import Outcome, Outcomes
 from esn_interp.speech.audio import SAMPLE_RATE
 from esn_interp.speech.clips import Clips
 from esn_interp.study.evc_config import EvcConfig

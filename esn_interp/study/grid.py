@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
-from esn_interp.analysis.overlap import Overlap, overlap
-from esn_interp.analysis.transfer import Transfer, transfer
+from esn_interp.analysis.comparing.overlap import Overlap, overlap
+from esn_interp.analysis.comparing.transfer import Transfer, transfer
 from esn_interp.files import write_atomic, write_json
 from esn_interp.report.grid import build_grid_report
 from esn_interp.speech.clips import Clips

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from esn_interp.analysis.significance import Interval
+from esn_interp.analysis.inference.significance import Interval
 from esn_interp.study.cache import Undone
 from esn_interp.study.record import plain, versions
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from esn_interp.analysis.ablation import ablation
-from esn_interp.analysis.dose import dose_response
-from esn_interp.analysis.doses import ALPHAS
+from esn_interp.analysis.dosing.dose import dose_response
+from esn_interp.analysis.dosing.doses import ALPHAS
+from esn_interp.analysis.silencing.ablation import ablation
 from esn_interp.files import write_atomic, write_json
 from esn_interp.interventions.edits import deactivate, steer
 from esn_interp.report.builder import build_report

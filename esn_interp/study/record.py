@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from esn_interp.analysis.ablation import Ablation
-from esn_interp.analysis.dose import DoseResponse
-from esn_interp.analysis.significance import Interval
+from esn_interp.analysis.dosing.dose import DoseResponse
+from esn_interp.analysis.inference.significance import Interval
+from esn_interp.analysis.silencing.ablation import Ablation
 from esn_interp.files import package_version
 from esn_interp.neurons.statistics import GateStatistics
 from esn_interp.report.builder import KIND, VERSION

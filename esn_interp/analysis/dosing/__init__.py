@@ -1,0 +1,1 @@
+"""What is gained when neurons are turned up: dose-response and injection."""

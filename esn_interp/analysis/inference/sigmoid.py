@@ -1,0 +1,144 @@
+"""A sigmoid through a dose-response curve, and the dose of half effect (EC50) with its interval over speakers."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from scipy.optimize import least_squares
+from scipy.special import expit
+
+from esn_interp.analysis.inference.curves import mean_over_sets
+from esn_interp.analysis.inference.significance import Interval, SpeakerMeans, cluster_t_bounds
+
+MIN_DOSES = 4
+"""Doses above 0 that a fit of three free parameters needs at least; our choice."""
+
+REACHED = 0.75
+"""Share of the rise from bottom to plateau that must be seen at the largest dose; our choice.
+
+A curve that has not bent yet says nothing about its plateau, and so nothing about where half of it is."""
+
+_LEAST_RISE = 0.02
+_STEEPEST = 20.0
+
+
+@dataclass(frozen=True)
+class Sigmoid:
+    """Hill's equation, a logistic in the logarithm of the dose (our choice).
+
+    ``bottom + (top - bottom) * dose^slope / (dose^slope + ec50^slope)``. ``bottom`` is not fitted: it is what
+    is measured without a dose. All numbers are NaN where the fit is not identified, and ``note`` says why;
+    the bounds of ``ec50`` alone are NaN where it can't be fitted without one of the speakers.
+    """
+
+    ec50: Interval
+    slope: float
+    bottom: float
+    top: float
+    note: str
+
+    def at(self, doses: Float[np.ndarray, " dose"]) -> Float[np.ndarray, " dose"]:
+        """The fitted curve."""
+        rise = np.zeros(len(doses))
+        above = doses > 0
+        rise[above] = expit(self.slope * (np.log(doses[above]) - np.log(self.ec50.value)))
+        return self.bottom + (self.top - self.bottom) * rise
+
+
+def fit_sigmoid(
+    doses: Float[np.ndarray, " dose"],
+    value: Float[np.ndarray, " dose"],
+    replicates: Float[np.ndarray, "speaker dose"],
+) -> Sigmoid:
+    """Fit by unweighted least squares; the interval of log EC50 is a jackknife-t interval over speakers.
+
+    Parameters
+    ----------
+    doses
+        0 first (no dose), then rising amounts.
+    value, replicates
+        The curve, and the curve with each speaker left out in turn.
+    """
+    speakers = len(replicates)
+    fitted, note = _identified(doses, value)
+    if fitted is None:
+        nothing = Interval(np.nan, np.nan, np.nan, speakers)
+        return Sigmoid(nothing, np.nan, np.nan, np.nan, note)
+    log_ec50, log_slope, top = fitted
+    refits = [_fit(doses, curve, start=fitted) for curve in replicates]
+    low = high = np.nan
+    if any(refit is None for refit in refits):
+        note = "no interval for EC50: without one of the speakers the curve can't be fitted"
+    else:
+        without = np.array([refit[0] for refit in refits if refit is not None])
+        bounds = cluster_t_bounds(np.array(log_ec50), without, np.array(speakers))
+        low, high = (float(np.exp(bound)) for bound in bounds)
+    ec50 = Interval(float(np.exp(log_ec50)), low, high, speakers)
+    return Sigmoid(ec50, float(np.exp(log_slope)), float(value[0]), float(top), note)
+
+
+def fit_curves(
+    doses: Float[np.ndarray, " dose"], undosed: SpeakerMeans, dosed: SpeakerMeans
+) -> tuple[Sigmoid, tuple[Sigmoid, ...]]:
+    """The fit to the mean of curves over sets, and that to each set's; doses below 0 (damping) are left out.
+
+    ``undosed`` and ``dosed`` hold means by speaker, set and dose; the first has a single dose, none.
+    """
+    above = doses > 0
+    means = SpeakerMeans(
+        np.concatenate([undosed.total, dosed.total[..., above]], axis=-1),
+        np.concatenate([undosed.count, dosed.count[..., above]], axis=-1),
+    )
+    amounts, value, replicates = np.r_[0.0, doses[above]], means.value, means.replicates
+    overall = fit_sigmoid(amounts, mean_over_sets(value), mean_over_sets(replicates))
+    return overall, tuple(fit_sigmoid(amounts, value[at], replicates[:, at]) for at in range(len(value)))
+
+
+def _identified(
+    doses: Float[np.ndarray, " dose"], value: Float[np.ndarray, " dose"]
+) -> tuple[Float[np.ndarray, " parameter"] | None, str]:
+    """The fit, or None and why there is none to trust."""
+    if len(doses) <= MIN_DOSES:
+        return None, f"no sigmoid: it needs {MIN_DOSES} doses above 0, there are {len(doses) - 1}"
+    if np.isnan(value).any() or value.max() - value[0] < _LEAST_RISE:
+        return None, "no sigmoid: the curve does not rise"
+    fitted = _fit(doses, value, start=_start(doses, value))
+    if fitted is None:
+        return None, "no sigmoid: the fit did not converge"
+    log_ec50, log_slope, _ = fitted
+    if log_ec50 < np.log(doses[1]):
+        return None, "no sigmoid: half of the effect is there at the smallest dose; try smaller ones"
+    if log_slope > np.log(_STEEPEST):
+        return None, "no sigmoid: the curve is a step between two doses; try more between them"
+    if expit(np.exp(log_slope) * (np.log(doses[-1]) - log_ec50)) < REACHED:
+        return None, "no sigmoid: the curve has not reached its plateau; try larger doses"
+    return fitted, ""
+
+
+def _start(
+    doses: Float[np.ndarray, " dose"], value: Float[np.ndarray, " dose"]
+) -> Float[np.ndarray, " parameter"]:
+    """Half of the observed rise is reached somewhere: there, with a moderate slope."""
+    half = int(np.argmax(value >= (value[0] + value.max()) / 2))
+    return np.array([np.log(doses[max(half, 1)]), np.log(1.5), value.max()])
+
+
+def _fit(
+    doses: Float[np.ndarray, " dose"],
+    value: Float[np.ndarray, " dose"],
+    *,
+    start: Float[np.ndarray, " parameter"],
+) -> Float[np.ndarray, " parameter"] | None:
+    """Log EC50, log slope and plateau; None without convergence."""
+    if np.isnan(value).any():
+        return None
+    position, above = np.log(doses[1:]), value[1:] - value[0]
+
+    def residuals(parameters: Float[np.ndarray, " parameter"]) -> Float[np.ndarray, " dose"]:
+        log_ec50, log_slope, top = parameters
+        # Far out the slope would overflow; nothing there is accepted as a fit.
+        slope = np.exp(np.clip(log_slope, -10.0, 10.0))
+        return (top - value[0]) * expit(slope * (position - log_ec50)) - above
+
+    found = least_squares(residuals, start, method="lm", max_nfev=500)
+    return np.asarray(found.x) if found.success else None

@@ -1,0 +1,1 @@
+"""How neurons do it: grounding in the audio, and attribution."""
