@@ -47,10 +47,24 @@ def write_atomic(path: str | Path, write: Callable[[Path], None]) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def write_text(path: str | Path, text: str) -> None:
+    """Write a file of text, in UTF-8, whole or not at all."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: str | Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+
+    def write(file: Path) -> None:
+        file.write_bytes(content)
+
+    write_atomic(path, write)
+
+
 def write_json(path: str | Path, content: Mapping[str, Any]) -> None:
     """Write one JSON object; ``content`` should name its ``kind`` and ``version``."""
     text = json.dumps(dict(content), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
-    write_atomic(path, lambda file: _write_text(file, text))
+    write_text(path, text)
 
 
 def read_json(path: str | Path, *, kind: str, version: int) -> dict[str, Any]:
@@ -131,10 +145,6 @@ def _require(path: Path, header: Mapping[str, Any], *, kind: str, version: int) 
             f"{path}: format version {number} of {kind!r}, this esn_interp reads version {version};"
             " make the file anew"
         )
-
-
-def _write_text(file: Path, text: str) -> None:
-    file.write_text(text, encoding="utf-8")
 
 
 def _flush(path: Path) -> None:

@@ -18,8 +18,8 @@ from esn_interp.errors import EsnError
 from esn_interp.files import write_json
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.report import build_report, wording
-from esn_interp.report.builder import prose
 from esn_interp.report.captions import captions
+from esn_interp.report.page import prose
 from esn_interp.report.tables import describe, tables
 
 

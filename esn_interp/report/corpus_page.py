@@ -3,14 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-from plotly.offline import get_plotlyjs
-
 from esn_interp.analysis.corpus_check import CorpusCheck
-from esn_interp.files import package_version, write_atomic
+from esn_interp.files import package_version
 from esn_interp.plots.corpus import balance, sound
-from esn_interp.report.builder import asset, figure_data, figure_height, prose
+from esn_interp.report.page import drawn, fill_with_figures, write_page
 from esn_interp.speech.labels import SPLITS
 
 MOST = 25
@@ -19,32 +15,19 @@ MOST = 25
 
 def write_corpus_page(check: CorpusCheck, path: str | Path) -> None:
     """Write the page; a folder that is missing is made."""
-    html = corpus_page(check)
-    write_atomic(path, lambda file: _write(file, html))
+    write_page(path, corpus_page(check))
 
 
 def corpus_page(check: CorpusCheck) -> str:
     """The page as text."""
-    environment = Environment(
-        loader=PackageLoader("esn_interp.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-    )
-    environment.filters["prose"] = prose
     figures = {"balance": balance(check), "sound": sound(check)}
-    return environment.get_template("corpus.html.j2").render(
+    return fill_with_figures(
+        "corpus.html.j2",
         check=check,
         splits=split_rows(check),
         problems=problem_rows(check),
         version=package_version(),
-        figures={
-            name: {"data": figure_data(figure), "height": figure_height(figure)}
-            for name, figure in figures.items()
-        },
-        style=Markup(asset("style.css")),
-        draw=Markup(asset("draw.js")),
-        plotly=Markup(get_plotlyjs()),
+        figures={name: drawn(figure) for name, figure in figures.items()},
     )
 
 
@@ -82,7 +65,3 @@ def problem_rows(check: CorpusCheck) -> list[Sequence[str]]:
 
 def _numbers(values: Sequence[int]) -> list[str]:
     return [f"{value:,}" for value in values]
-
-
-def _write(file: Path, text: str) -> None:
-    file.write_text(text, encoding="utf-8")

@@ -7,14 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-from plotly.offline import get_plotlyjs
-
-from esn_interp.files import write_atomic
 from esn_interp.plots.theme import emotion_colors
-from esn_interp.report.builder import asset, figure_data, figure_height, prose
-from esn_interp.report.grid import Plate
+from esn_interp.report.page import Plate, fill_with_figures, write_page
 
 
 @dataclass(frozen=True)
@@ -66,25 +60,14 @@ def build_evc_report(
     content: Mapping[str, Any], chapters: Sequence[EvcChapter], provenance: Mapping[str, str], path: str | Path
 ) -> Path:
     """Write the page of a study of conversions."""
-    environment = Environment(
-        loader=PackageLoader("esn_interp.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-    )
-    environment.filters["prose"] = prose
-    html = environment.get_template("evc.html.j2").render(
+    html = fill_with_figures(
+        "evc.html.j2",
         study=content,
         chapters=[_chapter(chapter, at) for at, chapter in enumerate(chapters)],
         provenance=provenance,
         settings=json.dumps(content["settings"], indent=2, ensure_ascii=False),
-        style=Markup(asset("style.css")),
-        draw=Markup(asset("draw.js")),
-        plotly=Markup(get_plotlyjs()),
     )
-    path = Path(path)
-    write_atomic(path, lambda file: _write(file, html))
-    return path
+    return write_page(path, html)
 
 
 def _chapter(chapter: EvcChapter, at: int) -> dict[str, Any]:
@@ -114,20 +97,8 @@ def _part(part: str | Table | Plate, name: str) -> dict[str, Any]:
     if isinstance(part, Table):
         rows = [[cell if isinstance(cell, tuple) else (cell, "") for cell in row] for row in part.rows]
         return {**vars(part), "kind": "table", "name": name, "rows": rows}
-    return {
-        "kind": "figure",
-        "name": name,
-        "heading": part.heading,
-        "summary": part.summary,
-        "notes": part.notes,
-        "data": figure_data(part.figure),
-        "height": figure_height(part.figure),
-    }
+    return part.content(name)
 
 
 def _uri(sound: bytes | None) -> str:
     return "" if sound is None else f"data:audio/wav;base64,{base64.b64encode(sound).decode('ascii')}"
-
-
-def _write(file: Path, text: str) -> None:
-    file.write_text(text, encoding="utf-8")

@@ -6,23 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import plotly.graph_objects as go
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-from plotly.offline import get_plotlyjs
-
-from esn_interp.files import write_atomic
-from esn_interp.report.builder import asset, figure_data, figure_height, prose
-
-
-@dataclass(frozen=True, eq=False)
-class Plate:
-    """A figure with what it says in one sentence, and what a reader must know about it."""
-
-    heading: str
-    figure: go.Figure
-    summary: str
-    notes: tuple[str, ...] = ()
+from esn_interp.report.page import Plate, fill_with_figures, write_page
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,43 +22,22 @@ def build_grid_report(
     content: Mapping[str, Any], chapters: Sequence[Chapter], provenance: Mapping[str, str], path: str | Path
 ) -> Path:
     """Write the page of a study grid: a table over its cells, and a chapter with figures for each."""
-    environment = Environment(
-        loader=PackageLoader("esn_interp.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-    )
-    environment.filters["prose"] = prose
-    html = environment.get_template("grid.html.j2").render(
+    html = fill_with_figures(
+        "grid.html.j2",
         study=content,
         rows=[_row(cell) for cell in content["cells"]],
         chapters=[
             {
                 "title": chapter.title,
                 "lines": chapter.lines,
-                "plates": [
-                    {
-                        "name": f"f{i}-{j}",
-                        "heading": plate.heading,
-                        "summary": plate.summary,
-                        "notes": plate.notes,
-                        "data": figure_data(plate.figure),
-                        "height": figure_height(plate.figure),
-                    }
-                    for j, plate in enumerate(chapter.plates)
-                ],
+                "plates": [plate.content(f"f{i}-{j}") for j, plate in enumerate(chapter.plates)],
             }
             for i, chapter in enumerate(chapters)
         ],
         provenance=provenance,
         settings=json.dumps(content["settings"], indent=2, ensure_ascii=False),
-        style=Markup(asset("style.css")),
-        draw=Markup(asset("draw.js")),
-        plotly=Markup(get_plotlyjs()),
     )
-    path = Path(path)
-    write_atomic(path, lambda file: _write(file, html))
-    return path
+    return write_page(path, html)
 
 
 def _row(cell: Mapping[str, Any]) -> dict[str, Any]:
@@ -100,7 +63,3 @@ def _row(cell: Mapping[str, Any]) -> dict[str, Any]:
         "flip": told("steering", "flip_rate", unit="%"),
         "random_flip": told("steering", "random_flip_rate", unit="%"),
     }
-
-
-def _write(file: Path, text: str) -> None:
-    file.write_text(text, encoding="utf-8")

@@ -12,14 +12,13 @@ from pathlib import Path
 import numpy as np
 import soundfile
 from jaxtyping import Float
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from esn_interp.analysis.listening.answers import COLUMNS
 from esn_interp.errors import AudioError, EsnError
-from esn_interp.files import write_atomic
-from esn_interp.report.builder import asset
+from esn_interp.files import write_text
 from esn_interp.report.listening_pairs import PAIRS, ListeningPair, Side, read_pairs
+from esn_interp.report.page import asset, fill
 
 QUESTION = "Which recording sounds more {emotion}?"
 _DECIDING = 4.0
@@ -112,7 +111,7 @@ def listening_page(
     minutes = ceil(lasting / 60)
     html = _render(test, plan, sounds, trials=len(asked), minutes=minutes, source=source)
     path = Path(out) if out is not None else place / "listening.html"
-    write_atomic(path, lambda file: _write(file, html))
+    write_text(path, html)
     return ListeningPage(
         path=path,
         test=test,
@@ -128,17 +127,15 @@ def listening_page(
 def _render(
     test: str, plan: Mapping[str, object], sounds: Sequence[bytes], *, trials: int, minutes: int, source: bool
 ) -> str:
-    environment = Environment(
-        loader=PackageLoader("esn_interp.report", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    return environment.get_template("listening.html.j2").render(
+    return fill(
+        "listening.html.j2",
+        styles=("style.css", "listening.css"),
         test=test,
         trials=trials,
         minutes=minutes,
         source=source,
         plan=Markup(_hidden(json.dumps({"test": test, **plan}), test)),
         sounds=Markup(json.dumps([base64.b64encode(sound).decode("ascii") for sound in sounds])),
-        style=Markup(asset("style.css") + asset("listening.css")),
         script=Markup(asset("listening.js")),
     )
 
@@ -212,7 +209,3 @@ def _notes(asked: Sequence[ListeningPair], most: int | None, gain: float, place:
     if gain < 1:
         notes.append(f"all recordings were turned down by {-20 * np.log10(gain):.1f} dB, since one would clip")
     return tuple(notes)
-
-
-def _write(file: Path, text: str) -> None:
-    file.write_text(text, encoding="utf-8")

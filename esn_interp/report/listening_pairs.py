@@ -8,7 +8,7 @@ import soundfile
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from esn_interp.errors import EsnError
-from esn_interp.files import write_atomic
+from esn_interp.files import write_atomic, write_text
 from esn_interp.speech.audio import SAMPLE_RATE
 from esn_interp.speech.clips import Clip, Clips
 
@@ -81,7 +81,7 @@ def write_pairs(folder: str | Path, pairs: Iterable[ListeningPair]) -> Path:
     """Write ``pairs.jsonl`` into the folder that holds the recordings."""
     path = Path(folder) / PAIRS
     text = "".join(f"{pair.model_dump_json()}\n" for pair in pairs)
-    write_atomic(path, lambda file: _write(file, text))
+    write_text(path, text)
     return path
 
 
@@ -125,7 +125,3 @@ def _save(clip: Clip, folder: Path, name: str) -> str:
     path, waveform = folder / f"{name}.wav", clip.waveform()
     write_atomic(path, lambda file: soundfile.write(file, waveform, SAMPLE_RATE, subtype="PCM_16"))
     return path.name
-
-
-def _write(file: Path, text: str) -> None:
-    file.write_text(text, encoding="utf-8")

@@ -11,7 +11,7 @@ import soundfile
 from jaxtyping import Float
 
 from esn_interp.errors import AudioError
-from esn_interp.files import write_atomic
+from esn_interp.files import write_bytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,8 +53,7 @@ class Speech:
         AudioError
             When there is no sound, or it is not finite.
         """
-        content = self.wav()
-        write_atomic(path, lambda file: _write(file, content))
+        write_bytes(path, self.wav())
 
     def _repr_html_(self) -> str:
         words = escape(self.text or "(no words)") + (f" ({escape(self.problem)})" if self.problem else "")
@@ -62,7 +61,3 @@ class Speech:
             return f"<p>{words}: no sound</p>"
         data = base64.b64encode(self.wav()).decode("ascii")
         return f'<p>{words}</p><audio controls src="data:audio/wav;base64,{data}"></audio>'
-
-
-def _write(file: Path, content: bytes) -> None:
-    file.write_bytes(content)

@@ -5,7 +5,8 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from esn_interp.report.grid import Chapter, Plate
+from esn_interp.report.grid import Chapter
+from esn_interp.report.page import Plate
 from esn_interp.study.cache import Undone
 
 if TYPE_CHECKING:

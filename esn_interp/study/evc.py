@@ -12,7 +12,7 @@ from esn_interp.analysis.conversion.cross import ConversionCross
 from esn_interp.analysis.conversion.effect import ConversionEffect
 from esn_interp.analysis.conversion.grid import ConversionGrid
 from esn_interp.errors import EsnError, StatisticsError
-from esn_interp.files import write_atomic, write_json
+from esn_interp.files import write_atomic, write_json, write_text
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.report.evc import build_evc_report
 from esn_interp.speech.clips import Clips
@@ -154,7 +154,7 @@ def run_evc(
     content = evc_record(grid)
     write_json(out / "results.json", content)
     text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-    write_atomic(out / "config.yaml", lambda file: _write(file, text))
+    write_text(out / "config.yaml", text)
     for cell in grid.cells:
         _write_results(cell, out if len(grid.cells) == 1 else out / cell.folder)
     if config.does("report"):
@@ -262,7 +262,3 @@ def _changed(
 
 def _write_frame(frame: pd.DataFrame, path: Path) -> None:
     write_atomic(path, lambda file: frame.to_csv(file, index=False))
-
-
-def _write(file: Path, text: str) -> None:
-    file.write_text(text, encoding="utf-8")

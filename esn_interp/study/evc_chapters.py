@@ -16,7 +16,7 @@ from esn_interp.analysis.inference.significance import Interval
 from esn_interp.plots.conversion_effects import TITLES
 from esn_interp.plots.prosody_shifts import shift, unit
 from esn_interp.report.evc import Card, EvcChapter, Player, Table
-from esn_interp.report.grid import Plate
+from esn_interp.report.page import Plate
 from esn_interp.report.players import wav_of
 from esn_interp.report.wording import MINUS, count, percent, points
 from esn_interp.study.cache import Undone

@@ -7,7 +7,7 @@ import soundfile
 
 from esn_interp.analysis.conversion.effect import STEERED, UNSTEERED
 from esn_interp.errors import AudioError
-from esn_interp.files import write_atomic
+from esn_interp.files import write_atomic, write_bytes
 from esn_interp.report.listening_pairs import ListeningPair, Side, write_pairs
 from esn_interp.speech.audio import SAMPLE_RATE
 from esn_interp.study.cache import Undone
@@ -42,7 +42,7 @@ def _pairs(cell: EvcCell, target: str, folder: Path) -> list[ListeningPair]:
             continue
         names = {name: f"{target}-{number}-{name}.wav" for name in (*sides, "source")}
         for name, content in sides.items():
-            write_atomic(folder / names[name], lambda path, content=content: _write(path, content))
+            write_bytes(folder / names[name], content)
         waveform = clip.waveform()
         write_atomic(
             folder / names["source"],
@@ -84,7 +84,3 @@ def players(cell: EvcCell) -> list[dict[str, Any]]:
             }
         )
     return told
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.write_bytes(content)

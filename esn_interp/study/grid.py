@@ -11,7 +11,7 @@ import yaml
 
 from esn_interp.analysis.comparing.overlap import Overlap, overlap
 from esn_interp.analysis.comparing.transfer import Transfer, transfer
-from esn_interp.files import write_atomic, write_json
+from esn_interp.files import write_json, write_text
 from esn_interp.report.grid import build_grid_report
 from esn_interp.speech.clips import Clips
 from esn_interp.speech.corpora import corpus
@@ -214,7 +214,7 @@ def run_grid(
     content = grid_record(grid)
     write_json(out / "results.json", content)
     text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-    write_atomic(out / "config.yaml", lambda file: _write(file, text))
+    write_text(out / "config.yaml", text)
     if config.does("report"):
         build_grid_report(
             content, chapters(grid), provenance(grid, content["versions"]), out / "report.html"
@@ -225,7 +225,3 @@ def run_grid(
 def load_clips(spec: CorpusSpec, emotions: Sequence[str] | str | None) -> Clips:
     """The clips of a corpus, of the emotions that the study is about."""
     return corpus(spec.corpus, root=spec.root, emotions=spec.emotions or emotions, **spec.options)
-
-
-def _write(file: Path, text: str) -> None:
-    file.write_text(text, encoding="utf-8")

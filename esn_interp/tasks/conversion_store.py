@@ -17,7 +17,7 @@ import numpy as np
 import soundfile
 
 from esn_interp.errors import EsnError
-from esn_interp.files import load_tensors, read_json, save_tensors, write_atomic, write_json
+from esn_interp.files import load_tensors, read_json, save_tensors, write_atomic, write_bytes, write_json
 from esn_interp.neurons.layout import LayeredArrays
 from esn_interp.neurons.origin import Origin
 from esn_interp.neurons.per_clip import PerClip
@@ -96,7 +96,7 @@ class ConversionStore:
         content = path.read_bytes()
         whole = content[: content.rfind(b"\n") + 1]
         if len(whole) < len(content):
-            write_atomic(path, lambda file: _write(file, whole))
+            write_bytes(path, whole)
         finished: dict[tuple[str, str], tuple[Conversion, bool]] = {}
         for line in whole.decode("utf-8").splitlines():
             told = json.loads(line)
@@ -160,7 +160,3 @@ def _stem(clip: str, target: str) -> str:
 
 def _write_wav(file: Path, conversion: Conversion) -> None:
     soundfile.write(file, conversion.waveform, conversion.rate, subtype="FLOAT")
-
-
-def _write(file: Path, content: bytes) -> None:
-    file.write_bytes(content)

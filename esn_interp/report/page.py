@@ -1,0 +1,77 @@
+"""What every page of a report is made of: a template in the house's style, figures that draw themselves, prose."""
+
+import re
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import plotly.graph_objects as go
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+from plotly.offline import get_plotlyjs
+
+from esn_interp.files import write_text
+
+HEIGHT = 420
+"""Height in pixels of a figure that does not say its own."""
+
+
+@dataclass(frozen=True, eq=False)
+class Plate:
+    """A figure with what it says in one sentence, and what a reader must know about it."""
+
+    heading: str
+    figure: go.Figure
+    summary: str
+    notes: tuple[str, ...] = ()
+
+    def content(self, name: str) -> dict[str, Any]:
+        """What a template draws it from; the name is that of its place on the page."""
+        told = {"heading": self.heading, "summary": self.summary, "notes": self.notes}
+        return {"kind": "figure", "name": name, **told, **drawn(self.figure)}
+
+
+def fill(template: str, *, styles: tuple[str, ...] = ("style.css",), **content: Any) -> str:
+    """A template as text, everything that it holds escaped."""
+    environment = Environment(
+        loader=PackageLoader("esn_interp.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+    )
+    environment.filters["prose"] = prose
+    return environment.get_template(template).render(
+        style=Markup("".join(asset(style) for style in styles)), **content
+    )
+
+
+def fill_with_figures(template: str, **content: Any) -> str:
+    """A template whose figures draw themselves: plotly is part of the page."""
+    return fill(template, draw=Markup(asset("draw.js")), plotly=Markup(get_plotlyjs()), **content)
+
+
+def write_page(path: str | Path, html: str) -> Path:
+    """Write a page; a folder that is missing is made."""
+    write_text(path, html)
+    return Path(path)
+
+
+def prose(text: str) -> Markup:
+    """Text as HTML: special characters escaped, words in backticks set as code, units kept to numbers."""
+    text = re.sub(r"(?<=\d) (?=%)|(?<=α) (?==)|(?<==) (?=\d)", "\N{NO-BREAK SPACE}", text)
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+
+
+def drawn(figure: go.Figure) -> dict[str, Any]:
+    """A figure as JSON that may stand inside a script element (nothing in it can close the element), and its height in
+    pixels; the width follows the page."""
+    text = figure.to_json()
+    assert text is not None
+    layout: Any = figure.to_plotly_json()["layout"]
+    return {"data": Markup(text.replace("<", "\\u003c")), "height": layout.get("height", HEIGHT)}
+
+
+def asset(name: str) -> str:
+    """A file of the report that is set into every page: style or script."""
+    return (files("esn_interp.report") / name).read_text(encoding="utf-8")
