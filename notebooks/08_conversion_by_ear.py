@@ -46,7 +46,7 @@ lm
 targets = ("happy", "angry", "sad", "fearful")
 attempts = esn.conversions(
     lm,
-    identification.where(emotion="neutral").limit(12),
+    identification.where(emotion="neutral").limit(16),
     targets,
     gates=True,
     batch_size=8,
@@ -56,7 +56,7 @@ verdicts = esn.judge(
     attempts,
     emotion=esn.emotion_judge("toy-spectrum"),
     transcript=esn.transcript_judge("toy-ctc"),
-    success=esn.SuccessFilter(emotion_threshold=0.3, max_wer=0.6),
+    success=esn.SuccessFilter(emotion_threshold=0.35, max_wer=0.5),
     progress=False,
 )
 attempted = pd.DataFrame({"target": v.conversion.target, "heard": v.emotion, "kept": v.kept} for v in verdicts)
@@ -81,7 +81,7 @@ esns.plot()
 # *Prediction:* steered speech is the more emotional one, random neurons change little.
 
 # %%
-alpha = 3.0
+alpha = 1.0
 source = evaluation.where(emotion="neutral")[0]
 random = esns.random_like(0)
 said = {

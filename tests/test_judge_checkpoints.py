@@ -202,7 +202,7 @@ def validation():
     return [clips[row] for row in range(0, len(clips), 2)]
 
 
-def test_toy_ctc_spells_what_voices_say_that_it_has_not_heard(validation):
+def test_toy_ctc_hears_what_voices_say_that_it_has_not_heard(validation):
     judge = transcript_judge("toy-ctc")
     heard = judge.transcribe([clip.waveform() for clip in validation], 16_000)
     rates = [errors(clip.transcript, said).cer for clip, said in zip(validation, heard, strict=True)]

@@ -24,10 +24,14 @@ class StudiedModel:
 
     @cached_property
     def identity(self) -> str:
-        """A digest of how the model is loaded and, for one in a folder, of its files' names, sizes and times."""
+        """A digest of how the model is loaded and, for one in a folder, of its files' names, sizes and times.
+
+        A card that is edited does not make another model.
+        """
         parts = [self.spec.model_dump_json()]
         folder = bundled_path(self.spec.model) if self.spec.model in BUNDLED else Path(self.spec.model)
-        files = sorted(file for file in folder.rglob("*") if file.is_file()) if folder.is_dir() else []
+        found = folder.rglob("*") if folder.is_dir() else ()
+        files = sorted(file for file in found if file.is_file() and file.suffix != ".md")
         parts += [
             f"{file.relative_to(folder)} {file.stat().st_size} {file.stat().st_mtime_ns}" for file in files
         ]

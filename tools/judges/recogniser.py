@@ -26,6 +26,8 @@ from transformers import (
 )
 
 from esn_interp.speech.audio import SAMPLE_RATE
+from esn_interp.tasks.judges.transcript import LEXICON
+from esn_interp.tasks.judges.word_errors import plain_words
 from judges.recordings import DEVELOPMENT, TRAINING, Recordings, read
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz'"
@@ -208,10 +210,13 @@ def train(audio: Path, out: Path, recipe: Recipe, *, seed: int = 0, start: Path 
     rng = np.random.default_rng(seed)
     processor = make_processor(out)
     processor.save_pretrained(out)
+    recordings = read(audio, TRAINING)
+    words = sorted({word for text in recordings.transcripts for word in plain_words(text).split()})
+    (out / LEXICON).write_text("\n".join(words) + "\n", encoding="utf-8")
     model = make_model(recipe)
     if start is not None:
         model.load_state_dict(Wav2Vec2BertForCTC.from_pretrained(start, dtype=torch.float32).state_dict())
-    heard = hear(read(audio, TRAINING), processor)
+    heard = hear(recordings, processor)
     development = read(audio, DEVELOPMENT)
     unheard = hear(development, processor)
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.rate, weight_decay=0.01)
