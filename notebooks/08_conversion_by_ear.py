@@ -56,7 +56,7 @@ verdicts = esn.judge(
     attempts,
     emotion=esn.emotion_judge("toy-spectrum"),
     transcript=esn.transcript_judge("toy-ctc"),
-    success=esn.SuccessFilter(emotion_threshold=0.35, max_wer=0.5),
+    success=esn.SuccessFilter(emotion_threshold=0.35, max_wer=0.25),
     progress=False,
 )
 attempted = pd.DataFrame({"target": v.conversion.target, "heard": v.emotion, "kept": v.kept} for v in verdicts)
@@ -69,7 +69,7 @@ attempted.groupby("target").kept.agg(["sum", "count"])
 # %%
 statistics = esn.conversion_statistics(lm, attempts, verdicts)
 enough = min(statistics.kept.values()) > 0
-esns = esn.select(statistics, "mad", top=0.05, scope="generated", filter="correct" if enough else "none")
+esns = esn.select(statistics, "mad", top=0.1, scope="generated", filter="correct" if enough else "none")
 esns.plot()
 
 # %% [markdown]
@@ -81,7 +81,7 @@ esns.plot()
 # *Prediction:* steered speech is the more emotional one, random neurons change little.
 
 # %%
-alpha = 1.0
+alpha = 0.5
 source = evaluation.where(emotion="neutral")[0]
 random = esns.random_like(0)
 said = {

@@ -207,6 +207,6 @@ def test_toy_ctc_hears_what_voices_say_that_it_has_not_heard(validation):
     heard = judge.transcribe([clip.waveform() for clip in validation], 16_000)
     rates = [errors(clip.transcript, said).cer for clip, said in zip(validation, heard, strict=True)]
     assert np.mean(rates) < 0.08
-    # Silence is heard as a syllable at most: every word of a sentence is then wrong, as it should be.
+    # Silence is heard as a word at most: every word of a sentence is then wrong, as it should be.
     (silence,) = judge.transcribe([np.zeros(1)], 24_000)
     assert errors("the train leaves at seven", silence).wer >= 1
