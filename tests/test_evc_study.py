@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,10 +30,12 @@ from esn_interp.study import evc_base, evc_grid, evc_workers
 from esn_interp.study.cache import Store
 from esn_interp.study.config import load_config, ready_configs
 from esn_interp.study.evc import EvcStudy, evc_study, run_evc, work
+from esn_interp.study.evc_cell import EvcCell
 from esn_interp.study.evc_config import STAGES, EvcConfig
 from esn_interp.study.evc_estimate import evc_estimate
 from esn_interp.study.evc_grid import EvcGrid, SpeakingModel
 from esn_interp.study.evc_record import SUMMARY
+from esn_interp.study.evc_units import Unit
 
 TITLE = "planted-speaker on planted"
 
@@ -151,6 +154,23 @@ def test_the_filter_is_compared_with_its_absence(finished: Path):
     sample = content(finished)["cells"][0]["sample"]
     assert 0 < sample["kept"] < sample["conversions"] == 6 * 4
     assert "other emotion" in sample["reasons"]
+
+
+def test_further_attempts_find_neurons_and_only_the_first_is_compared(tmp_path: Path):
+    once, thrice = (EvcGrid(planted.config(attempts=count), tmp_path / str(count)).cells[0] for count in (1, 3))
+    assert len(thrice.sampling) == 3 * len(once.sampling) == 9
+    first, second, _ = ([unit for unit in thrice.sampling if unit.attempt == number] for number in range(3))
+
+    def heard(cell: EvcCell, units: Sequence[Unit]) -> list[Mapping[str, float]]:
+        return [row.probabilities for unit in units for row in cell.outcomes(unit).rows]
+
+    assert heard(once, once.sampling) == heard(thrice, first) != heard(thrice, second)
+    said = len(thrice.statistics.origin.corpus_fingerprint.split("+"))
+    assert said == 9
+    assert thrice.statistics.clips.sum() > 2.5 * once.statistics.clips.sum()
+    assert thrice.measuring("identification")[UNSTEERED] == first
+    planned = {one.stage: one.conversions for one in evc_estimate(EvcGrid(planted.config(attempts=3), tmp_path / "3"))}
+    assert planned["sample"] == 3 * 6 * 4
 
 
 def test_listeners_get_pairs_with_their_sounds(finished: Path):

@@ -1,7 +1,7 @@
 """What every stage of a conversion study needs: the clips of each split, and units of work that are done once."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -26,6 +26,7 @@ from esn_interp.tasks.conversion import ConversionPrompt, conversion_prompt, con
 from esn_interp.tasks.success import conversion_statistics
 
 SPLITS = ("validation", "identification", "evaluation")
+_FURTHER = 1_000_003  # between the seeds of two attempts: seeds of studies are small numbers
 
 
 @dataclass(eq=False)
@@ -130,13 +131,18 @@ class EvcUnits:
             gates=unit.gates,
             manner=self.config.manner,
             batch_size=self.config.batch_size,
-            seed=self.seed,
+            seed=self.seed + _FURTHER * unit.attempt,
             progress=False,
         )
         verdicts = self.judges.verdicts(run)
         # Written before the outcomes, whose file says that the unit is done.
         if unit.gates and any(sums is not None for sums in run.reductions or ()):
-            conversion_statistics(lm, run, verdicts).save(self.store.path("units", key, ".safetensors"))
+            statistics = conversion_statistics(lm, run, verdicts)
+            if unit.attempt:  # at the same clips, but another recording of the model
+                origin = statistics.origin
+                fingerprint = f"{origin.corpus_fingerprint}/{unit.attempt}"
+                statistics = replace(statistics, origin=replace(origin, corpus_fingerprint=fingerprint))
+            statistics.save(self.store.path("units", key, ".safetensors"))
         if unit.sounds:
             Sounds.made(run.conversions).save(self.store.path("units", key, ".sounds.safetensors"))
         return self.judges.outcomes(run, verdicts, clips, measured=unit.prosody)
@@ -163,9 +169,13 @@ class EvcUnits:
 
     @cached_property
     def sampling(self) -> tuple[Unit, ...]:
-        """The identification speakers' conversions, a unit for each speaker."""
-        parts = self.by_speaker("identification")
-        return tuple(Unit("identification", rows, self.config.targets, gates=True, prosody=True) for rows in parts)
+        """The identification speakers' conversions, a unit for each speaker and attempt."""
+        parts, targets = self.by_speaker("identification"), self.config.targets
+        return tuple(
+            Unit("identification", rows, targets, gates=True, prosody=not attempt, attempt=attempt)
+            for attempt in range(self.config.attempts)
+            for rows in parts
+        )
 
     @cached_property
     def statistics(self) -> GateStatistics:

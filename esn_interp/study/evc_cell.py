@@ -106,7 +106,7 @@ class EvcCell(EvcUnits):
 
         plan = {UNSTEERED: units(UNEDITED), STEERED: units(Condition(self.setting))}
         if split == "identification":
-            plan[UNSTEERED] = list(self.sampling)
+            plan[UNSTEERED] = [unit for unit in self.sampling if not unit.attempt]
         if not self.no_control:
             plan[RANDOM] = [
                 Unit(split, rows, targets, Condition(self.setting, draw=draw), prosody=True)

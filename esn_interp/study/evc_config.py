@@ -29,6 +29,7 @@ class EvcConfig(GridConfig):
     too. ``scope`` is where gates count when neurons are found: what is generated, unless told otherwise, since the
     request names the emotion too. Edits act everywhere.
 
+    Each identification clip is said with each target ``attempts`` times, where few attempts succeed.
     ``identification_clips``, ``validation_clips``, ``evaluation_clips`` and ``cross_clips`` are clips of each speaker
     (all by default). ``draws`` is the number of random sets that the evaluation clips are dealt out to,
     ``listening_pairs`` the number of pairs for each target that listeners will compare. ``prompt`` and ``system`` may
@@ -58,6 +59,7 @@ class EvcConfig(GridConfig):
     speaker_judge: str | None = None
     compare_filter: bool = True
     most_wer: Annotated[float, Field(ge=0)] = 0.05
+    attempts: Count = 1
     identification_clips: Count | None = None
     validation_clips: Count | None = None
     evaluation_clips: Count | None = None

@@ -37,7 +37,7 @@ def _counts(cell: EvcCell) -> dict[str, tuple[int, int]]:
     measured = unseen * sizes["evaluation"] + 2 * sizes["identification"]
     crossed = len(cell.crossed_rows)
     return {
-        "sample": (sizes["identification"], sizes["identification"] * targets),
+        "sample": (sizes["identification"], sizes["identification"] * targets * config.attempts),
         "select": (sizes["validation"], sizes["validation"] * targets * (1 + settings)),
         "evaluate": (sizes["evaluation"] + sizes["identification"], measured * targets),
         "cross": (crossed, crossed * targets * (targets - 1)),

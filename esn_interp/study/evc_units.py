@@ -46,7 +46,7 @@ class Unit:
     """Clips of one split, by their position in it, said with every target under one condition.
 
     With ``gates`` the gates are summed up as well, with ``prosody`` the voice is measured, and with ``sounds`` what was
-    said is kept.
+    said is kept. Every ``attempt`` at the same clips draws what is drawn at random anew.
     """
 
     split: str
@@ -56,6 +56,7 @@ class Unit:
     gates: bool = False
     prosody: bool = False
     sounds: bool = False
+    attempt: int = 0
 
 
 @dataclass(frozen=True)
