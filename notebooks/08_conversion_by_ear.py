@@ -99,7 +99,9 @@ rows = "".join(
     + "</tr>"
     for target, by_condition in said.items()
 )
-HTML(f"<table><tr><th></th><th>source</th><th>unsteered</th><th>steered</th><th>random</th></tr>{rows}</table>")
+narrow = "<style>.by-ear audio { width: 15em !important; }</style>"
+head = "<tr><th></th><th>source</th><th>unsteered</th><th>steered</th><th>random</th></tr>"
+HTML(f"{narrow}<table class='by-ear'>{head}{rows}</table>")
 
 # %% [markdown]
 # ## What a judge hears, and what can be measured
