@@ -13,24 +13,25 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from esn_interp.analysis.comparing.efficiency import Efficiency, efficiency
-    from esn_interp.analysis.comparing.layers import LayerProfile, layer_profile
-    from esn_interp.analysis.comparing.overlap import Overlap, overlap
-    from esn_interp.analysis.comparing.transfer import Transfer, transfer
-    from esn_interp.analysis.corpus_check import CorpusCheck, check_corpus
-    from esn_interp.analysis.dosing.dose import DoseResponse, dose_response
-    from esn_interp.analysis.dosing.injection import Injection, injection
-    from esn_interp.analysis.listening.preference import Preference, preference
-    from esn_interp.analysis.mechanism.attribution import attribute
-    from esn_interp.analysis.mechanism.attribution_check import AttributionCheck
-    from esn_interp.analysis.mechanism.attribution_result import Attribution
-    from esn_interp.analysis.mechanism.grounding import grounding
-    from esn_interp.analysis.mechanism.grounding_result import Grounding
-    from esn_interp.analysis.silencing.ablation import Ablation, ablation
-    from esn_interp.analysis.silencing.redundancy import redundancy
-    from esn_interp.analysis.silencing.redundancy_result import Redundancy
-    from esn_interp.analysis.silencing.selector_comparison import SelectorComparison, compare_selectors
-    from esn_interp.analysis.silencing.side_effects import SideEffects, side_effects
+    from esn_interp.analysis.ablation.measure import Ablation, ablation
+    from esn_interp.analysis.attribution.check import AttributionCheck
+    from esn_interp.analysis.attribution.measure import attribute
+    from esn_interp.analysis.attribution.result import Attribution
+    from esn_interp.analysis.corpus_check.measure import CorpusCheck, check_corpus
+    from esn_interp.analysis.dose.measure import DoseResponse, dose_response
+    from esn_interp.analysis.efficiency.measure import Efficiency, efficiency
+    from esn_interp.analysis.grounding.measure import grounding
+    from esn_interp.analysis.grounding.result import Grounding
+    from esn_interp.analysis.injection.measure import Injection, injection
+    from esn_interp.analysis.layers.measure import LayerProfile, layer_profile
+    from esn_interp.analysis.listening.measure import Preference, preference
+    from esn_interp.analysis.listening.page import ListeningPage, listening_page
+    from esn_interp.analysis.overlap.measure import Overlap, overlap
+    from esn_interp.analysis.redundancy.measure import redundancy
+    from esn_interp.analysis.redundancy.result import Redundancy
+    from esn_interp.analysis.selectors.measure import SelectorComparison, compare_selectors
+    from esn_interp.analysis.side_effects.measure import SideEffects, side_effects
+    from esn_interp.analysis.transfer.measure import Transfer, transfer
     from esn_interp.errors import AudioError, CorpusError, EditError, EsnError, ModelError, StatisticsError
     from esn_interp.interventions.edits import deactivate, floor, mean_ablate, resample_ablate, shift, steer
     from esn_interp.interventions.injection import mix, two_pass, union
@@ -44,12 +45,11 @@ if TYPE_CHECKING:
     from esn_interp.neurons.resampling import subset
     from esn_interp.neurons.selectors import SELECTORS, select
     from esn_interp.neurons.statistics import GateStatistics, merge
-    from esn_interp.report.listening_page import ListeningPage, listening_page
     from esn_interp.speech.audio import read_audio
     from esn_interp.speech.clips import Clip, Clips
     from esn_interp.speech.corpora import CORPORA, corpus
     from esn_interp.speech.playable import Speech
-    from esn_interp.study.evc import EvcStudy, evc_study
+    from esn_interp.studies.conversion.study import EvcStudy, evc_study
     from esn_interp.tasks.collection import collect
     from esn_interp.tasks.conversion import ConversionPrompt, conversion_prompt, conversions, convert
     from esn_interp.tasks.conversion_record import Conversion, ConversionRun
@@ -63,24 +63,24 @@ __version__ = version("esn-interp")
 # Where each public name lives. They are imported on first use: torch, transformers and nnsight take seconds to
 # import, and `esn --help` or a mistyped path should not wait for them.
 _HOMES = {
-    "analysis.silencing.ablation": ("Ablation", "ablation"),
-    "analysis.mechanism.attribution": ("attribute",),
-    "analysis.mechanism.attribution_check": ("AttributionCheck",),
-    "analysis.mechanism.attribution_result": ("Attribution",),
-    "analysis.corpus_check": ("CorpusCheck", "check_corpus"),
-    "analysis.dosing.dose": ("DoseResponse", "dose_response"),
-    "analysis.comparing.efficiency": ("Efficiency", "efficiency"),
-    "analysis.mechanism.grounding": ("grounding",),
-    "analysis.mechanism.grounding_result": ("Grounding",),
-    "analysis.dosing.injection": ("Injection", "injection"),
-    "analysis.comparing.layers": ("LayerProfile", "layer_profile"),
-    "analysis.comparing.overlap": ("Overlap", "overlap"),
-    "analysis.listening.preference": ("Preference", "preference"),
-    "analysis.silencing.redundancy": ("redundancy",),
-    "analysis.silencing.redundancy_result": ("Redundancy",),
-    "analysis.silencing.selector_comparison": ("SelectorComparison", "compare_selectors"),
-    "analysis.silencing.side_effects": ("SideEffects", "side_effects"),
-    "analysis.comparing.transfer": ("Transfer", "transfer"),
+    "analysis.ablation.measure": ("Ablation", "ablation"),
+    "analysis.attribution.measure": ("attribute",),
+    "analysis.attribution.check": ("AttributionCheck",),
+    "analysis.attribution.result": ("Attribution",),
+    "analysis.corpus_check.measure": ("CorpusCheck", "check_corpus"),
+    "analysis.dose.measure": ("DoseResponse", "dose_response"),
+    "analysis.efficiency.measure": ("Efficiency", "efficiency"),
+    "analysis.grounding.measure": ("grounding",),
+    "analysis.grounding.result": ("Grounding",),
+    "analysis.injection.measure": ("Injection", "injection"),
+    "analysis.layers.measure": ("LayerProfile", "layer_profile"),
+    "analysis.overlap.measure": ("Overlap", "overlap"),
+    "analysis.listening.measure": ("Preference", "preference"),
+    "analysis.redundancy.measure": ("redundancy",),
+    "analysis.redundancy.result": ("Redundancy",),
+    "analysis.selectors.measure": ("SelectorComparison", "compare_selectors"),
+    "analysis.side_effects.measure": ("SideEffects", "side_effects"),
+    "analysis.transfer.measure": ("Transfer", "transfer"),
     "errors": ("AudioError", "CorpusError", "EditError", "EsnError", "ModelError", "StatisticsError"),
     "interventions.edits": ("deactivate", "floor", "mean_ablate", "resample_ablate", "shift", "steer"),
     "interventions.injection": ("mix", "two_pass", "union"),
@@ -94,12 +94,12 @@ _HOMES = {
     "neurons.resampling": ("subset",),
     "neurons.selectors": ("SELECTORS", "select"),
     "neurons.statistics": ("GateStatistics", "merge"),
-    "report.listening_page": ("ListeningPage", "listening_page"),
+    "analysis.listening.page": ("ListeningPage", "listening_page"),
     "speech.audio": ("read_audio",),
     "speech.clips": ("Clip", "Clips"),
     "speech.corpora": ("CORPORA", "corpus"),
     "speech.playable": ("Speech",),
-    "study.evc": ("EvcStudy", "evc_study"),
+    "studies.conversion.study": ("EvcStudy", "evc_study"),
     "tasks.collection": ("collect",),
     "tasks.conversion": ("ConversionPrompt", "conversion_prompt", "conversions", "convert"),
     "tasks.conversion_record": ("Conversion", "ConversionRun"),

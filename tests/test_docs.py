@@ -12,8 +12,8 @@ import esn_interp
 from esn_interp.cli import app
 from esn_interp.neurons.layout import CLIP_SUMS, TOKEN_SUMS
 from esn_interp.neurons.selectors import SELECTORS
-from esn_interp.study.evc_record import SUMMARY as EVC_SUMMARY
-from esn_interp.study.record import SUMMARY
+from esn_interp.studies.conversion.record import SUMMARY as EVC_SUMMARY
+from esn_interp.studies.demo.record import SUMMARY
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 DOCS = REPOSITORY / "docs"

@@ -12,8 +12,8 @@ import numpy as np
 from toy_omni.real_speech import EVALUATION, FOLDS, TRAINING, VALIDATION
 
 import esn_interp as esn
+from esn_interp.analysis.ablation.result import Ablation
 from esn_interp.analysis.inference.significance import Interval, SpeakerMeans
-from esn_interp.analysis.silencing.ablation_result import Ablation
 
 
 def silenced(lm: esn.AudioLM, heard: esn.Clips, unheard: esn.Clips, *, top: float, draws: int) -> Ablation:

@@ -20,13 +20,13 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as parquet
 import soundfile
+from voices.casting import PHONE_SENTENCES, PHONE_VOICES, STUDIO_SENTENCES, STUDIO_VOICES
+from voices.channels import CHANNELS
+from voices.synthesis import Voice, analyse, pad, perform
 
 from esn_interp.speech.acting import EMOTIONS, RULES
 from esn_interp.speech.audio import SAMPLE_RATE
-from esn_interp.speech.casting import PHONE_SENTENCES, PHONE_VOICES, STUDIO_SENTENCES, STUDIO_VOICES
-from esn_interp.speech.channels import CHANNELS
 from esn_interp.speech.schema import table_from_rows
-from esn_interp.speech.synthesis import Voice, analyse, pad, perform
 
 DATA = Path(__file__).parent.parent / "esn_interp" / "speech" / "corpora" / "data"
 

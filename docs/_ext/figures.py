@@ -15,8 +15,8 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 if TYPE_CHECKING:
-    from esn_interp.analysis.comparing.overlap import Overlap
-    from esn_interp.analysis.mechanism.attribution_result import Attribution
+    from esn_interp.analysis.attribution.result import Attribution
+    from esn_interp.analysis.overlap.measure import Overlap
     from esn_interp.models.audio_lm import AudioLM
     from esn_interp.neurons.neuron_set import NeuronSet
     from esn_interp.neurons.statistics import GateStatistics

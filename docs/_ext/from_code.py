@@ -117,7 +117,7 @@ class ConfigFields(_Markdown):
     """The settings of a study, with their defaults."""
 
     def markdown(self) -> str:
-        from esn_interp.study.config import CorpusSpec, ModelSpec, StudyConfig
+        from esn_interp.studies.config import CorpusSpec, ModelSpec, StudyConfig
 
         rows: list[list[str]] = []
         for prefix, kind in (("", StudyConfig), ("models: ", ModelSpec), ("corpora: ", CorpusSpec)):
@@ -131,7 +131,7 @@ class EvcConfigFields(_Markdown):
     """The settings of a study of conversions that other studies do not have, with their defaults."""
 
     def markdown(self) -> str:
-        from esn_interp.study.evc_config import EvcConfig
+        from esn_interp.studies.conversion.config import EvcConfig
 
         fields = EvcConfig.model_fields
         own = [name for name in fields if name in EvcConfig.__annotations__]

@@ -5,7 +5,7 @@ import plotly.graph_objects as go
 from scipy import stats
 
 from esn_interp.analysis.inference.significance import SpeakerMeans
-from esn_interp.plots.theme import CONTROL, SOFT, dress
+from esn_interp.drawing.theme import CONTROL, SOFT, dress
 
 SPEAKERS = (4, 5, 6, 8, 10, 15, 20, 30)
 CLIPS = 100

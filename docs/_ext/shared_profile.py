@@ -4,7 +4,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from esn_interp.analysis.inference.enrichment import SharedCount
-from esn_interp.plots.theme import CONTROL, INK, dress
+from esn_interp.drawing.theme import CONTROL, INK, dress
 
 WIDTH, LAYERS = 400, 8
 PROFILE = np.array([2, 4, 40, 60, 30, 4, 2, 2])

@@ -76,7 +76,7 @@ def compare(
     clips = clips_of(corpus, root, split=split, limit=limit, seed=seed)
     lm = load_model(model, progress=console.progress)
 
-    from esn_interp.analysis.silencing.selector_comparison import compare_selectors
+    from esn_interp.analysis.selectors.measure import compare_selectors
 
     result = compare_selectors(
         lm,
@@ -129,7 +129,7 @@ def side_effects(
     passage = read_words(text, "--text") if text else None
     experiment = prepare(model, neurons, corpus, root, split=split, limit=limit, seed=seed, console=console)
 
-    from esn_interp.analysis.silencing.side_effects import side_effects as measure
+    from esn_interp.analysis.side_effects.measure import side_effects as measure
     from esn_interp.tasks.unrelated_text import PASSAGE
 
     result = measure(

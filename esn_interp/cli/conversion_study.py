@@ -12,7 +12,7 @@ from esn_interp.cli.study import roots_of
 from esn_interp.errors import EsnError
 
 if TYPE_CHECKING:
-    from esn_interp.study.evc_config import EvcConfig
+    from esn_interp.studies.conversion.config import EvcConfig
 
 
 def study(
@@ -58,8 +58,8 @@ def study(
     """
     console = Console(json=as_json, quiet=quiet)
 
-    from esn_interp.study.config import load_config
-    from esn_interp.study.evc_config import EvcConfig
+    from esn_interp.studies.config import load_config
+    from esn_interp.studies.conversion.config import EvcConfig
 
     given = roots_of(root or [])
     settings = load_config(config, kind=EvcConfig, roots=None if recordings else given)
@@ -73,8 +73,8 @@ def study(
 
     from transformers.utils import logging as transformers_logging
 
-    from esn_interp.study.evc import run_evc
-    from esn_interp.study.evc_grid import EvcGrid
+    from esn_interp.studies.conversion.grid import EvcGrid
+    from esn_interp.studies.conversion.study import run_evc
 
     # Models and judges are many and small, or few and large; bars of each would hide what is being done.
     transformers_logging.disable_progress_bar()
@@ -97,8 +97,8 @@ def _instead(
     seed: int | None,
 ) -> "EvcConfig":
     """The config with what the command line says in its place."""
-    from esn_interp.study.config import CorpusSpec, ModelSpec
-    from esn_interp.study.evc_config import SPEAKING
+    from esn_interp.studies.config import CorpusSpec, ModelSpec
+    from esn_interp.studies.conversion.config import SPEAKING
 
     changed: dict[str, Any] = {}
     options = chosen_model().options
@@ -118,8 +118,8 @@ def _instead(
 
 
 def _plan(settings: "EvcConfig", out: Path, console: Console) -> None:
-    from esn_interp.study.evc_estimate import evc_estimate
-    from esn_interp.study.evc_grid import EvcGrid
+    from esn_interp.studies.conversion.estimate import evc_estimate
+    from esn_interp.studies.conversion.grid import EvcGrid
 
     plan = evc_estimate(EvcGrid(settings, out))
     rows = [(one.stage, one.title, f"{one.conversions:,}", f"{one.clips:,}") for one in plan]

@@ -12,7 +12,7 @@ from esn_interp.cli.options import Limit, Root, load_clips, out_file
 from esn_interp.errors import CorpusError, EsnError
 
 if TYPE_CHECKING:
-    from esn_interp.analysis.corpus_check import CorpusCheck
+    from esn_interp.analysis.corpus_check.measure import CorpusCheck
     from esn_interp.speech.corpora.info import CorpusInfo
 
 CHECK = "check"
@@ -136,8 +136,8 @@ def _check(
     if limit is not None:
         clips = clips.limit(limit, seed=seed)
 
-    from esn_interp.analysis.corpus_check import check_corpus
-    from esn_interp.report.corpus_page import write_corpus_page
+    from esn_interp.analysis.corpus_check.measure import check_corpus
+    from esn_interp.analysis.corpus_check.page import write_corpus_page
 
     check = check_corpus(
         clips,
@@ -160,7 +160,7 @@ def _check(
 
 def _text(check: "CorpusCheck", written: Mapping[str, Path | None]) -> str:
     """What a reader wants first: the verdict, what to know, the balance, and each clip that can't be used."""
-    from esn_interp.report.corpus_page import balance_rows, problem_rows, split_rows
+    from esn_interp.analysis.corpus_check.page import balance_rows, problem_rows, split_rows
 
     parts = [check.summary(), *(f"- {note}" for note in check.notes), f"Audio: {check.preparation}."]
     parts += ["", table(("speaker", *check.emotions, "all"), balance_rows(check))]

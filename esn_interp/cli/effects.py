@@ -85,7 +85,7 @@ def ablate(
     where, known = positions_of(positions), statistics_of(stats)
     experiment = prepare(model, neurons, corpus, root, split=split, limit=limit, seed=seed, console=console)
 
-    from esn_interp.analysis.silencing.ablation import ablation
+    from esn_interp.analysis.ablation.measure import ablation
 
     result = ablation(
         experiment.lm,
@@ -173,7 +173,7 @@ def dose(
         raise EsnError("--tops and --stats go together: sizes are selected from statistics")
     experiment = prepare(model, neurons, corpus, root, split=split, limit=limit, seed=seed, console=console)
 
-    from esn_interp.analysis.dosing.dose import dose_response
+    from esn_interp.analysis.dose.measure import dose_response
 
     result = dose_response(
         experiment.lm,

@@ -10,8 +10,8 @@ from esn_interp.cli.options import Root, in_folder, load_clips, out_file
 from esn_interp.errors import EsnError
 
 if TYPE_CHECKING:
-    from esn_interp.analysis.listening.preference import Preference
-    from esn_interp.report.listening_pairs import ListeningPair
+    from esn_interp.analysis.listening.measure import Preference
+    from esn_interp.analysis.listening.pairs import ListeningPair
 
 
 def listen(
@@ -51,7 +51,7 @@ def listen(
     if out is not None:
         out_file(out, ".html")
 
-    from esn_interp.report.listening_page import listening_page
+    from esn_interp.analysis.listening.page import listening_page
 
     checks = () if catch is None else _checks(folder, catch, root, seed)
     page = listening_page(
@@ -91,7 +91,7 @@ def score(
     if out is not None:
         out_file(out, ".json")
 
-    from esn_interp.analysis.listening.preference import preference
+    from esn_interp.analysis.listening.measure import preference
     from esn_interp.files import write_atomic
 
     result = preference(*answers, interval=interval, least_checks=least_checks)
@@ -106,7 +106,7 @@ def score(
 
 
 def _checks(folder: Path, corpus: str, root: Path | None, seed: int) -> "tuple[ListeningPair, ...]":
-    from esn_interp.report.listening_pairs import catch_pairs, read_pairs
+    from esn_interp.analysis.listening.pairs import catch_pairs, read_pairs
 
     place, pairs = read_pairs(folder)
     in_folder(place / "catch")

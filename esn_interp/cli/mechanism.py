@@ -60,7 +60,7 @@ def ground(
     prompts = {f"prompt {at}": text for at, text in enumerate(prompt, start=1)} if prompt else None
     experiment = prepare(model, neurons, corpus, root, split=split, limit=None, seed=seed, console=console)
 
-    from esn_interp.analysis.mechanism.grounding import grounding
+    from esn_interp.analysis.grounding.measure import grounding
 
     result = grounding(
         experiment.lm,
@@ -124,7 +124,7 @@ def attribute(
     others = clips_of(corpus, root, split=check_split, limit=limit, seed=seed) if check else None
     lm = load_model(model, progress=console.progress)
 
-    from esn_interp.analysis.mechanism.attribution import attribute as attribute_gates
+    from esn_interp.analysis.attribution.measure import attribute as attribute_gates
 
     result = attribute_gates(lm, clips, positions=where, batch_size=batch_size, progress=console.progress)
     if top is not None and neurons is not None:
@@ -176,7 +176,7 @@ def redundancy(
     known = clips_of(corpus, root, split=Split.validation, limit=limit, seed=seed) if greedy else None
     experiment = prepare(model, neurons, corpus, root, split=split, limit=limit, seed=seed, console=console)
 
-    from esn_interp.analysis.silencing.redundancy import redundancy as ask_redundancy
+    from esn_interp.analysis.redundancy.measure import redundancy as ask_redundancy
 
     result = ask_redundancy(
         experiment.lm,

@@ -59,7 +59,7 @@ def inject(
     gains, where = numbers(alphas, "--alphas", least=-1.0), positions_of(positions)
     experiment = prepare(model, neurons, corpus, root, split=split, limit=limit, seed=seed, console=console)
 
-    from esn_interp.analysis.dosing.injection import injection
+    from esn_interp.analysis.injection.measure import injection
 
     result = injection(
         experiment.lm,
@@ -128,7 +128,7 @@ def transfer(
     ]
     lm = load_model(model, progress=console.progress)
 
-    from esn_interp.analysis.comparing.transfer import transfer as transfer_between
+    from esn_interp.analysis.transfer.measure import transfer as transfer_between
 
     result = transfer_between(
         lm,

@@ -50,7 +50,7 @@ def layers(
     out_file(out, ".json")
     names = _names(neurons)
 
-    from esn_interp.analysis.comparing.layers import layer_profile
+    from esn_interp.analysis.layers.measure import layer_profile
     from esn_interp.neurons.neuron_set import NeuronSet
     from esn_interp.neurons.statistics import GateStatistics
 
@@ -94,7 +94,7 @@ def overlap(
     out_file(out, ".json")
     names, fractions = _names(neurons), () if tops is None else numbers(tops, "--tops")
 
-    from esn_interp.analysis.comparing.overlap import overlap as compare
+    from esn_interp.analysis.overlap.measure import overlap as compare
     from esn_interp.neurons.neuron_set import NeuronSet
     from esn_interp.neurons.statistics import GateStatistics
 
@@ -168,7 +168,7 @@ def efficiency(
     if (model is None) != (corpus is None):
         raise EsnError("--model and --corpus belong together: give both to measure effects, or none")
 
-    from esn_interp.analysis.comparing.efficiency import efficiency as measure
+    from esn_interp.analysis.efficiency.measure import efficiency as measure
     from esn_interp.neurons.statistics import GateStatistics
 
     statistics = GateStatistics.load(stats)

@@ -11,7 +11,7 @@ from esn_interp.cli.options import in_folder
 from esn_interp.errors import EsnError
 
 if TYPE_CHECKING:
-    from esn_interp.study.config import StudyConfig
+    from esn_interp.studies.config import StudyConfig
 
 
 def study(
@@ -49,7 +49,7 @@ def study(
     """
     console = Console(json=as_json, quiet=quiet)
 
-    from esn_interp.study.config import load_config
+    from esn_interp.studies.config import load_config
 
     settings = load_config(config, roots=roots_of(root or []))
     if seed is not None:
@@ -62,7 +62,7 @@ def study(
     in_folder(out / "results.json")
     from transformers.utils import logging as transformers_logging
 
-    from esn_interp.study.grid import run_grid
+    from esn_interp.studies.recognition.grid import run_grid
 
     if not console.progress:
         transformers_logging.disable_progress_bar()
@@ -85,8 +85,8 @@ def roots_of(given: list[str]) -> dict[str, Path]:
 
 
 def _plan(settings: "StudyConfig", out: Path, console: Console) -> None:
-    from esn_interp.study.estimate import estimate
-    from esn_interp.study.grid import Grid
+    from esn_interp.studies.recognition.estimate import estimate
+    from esn_interp.studies.recognition.grid import Grid
 
     plan = estimate(Grid(settings, out, progress=False))
     rows = [

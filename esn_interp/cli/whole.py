@@ -31,7 +31,7 @@ def demo(
     started = time.monotonic()
 
     from esn_interp.speech.corpora import corpus
-    from esn_interp.study import run_study
+    from esn_interp.studies.demo.protocol import run_study
 
     lm, clips = load_model(MODEL, progress=False), corpus(CORPUS)
     with console.warnings():
@@ -50,7 +50,7 @@ def report(
     """Write DIR/report.html anew from the results in DIR."""
     console = Console(json=as_json, quiet=quiet)
 
-    from esn_interp.report import build_report
+    from esn_interp.studies.demo.page import build_report
 
     path = build_report(folder)
     console.result({"report": path, "bytes": path.stat().st_size}, text=str(path))

@@ -165,7 +165,7 @@ class NeuronSet:
 
     def plot(self) -> "go.Figure":
         """The neuron map: neurons per layer and emotion."""
-        from esn_interp.plots.neuron_map import neuron_map
+        from esn_interp.neurons.neuron_map import neuron_map
 
         return neuron_map(self)
 

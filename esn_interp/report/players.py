@@ -10,8 +10,8 @@ import numpy as np
 import soundfile
 from jaxtyping import Float
 
+from esn_interp.drawing.numbers import percent
 from esn_interp.errors import EsnError
-from esn_interp.report.wording import percent
 from esn_interp.speech.audio import SAMPLE_RATE
 
 

@@ -89,7 +89,7 @@ class ConversionCross(Result):
 
     def plot(self) -> "go.Figure":
         """Two matrices: heard as asked for, and heard as edited."""
-        from esn_interp.plots.conversion_matrix import conversion_matrix
+        from esn_interp.analysis.conversion.cross_figure import conversion_matrix
 
         return conversion_matrix(self)
 

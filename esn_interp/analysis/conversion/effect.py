@@ -135,13 +135,13 @@ class ConversionEffect(Result):
 
     def plot(self) -> "go.Figure":
         """Target accuracy and its cost, by emotion and condition."""
-        from esn_interp.plots.conversion_effects import conversion_effects
+        from esn_interp.analysis.conversion.effect_figure import conversion_effects
 
         return conversion_effects(self)
 
     def plot_prosody(self) -> "go.Figure":
         """How far F0, its range, energy, duration and rate move."""
-        from esn_interp.plots.prosody_shifts import prosody_shifts
+        from esn_interp.analysis.conversion.prosody_figure import prosody_shifts
 
         return prosody_shifts(self)
 

@@ -18,9 +18,9 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 from transformers import Qwen2_5OmniTalkerConfig, Qwen2_5OmniTalkerForConditionalGeneration
+from voices.casting import SENTENCES
 
 from esn_interp.speech.acting import EMOTIONS
-from esn_interp.speech.casting import SENTENCES
 from toy_omni.decoder import Pass, decode, packed_mask
 from toy_omni.speaking.codec import (
     BOS,

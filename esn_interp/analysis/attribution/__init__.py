@@ -1,0 +1,1 @@
+"""Gradient times gate: what every gate does for an answer, in one backward pass."""

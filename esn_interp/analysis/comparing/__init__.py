@@ -1,1 +1,0 @@
-"""Where neurons lie, and whether they are the same ones: layers, overlap, transfer, few clips."""

@@ -1,0 +1,208 @@
+"""Choosing how to steer: selector, number of neurons and gain, by what they do to validation speakers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Int64
+
+from esn_interp.analysis.conversion.effect import UNSTEERED, ConversionEffect, conversion_effect
+from esn_interp.analysis.conversion.measures import Outcome
+from esn_interp.analysis.inference.significance import Interval
+from esn_interp.analysis.recall_changes import Estimates
+from esn_interp.analysis.result import Result
+from esn_interp.errors import StatisticsError
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+RANDOM_SELECTOR = "random"
+CRITERION = "filter_probability"
+"""The measure that is maximised: the judge that scores the outcome has no part in the choice."""
+
+
+@dataclass(frozen=True)
+class SteeringSetting:
+    """How to steer: the selector, the fraction of gates, the gain, and whether the success filter is used."""
+
+    selector: str
+    top: float
+    alpha: float
+    filtered: bool = True
+
+    @property
+    def title(self) -> str:
+        """The setting in a few words."""
+        drawn = self.selector == RANDOM_SELECTOR
+        sieve = "" if drawn else ", filter on" if self.filtered else ", filter off"
+        return f"{self.selector}, {self.top:.2%} of the gates, alpha {self.alpha:g}{sieve}"
+
+
+@dataclass(frozen=True, eq=False)
+class ConversionGrid(Result):
+    """Every setting that was tried on the validation speakers, and the one that was chosen.
+
+    ``level`` and ``change`` are by setting and measure, means over the targets; ``by_target`` is the change by
+    setting, measure and target. ``unsteered`` is the level without an edit, by measure. ``neurons`` counts those of
+    each setting and target. ``chosen`` is a position among ``settings``.
+    """
+
+    kind: ClassVar[str] = "conversion_grid"
+
+    judge: str
+    filter_judge: str
+    rule: str
+    targets: tuple[str, ...]
+    measures: tuple[str, ...]
+    settings: tuple[SteeringSetting, ...]
+    neurons: Int64[np.ndarray, "setting target"]
+    unsteered: Estimates
+    level: Estimates
+    change: Estimates
+    by_target: Estimates
+    chosen: int
+    unusable: tuple[str, ...]
+    clips: tuple[str, ...]
+    speakers: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def setting(self) -> SteeringSetting:
+        """The chosen setting."""
+        return self.settings[self.chosen]
+
+    def level_of(self, measure: str, setting: int) -> Interval:
+        """Mean of a measure under one setting."""
+        return self.level.at(setting, self.measures.index(measure), speakers=len(self.speakers))
+
+    def change_of(self, measure: str, setting: int) -> Interval:
+        """Change of a measure under one setting."""
+        return self.change.at(setting, self.measures.index(measure), speakers=len(self.speakers))
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per setting: mean changes from the unsteered conversions, with the bounds of the accuracy."""
+        rows = [
+            {
+                **{"selector": s.selector, "top": s.top, "filtered": s.filtered, "alpha": s.alpha},
+                "neurons": int(self.neurons[at].sum()),
+                **{name: self.change.value[at, k] for k, name in enumerate(self.measures)},
+                "accuracy_low": self.change_of("accuracy", at).low,
+                "accuracy_high": self.change_of("accuracy", at).high,
+                "chosen": at == self.chosen,
+            }
+            for at, s in enumerate(self.settings)
+        ]
+        return pd.DataFrame(rows)
+
+    def summary(self) -> str:
+        """The choice in one sentence."""
+        gain = self.change_of("accuracy", self.chosen).scaled(100)
+        return (
+            f"Chosen among {len(self.settings)} settings: {self.setting.title}; on {len(self.clips)} clips of"
+            f" {len(self.speakers)} validation speakers it changes the share heard as the target by {gain:+.1f} points"
+            f" and the word error rate by {100 * self.change_of('wer', self.chosen).value:+.1f}."
+        )
+
+    def plot(self) -> "go.Figure":
+        """Target accuracy over alpha: every selector, filter on and off, and random neurons."""
+        from esn_interp.analysis.conversion.settings_figure import conversion_alpha
+
+        return conversion_alpha(self)
+
+
+def conversion_grid(
+    unsteered: Sequence[Outcome],
+    tried: Mapping[SteeringSetting, Sequence[Outcome]],
+    neurons: Mapping[SteeringSetting, Sequence[int]],
+    *,
+    targets: Sequence[str],
+    judge: str,
+    filter_judge: str,
+    most_wer: float = 0.05,
+    unusable: Sequence[str] = (),
+    seed: int = 0,
+) -> ConversionGrid:
+    """Compare settings, and choose one (the rule is our choice).
+
+    Of the settings with neurons for every target whose word error rate is at most ``most_wer`` above that of the
+    unsteered conversions, the one under which the filtering judge's probability of the target rises most; among
+    equals the smaller gain, then the fewer neurons. Random neurons are there to compare with and never chosen;
+    neither are neurons found without the filter, unless with it none could be found. Where every setting costs more
+    words, the one that costs least is chosen, and the notes say so.
+
+    Raises
+    ------
+    StatisticsError
+        When no setting can be chosen.
+    """
+    settings = tuple(tried)
+    compared = conversion_effect(
+        {UNSTEERED: unsteered, **{str(at): tried[one] for at, one in enumerate(settings)}},
+        targets=targets,
+        voices="validation",
+        judge=judge,
+        seed=seed,
+    )
+    counts = np.array([neurons[one] for one in settings], dtype=np.int64).reshape(len(settings), len(targets))
+    chosen, told = _choose(settings, counts, compared, most_wer)
+    return ConversionGrid(
+        judge=judge,
+        filter_judge=filter_judge,
+        rule=(
+            f"of the settings that raise the word error rate by {100 * most_wer:g} points at most, the one under which"
+            f" {filter_judge}'s probability of the target rises most; {judge} has no part in the choice"
+        ),
+        targets=tuple(targets),
+        measures=compared.measures,
+        settings=settings,
+        neurons=counts,
+        unsteered=_row(compared.mean_level, slice(0, 1), squeeze=True),
+        level=_row(compared.mean_level, slice(1, None)),
+        change=_row(compared.mean_change, slice(1, None)),
+        by_target=_row(compared.change, slice(1, None)),
+        chosen=chosen,
+        unusable=tuple(unusable),
+        clips=compared.clips,
+        speakers=compared.speakers,
+        notes=(*compared.notes, *told),
+    )
+
+
+def _choose(
+    settings: Sequence[SteeringSetting],
+    neurons: Int64[np.ndarray, "setting target"],
+    compared: ConversionEffect,
+    most_wer: float,
+) -> tuple[int, tuple[str, ...]]:
+    """Position of the chosen setting, and what must be said about the choice."""
+    measured = compared.mean_change.value[1:]
+    gain, wer = (measured[:, compared.measures.index(name)] for name in (CRITERION, "wer"))
+    notes: list[str] = []
+    usable = [
+        at
+        for at, one in enumerate(settings)
+        if one.selector != RANDOM_SELECTOR and neurons[at].all() and one.alpha != 0 and np.isfinite(gain[at])
+    ]
+    filtered = [at for at in usable if settings[at].filtered]
+    if usable and not filtered:
+        notes.append("no neurons could be found with the success filter on, so those found without it are used")
+    among = filtered or usable
+    if not among:
+        raise StatisticsError("no setting has neurons for every target; try larger sizes, or more conversions")
+    # Clips without a transcript have no word error rate: then nothing can be asked of it.
+    affordable = [at for at in among if not wer[at] > most_wer]
+    if not affordable:
+        notes.append(
+            f"every setting raises the word error rate by more than {100 * most_wer:g} points; the one that raises it"
+            " least is used"
+        )
+        return min(among, key=lambda at: (wer[at], settings[at].alpha, settings[at].top)), tuple(notes)
+    best = min(affordable, key=lambda at: (-gain[at], settings[at].alpha, settings[at].top))
+    return best, tuple(notes)
+
+
+def _row(estimates: Estimates, rows: slice, *, squeeze: bool = False) -> Estimates:
+    parts = (estimates.value[rows], estimates.low[rows], estimates.high[rows])
+    return Estimates(*(part[0] if squeeze else part for part in parts))

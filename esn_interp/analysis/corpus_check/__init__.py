@@ -1,0 +1,1 @@
+"""Whether a corpus can carry a study."""

@@ -1,0 +1,1 @@
+"""Turning neurons up: what changes with the strength."""

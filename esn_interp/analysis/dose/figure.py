@@ -1,0 +1,213 @@
+"""The dose-response curve: how answers move towards an emotion as its neurons are amplified, or more of them."""
+
+import numpy as np
+import plotly.graph_objects as go
+from jaxtyping import Float
+from plotly.subplots import make_subplots
+
+from esn_interp.analysis.dose.measure import DoseResponse
+from esn_interp.analysis.inference.curves import Curves
+from esn_interp.drawing.scales import log_position
+from esn_interp.drawing.theme import BROKEN, CONTROL, FIT, INK, SYMBOLS, dress, emotion_colors, translucent
+
+_PERCENT = [0, 25, 50, 75, 100]
+LOSS_COLORS = ("#7a4b9a", "#8c6d1f", "#4f7a5b")
+FLIP_TITLE = "clips of other emotions heard as the target"
+RECALL_TITLE = "clips of the target heard as the target"
+LOSS_TITLE = "what is lost on the way"
+
+
+def dose_curve(result: DoseResponse) -> go.Figure:
+    """Flip rate and target recall over the dose: the mean over emotions with its band, each emotion, control.
+
+    Gains stand on an axis that is logarithmic in the factor ``1 + alpha`` above zero, and mirrored below, so
+    that doublings lie equally far apart and damping still fits; sizes of sets on a logarithmic one. The
+    sigmoid is dotted, with EC50 and its interval as a cross on it. Where the model breaks is shaded.
+    """
+    losses = list(result.lost.curves.items()) if result.lost else []
+    figure = make_subplots(
+        rows=3 if losses else 2,
+        shared_xaxes=True,
+        vertical_spacing=0.09 if losses else 0.12,
+        row_heights=[0.5, 0.27, 0.23] if losses else [0.62, 0.38],
+        subplot_titles=[FLIP_TITLE, RECALL_TITLE, LOSS_TITLE][: 3 if losses else 2],
+    )
+    where, colors = axis_position(result, result.doses), emotion_colors(result.sets)
+    for row, curves in ((1, result.flip), (2, result.recall)):
+        for at, emotion in enumerate(result.sets):
+            figure.add_trace(
+                go.Scatter(
+                    x=where,
+                    y=100 * curves.value[at],
+                    mode="lines+markers",
+                    name=emotion,
+                    legendgroup=emotion,
+                    showlegend=row == 1,
+                    line={"color": colors[emotion], "width": 1.4},
+                    marker={"symbol": SYMBOLS[at % len(SYMBOLS)], "size": 6},
+                    customdata=hover_data(result, curves.low[at], curves.high[at]),
+                    hovertemplate=hover_template(result, f"target {emotion}"),
+                ),
+                row=row,
+                col=1,
+            )
+        _band(figure, result, curves, row=row, name="mean, 95 % interval", color=INK, dash="solid")
+    if result.draws:
+        _band(figure, result, result.random_flip, row=1, name="random neurons", color=CONTROL, dash="dash")
+    _sigmoid(figure, result)
+    for at, (name, curves) in enumerate(losses):
+        color = LOSS_COLORS[at % len(LOSS_COLORS)]
+        _band(figure, result, curves, row=3, name=f"lost: {name}", color=color, dash="solid", width=2)
+    figure.update_yaxes(range=[-3, 103], tickvals=_PERCENT, ticktext=[f"{tick} %" for tick in _PERCENT])
+    if losses:
+        figure.update_yaxes(range=None, tickvals=None, ticktext=None, ticksuffix=" %", row=3, col=1)
+    # Powers of ten would crowd: each dose has its own tick.
+    labels = [label.replace("-", "−") for label in result.labels]
+    figure.update_xaxes(tickvals=where, ticktext=labels, tickangle=0)
+    title = {
+        "alpha": "alpha (gates × (1 + alpha), log scale)",
+        "top": "share of all gates that is selected (log scale)",
+    }[result.axis]
+    figure.update_xaxes(title_text=title, row=3 if losses else 2, col=1)
+    _shade_broken(figure, result, where)
+    return dress(
+        figure,
+        "Answers when neurons are amplified"
+        if result.axis == "alpha"
+        else "Answers over the number of neurons",
+        subtitle(result),
+        height=620 if losses else 480,
+        below=160 if losses else 140,
+    )
+
+
+def subtitle(result: DoseResponse) -> str:
+    """The best dose in words, EC50, and the doses at which the model breaks."""
+    best = result.best
+    control = f", random at most {100 * result.random_flip_rate().value:.0f} %" if result.draws else ""
+    steered = "" if result.axis == "alpha" else f" (alpha {result.best_alpha:g})"
+    text = (
+        f"at {result.axis} {result.labels[best]}{steered}:"
+        f" {100 * result.flip.mean[best]:.0f} % of other clips{control}"
+    )
+    if result.sigmoid and not np.isnan(result.sigmoid.ec50.value):
+        ec50 = result.sigmoid.ec50.scaled(100 if result.axis == "top" else 1)
+        text += f"<br>half of the effect at {result.axis} {ec50:.2g}{' %' if result.axis == 'top' else ''}"
+    if result.broken:
+        text += f"<br>over 10 points lost elsewhere: {', '.join(result.broken)} (shaded)"
+    return text
+
+
+def axis_position(result: DoseResponse, doses: Float[np.ndarray, " dose"]) -> Float[np.ndarray, " dose"]:
+    """Where a dose stands on the axis."""
+    return log_position(doses) if result.axis == "alpha" else np.log2(doses)
+
+
+def _sigmoid(figure: go.Figure, result: DoseResponse) -> None:
+    """The fitted curve and EC50 on it, where there is a fit."""
+    fit = result.sigmoid
+    if fit is None or np.isnan(fit.ec50.value):
+        return
+    above = result.doses[result.doses > 0]
+    doses = np.geomspace(above[0], above[-1], 60)
+    figure.add_trace(
+        go.Scatter(
+            x=axis_position(result, doses),
+            y=100 * fit.at(doses),
+            mode="lines",
+            name="sigmoid",
+            line={"color": FIT, "width": 2, "dash": "dot"},
+            hoverinfo="skip",
+        ),
+        row=1,
+        col=1,
+    )
+    low, value, high = axis_position(result, np.array([fit.ec50.low, fit.ec50.value, fit.ec50.high]))
+    known = not np.isnan(low)
+    figure.add_trace(
+        go.Scatter(
+            x=[value],
+            y=[50 * (fit.bottom + fit.top)],
+            error_x={"type": "data", "array": [high - value], "arrayminus": [value - low], "width": 5}
+            if known
+            else None,
+            mode="markers",
+            name="EC50",
+            marker={"symbol": "x-thin", "size": 11, "color": FIT, "line": {"width": 2.5, "color": FIT}},
+            hovertemplate=f"<b>EC50</b><br>{result.axis} {fit.ec50:.3g}<br>slope {fit.slope:.2f},"
+            f" plateau {100 * fit.top:.0f} %<extra></extra>",
+        ),
+        row=1,
+        col=1,
+    )
+
+
+def _shade_broken(figure: go.Figure, result: DoseResponse, where: Float[np.ndarray, " dose"]) -> None:
+    """A pale background from half-way before each dose at which the model breaks to half-way after."""
+    if result.lost is None:
+        return
+    edges = np.concatenate([[where[0] - 0.5], (where[1:] + where[:-1]) / 2, [where[-1] + 0.5]])
+    for at in np.flatnonzero(result.lost.broken):
+        figure.add_vrect(x0=edges[at], x1=edges[at + 1], fillcolor=BROKEN, line_width=0, layer="below")
+
+
+def _band(
+    figure: go.Figure,
+    result: DoseResponse,
+    curves: Curves,
+    *,
+    row: int,
+    name: str,
+    color: str,
+    dash: str,
+    width: float = 3,
+) -> None:
+    """A mean curve over the emotions, with its interval as a band where it is known."""
+    where = axis_position(result, result.doses)
+    if not np.isnan(curves.mean_low).any():
+        figure.add_trace(
+            go.Scatter(
+                x=np.concatenate([where, where[::-1]]),
+                y=100 * np.concatenate([curves.mean_high, curves.mean_low[::-1]]),
+                fill="toself",
+                fillcolor=translucent(color, 0.14),
+                line={"width": 0},
+                mode="lines",
+                legendgroup=name,
+                showlegend=False,
+                hoverinfo="skip",
+            ),
+            row=row,
+            col=1,
+        )
+    figure.add_trace(
+        go.Scatter(
+            x=where,
+            y=100 * curves.mean,
+            mode="lines",
+            name=name,
+            legendgroup=name,
+            showlegend=row != 2,
+            line={"color": color, "width": width, "dash": dash},
+            customdata=hover_data(result, curves.mean_low, curves.mean_high),
+            hovertemplate=hover_template(result, name),
+        ),
+        row=row,
+        col=1,
+    )
+
+
+def hover_data(
+    result: DoseResponse, low: Float[np.ndarray, " dose"], high: Float[np.ndarray, " dose"]
+) -> np.ndarray:
+    """What hovering over a point tells besides its height: the dose, and the interval in percent."""
+    labels = np.array(result.labels, dtype=object)
+    return np.stack([labels, 100 * low, 100 * high], axis=1)
+
+
+def hover_template(result: DoseResponse, what: str) -> str:
+    """The words around it."""
+    return (
+        f"<b>{what}</b><br>{result.axis} %{{customdata[0]}}: %{{y:.1f}} %"
+        "<br>95 % interval %{customdata[1]:.1f} to %{customdata[2]:.1f} %<extra></extra>"
+    )

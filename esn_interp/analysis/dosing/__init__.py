@@ -1,1 +1,0 @@
-"""What is gained when neurons are turned up: dose-response and injection."""

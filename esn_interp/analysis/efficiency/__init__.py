@@ -1,0 +1,1 @@
+"""How many clips it takes to find the neurons."""

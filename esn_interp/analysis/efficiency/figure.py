@@ -1,0 +1,167 @@
+"""Stability of the neuron set, and its effect, over the number of clips that it was found on."""
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from esn_interp.analysis.efficiency.measure import Efficiency
+from esn_interp.analysis.inference.significance import nan_mean
+from esn_interp.drawing.theme import CONTROL, INK, SOFT, dress, emotion_colors, translucent
+
+
+def efficiency_curve(result: Efficiency) -> go.Figure:
+    """Overlap with the set from all clips, of two sets without a common clip, and of chance; below, effects."""
+    panels = ["overlap of the sets (Jaccard), range over resamples"]
+    if result.effects is not None:
+        panels.append("change of recall under ablation, 95 % over speakers")
+    figure = make_subplots(rows=len(panels), shared_xaxes=True, vertical_spacing=0.12, subplot_titles=panels)
+    sizes, colors = result.sizes, emotion_colors(result.emotions)
+    each = nan_mean(np.moveaxis(result.jaccard, 1, 2))
+    for at, emotion in enumerate(result.emotions):
+        figure.add_trace(
+            go.Scatter(
+                x=sizes,
+                y=each[:, at],
+                mode="lines+markers",
+                name=emotion,
+                legendgroup=emotion,
+                line={"color": colors[emotion], "width": 1.2},
+                marker={"size": 5},
+                hovertemplate=f"<b>{emotion}</b>, %{{x}} clips: %{{y:.2f}} with all<extra></extra>",
+            ),
+            row=1,
+            col=1,
+        )
+    for values, name, color, dash in (
+        (result.jaccard, "mean: with the set from all clips", INK, "solid"),
+        (result.agreement, "two sets, no clip in common", SOFT, "dash"),
+    ):
+        mean, low, high = result.spread(values)
+        known = ~np.isnan(mean)
+        _band(figure, sizes[known], mean[known], low[known], high[known], name=name, color=color, dash=dash)
+    figure.add_trace(
+        go.Scatter(
+            x=sizes,
+            y=nan_mean(result.chance),
+            mode="lines",
+            name="chance",
+            line={"color": CONTROL, "width": 1.6, "dash": "dot"},
+            hovertemplate="independent sets, as many in each layer: %{y:.3f}<extra></extra>",
+        ),
+        row=1,
+        col=1,
+    )
+    ticks = [*sizes.tolist()]
+    labels = [str(size) for size in ticks]
+    if result.effects is not None:
+        effects = result.effects
+        # All clips stand to the right of the largest number, at the least that any emotion has of them.
+        where = np.array([*sizes.tolist(), max(min(result.available), 1.25 * float(sizes[-1]))])
+        ticks, labels = where.tolist(), [*labels, "all"]
+        for at, emotion in enumerate(result.emotions):
+            figure.add_trace(
+                go.Scatter(
+                    x=where,
+                    y=100 * effects.each[:, at],
+                    mode="lines+markers",
+                    name=emotion,
+                    legendgroup=emotion,
+                    showlegend=False,
+                    line={"color": colors[emotion], "width": 1.2},
+                    marker={"size": 5},
+                    hovertemplate=f"<b>{emotion}</b>: %{{y:+.1f}} points<extra></extra>",
+                ),
+                row=2,
+                col=1,
+            )
+        _band(
+            figure,
+            where,
+            100 * effects.own,
+            100 * effects.low,
+            100 * effects.high,
+            name="mean over emotions",
+            color=INK,
+            dash="solid",
+            row=2,
+        )
+        if effects.draws:
+            random = effects.random.scaled(100)
+            figure.add_trace(
+                go.Scatter(
+                    x=where[-1:],
+                    y=[random.value],
+                    error_y={
+                        **{"type": "data", "symmetric": False, "thickness": 1.6, "width": 4},
+                        **{"array": [random.high - random.value], "arrayminus": [random.value - random.low]},
+                    },
+                    mode="markers",
+                    name="random neurons",
+                    marker={"size": 9, "color": CONTROL, "symbol": "diamond"},
+                    hovertemplate=f"<b>random neurons, same layers</b>: {random:+.1f} points<extra></extra>",
+                ),
+                row=2,
+                col=1,
+            )
+        figure.update_yaxes(ticksuffix=" pt", row=2, col=1)
+    figure.update_yaxes(range=[-0.02, 1.02], row=1, col=1)
+    figure.update_xaxes(type="log", tickvals=ticks, ticktext=labels, tickangle=0)
+    figure.update_xaxes(title_text="clips per emotion (log scale)", row=len(panels), col=1)
+    return dress(
+        figure,
+        "How many clips it takes",
+        f"{result.selector} on {result.corpus}, {result.resamples} resamples by {result.unit}"
+        "<br>few clips come from few speakers"
+        if result.unit == "speaker"
+        else f"{result.selector} on {result.corpus}, {result.resamples} resamples by clip",
+        height=280 if len(panels) == 1 else 500,
+        below=150,
+    )
+
+
+def _band(
+    figure: go.Figure,
+    x: np.ndarray,
+    mean: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    *,
+    name: str,
+    color: str,
+    dash: str,
+    row: int = 1,
+) -> None:
+    """A thick curve with its range as a band, where that is known."""
+    if len(low) and not np.isnan(low).any():
+        figure.add_trace(
+            go.Scatter(
+                x=np.concatenate([x, x[::-1]]),
+                y=np.concatenate([high, low[::-1]]),
+                fill="toself",
+                fillcolor=translucent(color, 0.14),
+                line={"width": 0},
+                mode="lines",
+                legendgroup=name,
+                showlegend=False,
+                hoverinfo="skip",
+            ),
+            row=row,
+            col=1,
+        )
+    figure.add_trace(
+        go.Scatter(
+            x=x,
+            y=mean,
+            mode="lines",
+            name=name,
+            legendgroup=name,
+            showlegend=row == 1,
+            line={"color": color, "width": 3, "dash": dash},
+            customdata=np.stack([low, high], axis=1),
+            hovertemplate=(
+                f"<b>{name}</b>: %{{y:.2f}} [%{{customdata[0]:.2f}}, %{{customdata[1]:.2f}}]<extra></extra>"
+            ),
+        ),
+        row=row,
+        col=1,
+    )

@@ -1,0 +1,1 @@
+"""What drives the neurons, sound or words: gates exchanged between runs."""

@@ -1,0 +1,236 @@
+"""Grounding: are an emotion's neurons driven by the audio or by the text of the prompt?"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Float, Float64
+
+from esn_interp.analysis.by_set import BySet
+from esn_interp.analysis.grounding.donors import NOBODY, Donors, find_donors, limit_matched
+from esn_interp.analysis.grounding.interchange import PATCHED, Interchange, Recordable, interchange
+from esn_interp.analysis.grounding.result import ALL, AUDIO, GROUPS, TEXT, Grounding
+from esn_interp.analysis.inference.significance import CHANGE, RATE, SpeakerMeans, nan_mean
+from esn_interp.analysis.result import Origins
+from esn_interp.analysis.trials import Treatment, Trials, options, run_trials
+from esn_interp.errors import StatisticsError
+from esn_interp.interventions.edits import deactivate
+from esn_interp.neurons.neuron_set import NeuronSet
+from esn_interp.speech.clips import Clips
+from esn_interp.tasks.recognition import Recognition
+from esn_interp.tasks.side_tasks import TRANSCRIPTION
+
+WORDING = "Listen to the voice. How does the speaker feel?"
+
+
+def other_prompts(recognition: Recognition) -> dict[str, str]:
+    """What differs from the usual question in the order of its options, in its wording, or altogether."""
+    backwards = Recognition(recognition.emotions[::-1], recognition.question)
+    reworded = Recognition(recognition.emotions, WORDING)
+    return {"order": backwards.prompt, "wording": reworded.prompt, "task": TRANSCRIPTION}
+
+
+def grounding(
+    lm: Recordable,
+    clips: Clips,
+    esns: NeuronSet,
+    *,
+    prompts: Mapping[str, str] | None = None,
+    limit: int | None = None,
+    draws: int = 4,
+    seed: int = 0,
+    batch_size: int = 32,
+    strict: bool = False,
+    progress: bool = True,
+) -> Grounding:
+    """Exchange the gates of each emotion's neurons between clips, and between prompts.
+
+    Parameters
+    ----------
+    prompts
+        The other prompts, by name; see `other_prompts` for the usual three. The audio share compares the
+        recordings with these prompts, so it depends on how different they are.
+    limit
+        Use this many clips at most, in whole groups of one speaker and sentence, so that they can be paired.
+    draws
+        Layer-matched random sets; every batch of clips meets one of them in turn, 0 for no control.
+
+    Raises
+    ------
+    StatisticsError
+        When the neurons come from another model, all sets are empty, there is no other prompt, or no clip has
+        a donor.
+    CorpusError
+        When no clip can be used, or the emotions of clips and neurons do not fit.
+    """
+    esns.check(lm)
+    if not len(esns):
+        raise StatisticsError(f"no neuron to patch: the sets of {', '.join(esns.emotions)} are all empty")
+    recognition = options(clips, esns)
+    clips = clips if limit is None else limit_matched(clips, limit, seed=seed)
+    others = other_prompts(recognition) if prompts is None else dict(prompts)
+    if not others or recognition.prompt in others.values():
+        raise StatisticsError("prompts: give one or more that differ from the question that is asked")
+    donors = find_donors(clips, esns.emotions)
+    if (donors.row == NOBODY).all():
+        raise StatisticsError(
+            f"corpus {clips.name}: no speaker has clips of two emotions, so no clip has a donor of another emotion"
+        )
+    random = _draw(esns, draws, seed)
+    exchanged = interchange(
+        lm,
+        clips,
+        esns,
+        donors,
+        recognition=recognition,
+        prompts=others,
+        random=random,
+        batch_size=batch_size,
+        strict=strict,
+        progress=progress,
+    )
+    trials = run_trials(
+        lm,
+        clips.take(exchanged.rows),
+        esns,
+        {scope: _silenced(positions) for scope, positions in PATCHED.items()},
+        draws=draws,
+        draws_per_clip=1,
+        seed=seed,
+        batch_size=batch_size,
+        strict=True,
+        progress=progress,
+        description="Silencing by scope",
+    )
+    return _result(
+        exchanged, trials, donors, esns, others, Origins.of(lm, clips, esns), recognition, seed=seed
+    )
+
+
+def _draw(esns: NeuronSet, draws: int, seed: int) -> list[NeuronSet]:
+    """Random sets like these; none when these leave too few neurons to draw from, which the trials tell of."""
+    seeds = np.random.SeedSequence(seed).generate_state(draws).tolist() if draws else []
+    try:
+        return [esns.random_like(state) for state in seeds]
+    except StatisticsError:
+        return []
+
+
+def _silenced(positions: frozenset[str]) -> Treatment:
+    return lambda neurons: deactivate(neurons, positions=positions)
+
+
+def _result(
+    exchanged: Interchange,
+    trials: Trials,
+    donors: Donors,
+    esns: NeuronSet,
+    prompts: dict[str, str],
+    origins: Origins,
+    recognition: Recognition,
+    *,
+    seed: int,
+) -> Grounding:
+    served = (donors.row[:, exchanged.rows] != NOBODY) & ~np.isnan(exchanged.change[0, ALL])
+    moved = _means(trials, np.abs(exchanged.change))
+    random_moved = _means(trials, np.abs(exchanged.random)[:, None])
+    own, control = _losses(trials)
+    value, low, high = exchanged.moves.reduced(_neuron_share, within=RATE)
+    same = donors.same_words[:, exchanged.rows][served]
+    result = Grounding(
+        origins=origins,
+        prompt=recognition.prompt,
+        prompts=prompts,
+        seed=seed,
+        draws=len(trials.random),
+        emotions=trials.emotions,
+        sets=trials.sets,
+        neurons=tuple(len(esns[emotion]) for emotion in trials.sets),
+        kinds=exchanged.kinds,
+        groups=GROUPS,
+        scopes=tuple(PATCHED),
+        effect=BySet.of(_means(trials, exchanged.change)),
+        moved=BySet.of(moved, within=(0.0, np.inf)),
+        flipped=BySet.of(_means(trials, exchanged.flipped), within=RATE),
+        random_effect=BySet.of(_first_scope(_means(trials, exchanged.random[:, None]))),
+        share=BySet.computed(moved, lambda cells: _set_share(cells, ALL), within=RATE),
+        random_share=BySet.computed(random_moved, lambda cells: _set_share(cells, 0), within=RATE),
+        ablation=BySet.of(own, within=CHANGE),
+        random_ablation=BySet.of(control, within=CHANGE),
+        emotion=esns.emotion,
+        layer=esns.layer,
+        neuron=esns.neuron,
+        gate_moves=exchanged.moves.value,
+        neuron_share=value,
+        neuron_low=low,
+        neuron_high=high,
+        same_words=float(same.mean()) if len(same) else float("nan"),
+        averaged=exchanged.averaged,
+        clips=trials.clips,
+        speakers=trials.speakers,
+        truth=trials.truth,
+        change=exchanged.change,
+        skipped=exchanged.skipped,
+        notes=trials.notes(esns),
+    )
+    return replace(result, notes=(*result.notes, *_notes(result, served.any(axis=1), esns)))
+
+
+def _means(trials: Trials, outcome: Float[np.ndarray, "kind scope set clip"]) -> SpeakerMeans:
+    """Means by kind, group, scope and set, over the clips in which the outcome is known."""
+    own = trials.of_emotion.T[trials.target]
+    among = np.stack([~own, own])[:, None] & ~np.isnan(outcome)[:, None]
+    return trials.means(np.where(among, outcome[:, None], 0.0), among)
+
+
+def _first_scope(means: SpeakerMeans) -> SpeakerMeans:
+    return SpeakerMeans(means.total[..., 0, :], means.count[..., 0, :])
+
+
+def _set_share(
+    moved: Float64[np.ndarray, "*batch kind group scope set"], scope: int
+) -> Float64[np.ndarray, "*batch set"]:
+    """Audio share with both groups of clips weighing the same, as far as they are known."""
+    return _share(nan_mean(np.moveaxis(moved[..., scope, :], -2, -1)))
+
+
+def _share(moved: Float64[np.ndarray, "*batch kind set"]) -> Float64[np.ndarray, "*batch set"]:
+    """Audio share ``A / (A + T)``; NaN where nothing moves."""
+    audio, text = moved[..., AUDIO, :], moved[..., TEXT:, :].mean(axis=-2)
+    both = audio + text
+    return np.divide(audio, both, out=np.full(both.shape, np.nan), where=both > 0)
+
+
+def _neuron_share(
+    moves: Float64[np.ndarray, "*batch kind scope member"],
+) -> Float64[np.ndarray, "*batch member"]:
+    return _share(moves.sum(axis=-2))
+
+
+def _losses(trials: Trials) -> tuple[SpeakerMeans, SpeakerMeans]:
+    """Change of each emotion's recall under its own neurons' ablation, by scope and set; and under random ones."""
+    of_set = trials.of_emotion.T[trials.target]
+    before = (trials.baseline.argmax(axis=1) == trials.truth).astype(np.int64)
+    own = trials.means((trials.log_probs.argmax(axis=3) == trials.truth) - before, of_set)
+    control = SpeakerMeans(np.zeros_like(own.total), np.zeros_like(own.count))
+    for answers, met in zip(trials.random, trials.met, strict=True):
+        control = control + trials.means((answers == trials.truth) - before, of_set & met)
+    return own, control
+
+
+def _notes(result: Grounding, served: np.ndarray, esns: NeuronSet) -> tuple[str, ...]:
+    notes: list[str] = []
+    for at, emotion in enumerate(result.sets):
+        if not served[at] and len(esns[emotion]):
+            notes.append(f"{emotion}: no clip has a donor of it, so its gates were not exchanged")
+    if result.same_words < 1:
+        notes.append(
+            f"{1 - result.same_words:.0%} of the donors say other words than the clip, so that emotion is not all"
+            " that differs"
+        )
+    if result.averaged > 0:
+        notes.append(
+            f"{result.averaged:.0%} of the donors differ from the clip in length: over the audio, their means were"
+            " exchanged, not their course"
+        )
+    return tuple(notes)

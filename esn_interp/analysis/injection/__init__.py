@@ -1,0 +1,1 @@
+"""Steering clips whose emotion is not told."""

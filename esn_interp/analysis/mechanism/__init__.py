@@ -1,1 +1,0 @@
-"""How neurons do it: grounding in the audio, and attribution."""

@@ -1,0 +1,1 @@
+"""Whether sets hold the same neurons."""

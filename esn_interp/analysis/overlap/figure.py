@@ -1,0 +1,201 @@
+"""The overlap of two neuron sets: how much more than chance they share, emotion by emotion."""
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from esn_interp.analysis.overlap.measure import Overlap
+from esn_interp.analysis.overlap.pair import PairOverlap
+from esn_interp.drawing.theme import CONTROL, COUNTS, EFFECTS, GRID, INK, SOFT, dress, emotion_colors
+
+_CELL = 46
+"""Height of a row of a matrix, in pixels."""
+
+_LEAST = 2.0
+"""Fold enrichment that the colour scale spans at least, up and down."""
+
+_OTHERS = "different emotions"
+
+
+def overlap_matrix(result: Overlap, at: int = 0) -> go.Figure:
+    """Fold enrichment of equal emotions with bounds, then fold enrichment and Jaccard index of all pairs.
+
+    Different emotions, the control, are one mark in the first panel and all cells without an outline below.
+    """
+    pair = result.pairs[at]
+    rows = len(pair.emotions_a)
+    equal = [(row, emotion) for row, emotion in enumerate(pair.emotions_a) if emotion in pair.emotions_b]
+    heights = [34 * (len(equal) + 1) + 20, _CELL * rows, _CELL * rows]
+    figure = make_subplots(
+        rows=3,
+        row_heights=heights,
+        vertical_spacing=84 / (sum(heights) + 168),
+        subplot_titles=[
+            "same emotion in both: shared neurons / expected",
+            "shared neurons / expected (* p 0.05 or less, Holm)",
+            "Jaccard index: shared / joint neurons",
+        ],
+    )
+    _forest(figure, pair, equal)
+    with np.errstate(divide="ignore"):
+        doublings = np.log2(pair.fold)
+    extent = float(max(np.log2(_LEAST), np.max(doublings[np.isfinite(doublings)], initial=0.0)))
+    low, high = result.jaccard_range(at)
+    hover = _hover(pair, low, high)
+    stars = np.where(pair.p_holm <= 0.05, "*", "")
+    for row, (values, scale, limits, text) in enumerate(
+        (
+            (np.clip(doublings, -extent, extent), EFFECTS, (-extent, extent), _words(pair.fold, 1, stars)),
+            (pair.jaccard, COUNTS, (0, 1), _words(pair.jaccard, 2)),
+        ),
+        start=2,
+    ):
+        figure.add_trace(
+            go.Heatmap(
+                z=values,
+                x=list(pair.emotions_b),
+                y=list(pair.emotions_a),
+                zmin=limits[0],
+                zmax=limits[1],
+                colorscale=scale,
+                showscale=False,
+                xgap=2,
+                ygap=2,
+                text=text,
+                texttemplate="%{text}",
+                customdata=hover,
+                hovertemplate="%{customdata}<extra></extra>",
+            ),
+            row=row,
+            col=1,
+        )
+        for line, emotion in equal:
+            column = pair.emotions_b.index(emotion)
+            figure.add_shape(
+                **{
+                    "type": "rect",
+                    "x0": column - 0.5,
+                    "x1": column + 0.5,
+                    "y0": line - 0.5,
+                    "y1": line + 0.5,
+                },
+                line={"color": INK, "width": 1.5},
+                row=row,
+                col=1,
+            )
+        figure.update_xaxes(title_text=f"neurons of {pair.b}", showgrid=False, row=row, col=1)
+        figure.update_yaxes(title_text=f"of {pair.a}", autorange="reversed", showgrid=False, row=row, col=1)
+    figure.update_layout(plot_bgcolor="white")
+    for row in (2, 3):
+        figure.update_xaxes(linecolor=GRID, row=row, col=1)
+    return dress(
+        figure,
+        "Which neurons the two sets share",
+        f"{pair.a} and {pair.b}, among {result.among}"
+        "<br>expected: independent sets with as many in each layer",
+        height=sum(heights) + 168,
+        below=96,
+    )
+
+
+def _forest(figure: go.Figure, pair: PairOverlap, equal: list[tuple[int, str]]) -> None:
+    colors = emotion_colors(pair.emotions_a)
+    names = [emotion for _, emotion in equal]
+    cells = [(row, pair.emotions_b.index(emotion)) for row, emotion in equal]
+    figure.add_trace(
+        go.Scatter(
+            x=[float(pair.global_fold[cell]) for cell in cells],
+            y=names,
+            mode="markers",
+            name="as if all layers were one",
+            marker={"symbol": "diamond-open", "size": 10, "color": SOFT},
+            customdata=[float(pair.global_p[cell]) for cell in cells],
+            hovertemplate=(
+                "<b>%{y}</b>, layers ignored: %{x:.1f} times chance, p %{customdata:.2g}<extra></extra>"
+            ),
+        ),
+        row=1,
+        col=1,
+    )
+    others = pair.other_emotion
+    for name, value, low, high, p, color in (
+        *(
+            (
+                emotion,
+                float(pair.fold[cell]),
+                float(pair.fold_low[cell]),
+                float(pair.fold_high[cell]),
+                float(pair.p_values[cell]),
+                colors[emotion],
+            )
+            for emotion, cell in zip(names, cells, strict=True)
+        ),
+        (_OTHERS, others.fold, others.low, others.high, others.p, CONTROL),
+    ):
+        figure.add_trace(
+            go.Scatter(
+                x=[value],
+                y=[name],
+                error_x={
+                    "type": "data",
+                    "symmetric": False,
+                    "array": [high - value],
+                    "arrayminus": [value - low],
+                    "thickness": 1.6,
+                    "width": 4,
+                },
+                mode="markers",
+                name="within layers, exact 95 % bounds",
+                legendgroup="within",
+                showlegend=name == names[0] if names else name == _OTHERS,
+                marker={"size": 9, "color": color},
+                hovertemplate=(
+                    f"<b>{name}</b>: {value:.2f} times chance within layers"
+                    f"<br>95 % bounds {low:.2f} to {high:.2f}, p {p:.2g}<extra></extra>"
+                ),
+            ),
+            row=1,
+            col=1,
+        )
+    figure.add_shape(
+        **{"type": "line", "x0": 1, "x1": 1, "y0": 0, "y1": 1, "xref": "x", "yref": "y domain"},
+        line={"color": INK, "width": 1, "dash": "dot"},
+    )
+    figure.update_xaxes(title_text="times chance (1: no more than chance)", rangemode="tozero", row=1, col=1)
+    figure.update_yaxes(
+        categoryorder="array", categoryarray=[_OTHERS, *reversed(names)], showgrid=False, row=1, col=1
+    )
+
+
+def _hover(pair: PairOverlap, low: np.ndarray, high: np.ndarray) -> list[list[str]]:
+    """What a cell tells: everything that is known of it."""
+
+    def words(i: int, j: int) -> str:
+        lines = [
+            f"<b>{pair.emotions_a[i]}</b> of {pair.a}, <b>{pair.emotions_b[j]}</b> of {pair.b}",
+            f"{pair.shared[i, j]} shared of {pair.size_a[i]} and {pair.size_b[j]}",
+            f"Jaccard {pair.jaccard[i, j]:.2f}, overlap coefficient {pair.coefficient[i, j]:.2f}",
+            f"within layers: expected {pair.expected[i, j]:.2f}, {pair.fold[i, j]:.2f} times"
+            f" [{pair.fold_low[i, j]:.2f}, {pair.fold_high[i, j]:.2f}], p {pair.p_values[i, j]:.2g}"
+            f" (Holm {pair.p_holm[i, j]:.2g})",
+            f"layers ignored: expected {pair.global_expected[i, j]:.2f}, {pair.global_fold[i, j]:.2f} times,"
+            f" p {pair.global_p[i, j]:.2g}",
+        ]
+        if not np.isnan(low[i, j]):
+            lines.append(f"Jaccard over resampled clips {low[i, j]:.2f} to {high[i, j]:.2f}")
+        if not np.isnan(pair.rbo[i, j]):
+            lines.append(
+                f"rank-biased overlap {pair.rbo[i, j]:.2f}, Spearman {pair.spearman[i, j]:.2f}"
+                f" (within layers {pair.spearman_within[i, j]:.2f})"
+            )
+        return "<br>".join(lines)
+
+    return [[words(i, j) for j in range(len(pair.emotions_b))] for i in range(len(pair.emotions_a))]
+
+
+def _words(values: np.ndarray, digits: int, after: np.ndarray | None = None) -> list[list[str]]:
+    marks = np.full(values.shape, "") if after is None else after
+    return [
+        ["–" if np.isnan(value) else f"{value:.{digits}f}{mark}" for value, mark in zip(*line, strict=True)]
+        for line in zip(values, marks, strict=True)
+    ]

@@ -1,0 +1,1 @@
+"""Whether the neurons add up, or stand in for each other."""

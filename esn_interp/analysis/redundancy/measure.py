@@ -1,0 +1,284 @@
+"""Redundancy: do the neurons of an emotion add up, stand in for each other, or act in line?"""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from esn_interp.analysis.by_set import BySet
+from esn_interp.analysis.inference.significance import CHANGE, few_speakers_note, nan_mean
+from esn_interp.analysis.redundancy.joint import Bench, Silenced, Tally
+from esn_interp.analysis.redundancy.result import Redundancy
+from esn_interp.analysis.result import Origins
+from esn_interp.analysis.trials import options
+from esn_interp.errors import CorpusError, StatisticsError
+from esn_interp.models.edits import EVERYWHERE, SCOPES
+from esn_interp.neurons.neuron_set import NeuronSet
+from esn_interp.speech.clips import Clips
+from esn_interp.tasks.listener import Listener
+
+_PARTS = 3  # the whole, and the two that it is made of
+
+
+def redundancy(
+    lm: Listener,
+    clips: Clips,
+    esns: NeuronSet,
+    *,
+    splits: int = 4,
+    draws: int = 4,
+    validation: Clips | None = None,
+    greedy: int = 4,
+    positions: Iterable[str] = EVERYWHERE,
+    seed: int = 0,
+    batch_size: int = 32,
+    strict: bool = False,
+    progress: bool = True,
+) -> Redundancy:
+    """Silence each emotion's neurons one more at a time, in halves, and together with another emotion's.
+
+    Everything about an emotion is measured on its own clips, all of them, as the change of its log-odds: unlike
+    the recall it adds up, and has no floor at 0.
+
+    Parameters
+    ----------
+    splits
+        Random divisions of each set into halves.
+    draws
+        Layer-matched random sets that everything is repeated with; 0 for no control.
+    validation, greedy
+        Clips of other speakers, on which that many neurons are chosen one after the other: the truly greedy
+        order, at a run for every neuron of the set and step. Without them there is no greedy curve.
+    positions
+        Token scopes that are edited: any of ``audio``, ``text``, ``last``; all by default.
+
+    Raises
+    ------
+    StatisticsError
+        When the neurons come from another model, all sets are empty, a number is out of range, or a validation
+        clip is among ``clips``.
+    CorpusError
+        When no clip can be used, or the emotions of clips and neurons do not fit.
+    """
+    esns.check(lm)
+    if not len(esns):
+        raise StatisticsError(f"no neuron to silence: the sets of {', '.join(esns.emotions)} are all empty")
+    if splits < 1 or draws < 0 or greedy < 1:
+        raise StatisticsError(f"splits {splits}, draws {draws}, greedy {greedy}: give 1, 0 and 1 or more")
+    if validation is not None and set(validation.column("id")) & set(clips.column("id")):
+        raise StatisticsError(
+            "validation clips are among the evaluated ones; the greedy curve would flatter itself"
+        )
+    where = frozenset(positions)
+    bench = Bench(lm, esns.origin, options(clips, esns), where, batch_size, strict, progress)
+    random, why = _draw(esns, draws, seed)
+    groups = _Groups(esns, random, splits=splits, seed=seed)
+    steps = min(greedy, max(groups.counts)) if validation is not None else 0
+    sizes = _sizes(groups.counts, steps)
+    order = np.full((len(esns.emotions), steps), -1, dtype=np.int64)
+    n = len(esns.emotions)
+    tally = Tally(
+        clips.speakers,
+        **{table: (len(sizes), n) for table in ("curve", "recall", "random", "greedy")},
+        halves=(splits, _PARTS, n),
+        random_halves=(len(random), _PARTS, n),
+        pairs=(_PARTS, n, n),
+        random_pairs=(len(random), _PARTS, n, n),
+    )
+    done: list[Silenced] = []
+    for s, emotion in enumerate(esns.emotions):
+        mine = _clips_of(clips, emotion)
+        if not groups.counts[s] or not len(mine):
+            continue
+        if validation is not None and len(known := _clips_of(validation, emotion)):
+            chosen = _greedily(bench, known, groups.ranked[s], steps, f"Choosing neurons of {emotion}")
+            order[s, : len(chosen)] = chosen
+        plan = groups.plan(s, sizes, order[s])
+        done.append(bench.silence(mine, plan, f"Silencing neurons of {emotion}"))
+        _enter(tally, done[-1], s, sizes)
+    if not done:
+        raise CorpusError(f"corpus {clips.name}: no clip of an emotion that has neurons")
+    notes = _notes(esns, clips, done, why, validation)
+    pairs, control = tally.means("pairs"), tally.means("random_pairs")
+    value, low, high = pairs.reduced(_interaction)
+    return Redundancy(
+        origins=Origins.of(lm, clips, esns),
+        positions=tuple(scope for scope in SCOPES if scope in where),
+        seed=seed,
+        draws=len(random),
+        splits=splits,
+        emotions=bench.recognition.emotions,
+        sets=tuple(esns.emotions),
+        neurons=tuple(groups.counts),
+        sizes=sizes,
+        curve=BySet.of(tally.means("curve")),
+        recall=BySet.of(tally.means("recall"), within=CHANGE),
+        random=BySet.of(tally.means("random")),
+        greedy=BySet.of(tally.means("greedy")),
+        greedy_order=order,
+        halves=BySet.computed(tally.means("halves"), _mean_of_halves),
+        halves_share=BySet.computed(tally.means("halves"), _share_of_halves),
+        random_halves=BySet.computed(tally.means("random_halves"), _mean_of_halves),
+        pairs=value,
+        pairs_low=low,
+        pairs_high=high,
+        pairs_mean=pairs.interval(lambda cells: _over_pairs(_interaction(cells))),
+        random_pairs=_mean_of_draws(control.value),
+        random_pairs_mean=control.interval(lambda cells: _over_pairs(_mean_of_draws(cells))),
+        shared=groups.shared,
+        clips=tuple(clip for one in done for clip in one.clips),
+        speakers=tuple(speaker for one in done for speaker in one.speakers),
+        skipped=tuple(bad for one in done for bad in one.skipped),
+        notes=notes,
+    )
+
+
+class _Groups:
+    """The groups of neurons that are silenced, from the sets and their random likes."""
+
+    def __init__(self, esns: NeuronSet, random: Sequence[NeuronSet], *, splits: int, seed: int) -> None:
+        self.esns, self.random, self.splits, self.seed = esns, random, splits, seed
+        self.ranked = [_ranked(esns[emotion]) for emotion in esns.emotions]
+        self.counts = [len(ranked) for ranked in self.ranked]
+        self.shared: Int64[np.ndarray, "set other"] = np.array(
+            [[len(np.intersect1d(mine, other)) for other in self.ranked] for mine in self.ranked],
+            dtype=np.int64,
+        )
+
+    def plan(
+        self, s: int, sizes: Int64[np.ndarray, " size"], greedy: Int64[np.ndarray, " step"]
+    ) -> dict[str, Int64[np.ndarray, " _gate"]]:
+        """Everything that is tried on the clips of one set's emotion; see `_enter` for where it goes."""
+        emotion, mine = self.esns.emotions[s], self.ranked[s]
+        rng = np.random.default_rng([self.seed, s])
+        plan: dict[str, np.ndarray] = {}
+        drawn = [one.indices(emotion) for one in self.random]
+        # A random set has its neurons sorted by layer; shuffled, its first k are a sample of its layers.
+        drawn = [rng.permutation(one) for one in drawn]
+        for k, size in enumerate(sizes.tolist()):
+            if size <= len(mine):
+                plan[f"curve/{k}"] = mine[:size]
+                plan |= {f"random/{k}/{d}": one[:size] for d, one in enumerate(drawn)}
+            if size <= (greedy >= 0).sum():
+                plan[f"greedy/{k}"] = greedy[:size]
+        if len(mine) > 1:
+            for name, wholes in (("halves", [mine] * self.splits), ("random_halves", drawn)):
+                for at, whole in enumerate(wholes):
+                    plan |= _parts(f"{name}/{at}", *np.array_split(rng.permutation(whole), 2))
+        for t, other in enumerate(self.ranked):
+            if t != s and len(other):
+                plan |= _parts(f"pairs/{t}", mine, other)
+                for d, one in enumerate(drawn):
+                    lent = self.random[d].indices(self.esns.emotions[t])
+                    plan |= _parts(f"random_pairs/{d}/{t}", one, lent)
+        return plan
+
+
+def _parts(
+    name: str, first: Int64[np.ndarray, " mine"], second: Int64[np.ndarray, " other"]
+) -> dict[str, Int64[np.ndarray, " _gate"]]:
+    return {f"{name}/0": np.union1d(first, second), f"{name}/1": first, f"{name}/2": second}
+
+
+def _enter(tally: Tally, done: Silenced, s: int, sizes: Int64[np.ndarray, " size"]) -> None:
+    """The outcomes of a plan for set ``s``, each into its cell."""
+    for name, change in done.log_odds.items():
+        table, *numbers = name.split("/")
+        at = [int(number) for number in numbers]
+        if table in ("curve", "greedy", "random"):
+            tally.add(table, (at[0], s), change, done.speakers)
+        elif table in ("halves", "random_halves"):
+            tally.add(table, (*at, s), change, done.speakers)
+        else:
+            *draw, other, part = at
+            tally.add(table, (*draw, part, s, other), change, done.speakers)
+        if table == "curve":
+            tally.add("recall", (at[0], s), done.right[name], done.speakers)
+
+
+def _clips_of(clips: Clips, emotion: str) -> Clips:
+    return clips.take(np.flatnonzero(np.array(clips.column("emotion"), dtype=object) == emotion))
+
+
+def _ranked(one: NeuronSet) -> Int64[np.ndarray, " neuron"]:
+    """Flat indices of one emotion's neurons, the highest score first; ties by (layer, neuron)."""
+    return one.flat[np.argsort(-one.score, kind="stable")].astype(np.int64)
+
+
+def _sizes(counts: Sequence[int], steps: int) -> Int64[np.ndarray, " size"]:
+    """Powers of two, the sizes of the sets, and every size that the greedy choice reaches."""
+    powers = [2**power for power in range(max(counts).bit_length())]
+    wanted = {*powers, *(count for count in counts if count), *range(1, steps + 1)}
+    return np.array(sorted(wanted), dtype=np.int64)
+
+
+def _draw(esns: NeuronSet, draws: int, seed: int) -> tuple[list[NeuronSet], str]:
+    """Random sets like these; or none, and the reason, when these leave too few neurons to draw from."""
+    seeds = np.random.SeedSequence(seed).generate_state(draws).tolist() if draws else []
+    try:
+        return [esns.random_like(state) for state in seeds], "" if seeds else "no random control was drawn"
+    except StatisticsError as error:
+        return [], f"no random control: {error}"
+
+
+def _greedily(
+    bench: Bench, clips: Clips, candidates: Int64[np.ndarray, " neuron"], steps: int, description: str
+) -> Int64[np.ndarray, " step"]:
+    """Neurons in the order in which each lowers the log-odds most, together with those before it."""
+    chosen = np.zeros(0, dtype=np.int64)
+    for _ in range(min(steps, len(candidates))):
+        left = candidates[~np.isin(candidates, chosen)]
+        tried = bench.silence(
+            clips, {str(gate): np.append(chosen, gate) for gate in left.tolist()}, description
+        )
+        # Among equals the first, which is the one of the higher score.
+        effects = [float(tried.log_odds[str(gate)].mean()) for gate in left.tolist()]
+        chosen = np.append(chosen, left[int(np.argmin(effects))])
+    return chosen
+
+
+def _interaction(
+    cells: Float64[np.ndarray, "*batch part set other"],
+) -> Float64[np.ndarray, "*batch set other"]:
+    """Effect of the whole minus the effects of its two parts."""
+    return cells[..., 0, :, :] - cells[..., 1, :, :] - cells[..., 2, :, :]
+
+
+def _mean_of_draws(cells: Float64[np.ndarray, "*batch draw part set other"]) -> np.ndarray:
+    return nan_mean(np.moveaxis(_interaction(cells), -3, -1))
+
+
+def _mean_of_halves(cells: Float64[np.ndarray, "*batch split part set"]) -> Float64[np.ndarray, "*batch set"]:
+    return _mean_of_draws(cells[..., None])[..., 0]
+
+
+def _share_of_halves(
+    cells: Float64[np.ndarray, "*batch split part set"],
+) -> Float64[np.ndarray, "*batch set"]:
+    """Non-additivity as a share of what the whole does; NaN where that is nothing."""
+    whole = nan_mean(np.moveaxis(cells[..., 0, :], -2, -1))
+    return np.divide(_mean_of_halves(cells), whole, out=np.full(whole.shape, np.nan), where=whole != 0)
+
+
+def _over_pairs(cells: Float64[np.ndarray, "*batch set other"]) -> np.ndarray:
+    return nan_mean(cells.reshape(*cells.shape[:-2], -1))
+
+
+def _notes(
+    esns: NeuronSet, clips: Clips, done: Sequence[Silenced], why: str, validation: Clips | None
+) -> tuple[str, ...]:
+    speakers = {speaker for one in done for speaker in one.speakers}
+    notes = [note] if (note := few_speakers_note(len(speakers))) else []
+    if empty := [emotion for emotion in esns.emotions if not len(esns[emotion])]:
+        notes.append(f"no neurons for {', '.join(empty)}: nothing was silenced there")
+    if missing := [emotion for emotion in esns.emotions if emotion not in clips.emotions]:
+        notes.append(f"no clip is {', '.join(missing)}: their sets are only tried together with others")
+    if single := [emotion for emotion in esns.emotions if len(esns[emotion]) == 1]:
+        notes.append(f"{', '.join(single)}: one neuron has no halves")
+    if validation is not None and (unseen := [e for e in esns.emotions if e not in validation.emotions]):
+        notes.append(f"no validation clip is {', '.join(unseen)}: no greedy order there")
+    if why:
+        notes.append(why)
+    if skipped := [bad for one in done for bad in one.skipped]:
+        notes.append(f"{len(skipped)} clips were skipped, the first: {skipped[0].reason}")
+    return tuple(notes)

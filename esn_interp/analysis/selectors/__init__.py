@@ -1,0 +1,1 @@
+"""What each selector finds, side by side."""

@@ -1,0 +1,275 @@
+"""Side effects: what an edit costs in tasks that have nothing to do with the emotion, with controls."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import cast
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from esn_interp.analysis.inference.significance import (
+    ANYWHERE,
+    CHANGE,
+    RATE,
+    Range,
+    SpeakerMeans,
+    few_speakers_note,
+    nan_mean,
+)
+from esn_interp.analysis.recall_changes import Estimates
+from esn_interp.analysis.result import Origins
+from esn_interp.analysis.side_effects.result import SideEffects, TextEffect
+from esn_interp.analysis.trials import NO_CONTROL
+from esn_interp.errors import CorpusError, EditError, StatisticsError
+from esn_interp.interventions.edits import at_random, steer
+from esn_interp.models.edits import Edit
+from esn_interp.neurons.neuron_set import NeuronSet
+from esn_interp.speech.clips import Clips
+from esn_interp.tasks.listener import Listener
+from esn_interp.tasks.recognition import BASELINE
+from esn_interp.tasks.side_tasks import TASKS as CLIP_TASKS
+from esn_interp.tasks.side_tasks import off_target
+from esn_interp.tasks.unrelated_text import PASSAGE, read_text, sentences_of
+
+__all__ = ["TASKS", "SideEffects", "TextEffect", "side_effects"]
+
+TEXT = "text"
+TASKS = (*CLIP_TASKS, TEXT)
+
+UNLEARNT = 1000.0
+"""Perplexity above which a model can't be said to know such text, so that changes say little. (Our choice.)"""
+
+_OWN, _RANDOM = 0, 1
+
+Edits = NeuronSet | Mapping[str, Sequence[Edit]] | Iterable[Edit]
+
+
+def side_effects(
+    lm: Listener,
+    clips: Clips,
+    edits: Edits,
+    *,
+    alpha: float | None = None,
+    tasks: Sequence[str] = TASKS,
+    text: str | Sequence[str] = PASSAGE,
+    draws: int = 5,
+    limit: int | None = None,
+    max_new_tokens: int = 96,
+    seed: int = 0,
+    batch_size: int = 32,
+    strict: bool = False,
+    progress: bool = True,
+) -> SideEffects:
+    """Ask for things that are not the emotion, with and without an edit, and with random neurons in its place.
+
+    Parameters
+    ----------
+    edits
+        A neuron set (each emotion's neurons by themselves), edits by name, or the edits of one condition.
+    alpha
+        With a neuron set: gates are multiplied by ``1 + alpha``; by default they are silenced (-1).
+    tasks
+        Any of ``transcription`` (1 - min(WER, 1)), ``sex``, ``valence``, ``arousal`` and ``text``, how likely
+        an unrelated text is without any audio.
+    text
+        What is read for ``text``: sentences, or a text to be cut into them; built in is prose about maps.
+    draws
+        How often every edit is repeated on random neurons of the same layers; 0 for no control.
+    limit
+        Ask about so many clips only, evenly over the emotions, drawn with ``seed``.
+
+    Raises
+    ------
+    EditError
+        When there is nothing to edit, or ``alpha`` comes with ready-made edits.
+    StatisticsError
+        When the neurons come from another model.
+    CorpusError
+        On an unknown task, a text of one sentence, or when no clip can be used.
+    """
+    if unknown := [task for task in tasks if task not in TASKS]:
+        raise CorpusError(f"unknown side task {unknown[0]!r}; choose from {', '.join(TASKS)}")
+    conditions, notes = _conditions(lm, edits, alpha)
+    random, no_control = _random(conditions, tuple(lm.widths), draws=draws, seed=seed)
+    every = {BASELINE: (), **conditions, **random}
+    names = list(conditions)
+    read = [task for task in tasks if task != TEXT]
+    costs = off_target(
+        lm,
+        clips,
+        conditions=every,
+        tasks=read,
+        limit=limit,
+        seed=seed,
+        max_new_tokens=max_new_tokens,
+        batch_size=batch_size,
+        strict=strict,
+        progress=progress,
+    )
+    speakers = np.unique(np.array(costs.speakers), return_inverse=True)[1].astype(np.int64)
+    n_draws = len(random) // len(names)
+    accuracy, drawn = np.split(costs.accuracy, [1 + len(names)])
+    drawn = drawn.reshape(n_draws, len(names), *accuracy.shape[1:])
+    changes = _by_speaker(accuracy, drawn, speakers)
+    passage = None
+    if TEXT in tasks:
+        sentences = sentences_of(text) if isinstance(text, str) else tuple(text)
+        passage = _text_effect(*read_text(lm, sentences, every), sentences=sentences, conditions=len(names))
+        if passage.perplexity > UNLEARNT:
+            notes.append(
+                f"the unedited model's perplexity of the text is {passage.perplexity:,.0f}: it has not learnt to"
+                " write such text, and changes say little"
+            )
+    count = int(speakers.max()) + 1
+    few = few_speakers_note(count)
+    return SideEffects(
+        origins=_origins(lm, clips, edits),
+        alpha=_gain(alpha) if isinstance(edits, NeuronSet) else float("nan"),
+        draws=n_draws,
+        seed=seed,
+        conditions=tuple(names),
+        neurons=tuple(
+            len({(e.layer, n) for e in one for n in e.neurons.tolist()}) for one in conditions.values()
+        ),
+        tasks=tuple(read),
+        baseline=_estimates(_means(accuracy[0], speakers), RATE),
+        change=_kind(changes, _OWN),
+        random_change=_kind(changes, _RANDOM),
+        mean_change=_mean(changes, _OWN),
+        random_mean=_mean(changes, _RANDOM),
+        minus_random=Estimates(
+            *changes.reduced(lambda cells: _over(cells[..., _OWN, :, :] - cells[..., _RANDOM, :, :]))
+        ),
+        text=passage,
+        clips=costs.clips,
+        speakers=costs.speakers,
+        accuracy=accuracy,
+        random_accuracy=drawn,
+        skipped=costs.skipped,
+        notes=(*([few] if few else []), *notes, *([no_control] if no_control else [])),
+    )
+
+
+def _gain(alpha: float | None) -> float:
+    return -1.0 if alpha is None else float(alpha)
+
+
+def _conditions(
+    lm: Listener, edits: Edits, alpha: float | None
+) -> tuple[dict[str, Sequence[Edit]], list[str]]:
+    """The edits by name, and what must be said of them."""
+    notes: list[str] = []
+    if isinstance(edits, NeuronSet):
+        edits.check(lm)
+        if empty := [emotion for emotion in edits.emotions if not len(edits[emotion])]:
+            notes.append(f"no neurons for {', '.join(empty)}: left out")
+        conditions: dict[str, Sequence[Edit]] = {
+            emotion: steer(edits[emotion], _gain(alpha)) for emotion in edits.emotions if emotion not in empty
+        }
+    elif alpha is not None:
+        raise EditError("alpha goes with neurons; ready-made edits carry their own gain")
+    elif isinstance(edits, Mapping):
+        conditions = {name: list(one) for name, one in cast(Mapping[str, Sequence[Edit]], edits).items()}
+    else:
+        conditions = {"edited": list(edits)}
+    if not conditions or not any(conditions.values()):
+        raise EditError("there is nothing to edit: the set of neurons or edits is empty")
+    return conditions, notes
+
+
+def _random(
+    conditions: Mapping[str, Sequence[Edit]], widths: tuple[int, ...], *, draws: int, seed: int
+) -> tuple[dict[str, Sequence[Edit]], str]:
+    """The same edits on random neurons, draw by draw; or none, and why."""
+    states = np.random.SeedSequence(seed).generate_state(draws * len(conditions)).tolist()
+    named = [(draw, name) for draw in range(draws) for name in conditions]
+    try:
+        return {
+            f"{name}, random {draw}": at_random(conditions[name], widths, seed=state)
+            for (draw, name), state in zip(named, states, strict=True)
+        }, ("" if draws else NO_CONTROL)
+    except StatisticsError as error:
+        return {}, f"no random control: {error}"
+
+
+def _origins(lm: Listener, clips: Clips, edits: Edits) -> Origins:
+    if isinstance(edits, NeuronSet):
+        return Origins.of(lm, clips, edits)
+    return Origins(lm.name, lm.fingerprint, clips.name, clips.fingerprint, "edits", {}, "")
+
+
+# ---------------------------------------------------------------- what clips say, by speaker
+
+
+def _means(values: Float64[np.ndarray, "*cell clip"], speakers: Int64[np.ndarray, " clip"]) -> SpeakerMeans:
+    by_clip = np.moveaxis(values, -1, 0)
+    return SpeakerMeans.of(by_clip, ~np.isnan(by_clip), speakers, speakers=int(speakers.max()) + 1)
+
+
+def _by_speaker(
+    accuracy: Float64[np.ndarray, "condition task clip"],
+    drawn: Float64[np.ndarray, "draw own task clip"],
+    speakers: Int64[np.ndarray, " clip"],
+) -> SpeakerMeans:
+    """Changes of accuracy, [speaker, kind, condition, task]; kind 0 is the edit, 1 its random controls."""
+    own = _means(accuracy[1:] - accuracy[0], speakers)
+    random = SpeakerMeans(np.zeros_like(own.total), np.zeros_like(own.count))
+    for one in drawn:
+        random = random + _means(one - accuracy[0], speakers)
+    return SpeakerMeans(
+        np.stack([own.total, random.total], axis=1), np.stack([own.count, random.count], axis=1)
+    )
+
+
+def _over(cells: Float64[np.ndarray, "... condition task"]) -> Float64[np.ndarray, "... task"]:
+    """Mean over the conditions."""
+    return nan_mean(np.swapaxes(cells, -1, -2))
+
+
+def _estimates(means: SpeakerMeans, within: Range) -> Estimates:
+    return Estimates(means.value, *means.bounds(within=within))
+
+
+def _kind(changes: SpeakerMeans, kind: int) -> Estimates:
+    return _estimates(SpeakerMeans(changes.total[:, kind], changes.count[:, kind]), CHANGE)
+
+
+def _mean(changes: SpeakerMeans, kind: int) -> Estimates:
+    return Estimates(*changes.reduced(lambda cells: _over(cells[..., kind, :, :]), within=CHANGE))
+
+
+# ---------------------------------------------------------------- what a text says, by sentence
+
+
+def _text_effect(
+    log_probs: Float64[np.ndarray, "every sentence"],
+    tokens: Int64[np.ndarray, " sentence"],
+    *,
+    sentences: tuple[str, ...],
+    conditions: int,
+) -> TextEffect:
+    """Ratios of perplexities: exponentials of the mean change per token, so that bounds are those of it."""
+    own, drawn = np.split(log_probs[1:] - log_probs[0], [conditions])
+    draws = len(drawn) // conditions
+    pooled = drawn.reshape(draws, conditions, len(tokens)).sum(axis=0)
+    # Sentences take the place of speakers: they are what differs when the text is another one.
+    total = np.stack([own, pooled]).transpose(2, 0, 1)
+    count = (
+        np.stack([np.ones(conditions), np.full(conditions, draws)]).astype(np.int64) * tokens[:, None, None]
+    )
+    means = SpeakerMeans(total, count)
+
+    def ratio(value: np.ndarray, low: np.ndarray, high: np.ndarray) -> Estimates:
+        return Estimates(np.exp(-value), np.exp(-high), np.exp(-low))
+
+    each = ratio(means.value, *means.bounds(within=ANYWHERE))
+    mean = ratio(*means.reduced(nan_mean))
+    return TextEffect(
+        sentences=sentences,
+        tokens=tokens,
+        log_probs=log_probs[: 1 + conditions],
+        perplexity=float(np.exp(-log_probs[0].sum() / tokens.sum())),
+        ratio=Estimates(each.value[_OWN], each.low[_OWN], each.high[_OWN]),
+        random_ratio=Estimates(each.value[_RANDOM], each.low[_RANDOM], each.high[_RANDOM]),
+        mean_ratio=mean.at(_OWN, speakers=len(sentences)),
+        random_mean=mean.at(_RANDOM, speakers=len(sentences)),
+    )

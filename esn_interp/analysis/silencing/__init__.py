@@ -1,1 +1,0 @@
-"""What is lost when neurons are silenced: ablation, redundancy, side effects, and selectors compared by it."""

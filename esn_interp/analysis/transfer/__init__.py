@@ -1,0 +1,1 @@
+"""The neurons of one corpus on another."""

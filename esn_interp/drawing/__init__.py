@@ -1,0 +1,1 @@
+"""Colours, scales and the look of every figure; knows no result."""

@@ -1,0 +1,1 @@
+"""Whole protocols, from one config to a folder with a report."""

@@ -1,0 +1,1 @@
+"""The study of emotion control in generated speech."""

@@ -1,0 +1,79 @@
+"""Units of a conversion study, worked on by one process or several; each has a model of its own."""
+
+import multiprocessing
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+import torch
+from transformers.utils import logging as transformers_logging
+
+from esn_interp.progress import progress_bar
+from esn_interp.studies.cache import Undone
+from esn_interp.studies.conversion.cell import EvcCell
+from esn_interp.studies.conversion.config import EvcConfig
+from esn_interp.studies.conversion.grid import EvcGrid
+from esn_interp.studies.conversion.units import Unit
+
+Recipe = tuple[str, str, int]
+"""By which a process makes a cell anew: the config as JSON, the study's folder, the cell's position."""
+
+
+def perform(
+    cell: EvcCell,
+    units: Sequence[Unit],
+    *,
+    recipe: Recipe | None = None,
+    workers: int = 1,
+    description: str = "",
+    progress: bool = False,
+) -> int:
+    """Have every unit done, and say how many had to be.
+
+    A unit is written when it is done, so whatever stops the work, no more than those under way are lost. With a
+    ``recipe`` the work is shared by so many processes.
+
+    Raises
+    ------
+    Undone
+        When a unit can't be done.
+    """
+    left = [unit for unit in dict.fromkeys(units) if not cell.done(unit)]
+    with progress_bar(description, len(left), enabled=progress) as advance:
+        if recipe is None or workers < 2 or len(left) < 2:
+            for unit in left:
+                cell.outcomes(unit)
+                advance(1)
+            return len(left)
+        # Longest first, so that no process is left with a long one at the end.
+        left.sort(key=lambda unit: -len(unit.rows) * len(unit.targets))
+        context = multiprocessing.get_context("spawn")
+        with context.Pool(min(workers, len(left)), _begin) as pool:
+            for reason in pool.imap_unordered(_elsewhere, [(recipe, unit) for unit in left]):
+                if reason:
+                    raise Undone(reason)
+                advance(1)
+    return len(left)
+
+
+def _begin() -> None:
+    """One thread, or processes would be in each other's way; and no bars of their own."""
+    torch.set_num_threads(1)
+    transformers_logging.disable_progress_bar()
+
+
+def _elsewhere(task: tuple[Recipe, Unit]) -> str:
+    """Do a unit in this process; the reason, when it can't be done."""
+    recipe, unit = task
+    try:
+        _cell(recipe).outcomes(unit)
+    except Undone as error:
+        return str(error)
+    return ""
+
+
+@cache
+def _cell(recipe: Recipe) -> EvcCell:
+    """The cell of a recipe, with its model, made once in each process."""
+    config, folder, position = recipe
+    return EvcGrid(EvcConfig.model_validate_json(config), Path(folder)).cells[position]

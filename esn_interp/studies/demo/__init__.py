@@ -1,0 +1,1 @@
+"""The study of the bundled model, with its report."""

@@ -1,0 +1,1 @@
+"""The study of recognition: every model on every corpus."""

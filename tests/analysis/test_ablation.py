@@ -1,0 +1,597 @@
+"""Ablation of planted neurons: every figure is known beforehand, or worked out again in plain loops."""
+
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+from planted import (
+    BIAS,
+    EMOTIONS,
+    PER_LAYER,
+    WIDTHS,
+    PlantedListener,
+    clip_bytes,
+    evidence_for,
+    planted_clips,
+    planted_gates,
+    planted_set,
+)
+from scipy import stats
+from studied import StudiedListener
+from tiny import noise
+
+from esn_interp.analysis.ablation.measure import Ablation, ablation
+from esn_interp.analysis.controls import always_on
+from esn_interp.analysis.inference.significance import holm, sign_flip_test, standardised_effect
+from esn_interp.analysis.trials import UNMET, deal
+from esn_interp.errors import CorpusError, EsnError, StatisticsError
+from esn_interp.interventions.edits import deactivate
+from esn_interp.neurons.neuron_set import NeuronSet
+from esn_interp.neurons.origin import Origin
+from esn_interp.neurons.statistics import GateStatistics
+from esn_interp.speech.clips import Clips
+from esn_interp.tasks.collection import collect
+from esn_interp.tasks.recognition import Recognition
+
+# Speakers differ in how much evidence for other emotions their clips carry: at 0.8 a single lost gate of four
+# (a quarter of the evidence) costs the answer, at 0 it does not.
+LEAKS = [0.0, 0.3, 0.5, 0.8, 0.8, 0.9, 0.6, 0.1]
+MISTAKEN = [(0, "sad", "angry"), (3, "neutral", "fearful")]
+
+
+def answer(evidence: list[float], lost: dict[str, int] | None = None) -> int:
+    """What the planted listener answers when so many gates of each emotion are silenced."""
+    lost = lost or {}
+    n = PER_LAYER * len(WIDTHS)
+    return int(np.argmax([BIAS[e] + evidence[e] * (n - lost.get(EMOTIONS[e], 0)) / n for e in range(5)]))
+
+
+def evidence_of(clip_id: str) -> list[float]:
+    speaker, emotion, take = clip_id.split("-")
+    number = int(speaker[1:])
+    heard = {(s, meant): sound for s, meant, sound in MISTAKEN}.get((number, emotion), emotion)
+    return evidence_for(heard if take == "0" else emotion, LEAKS[number])
+
+
+def gates_hit(neurons: NeuronSet) -> dict[str, int]:
+    """How many planted gates of each emotion a set contains."""
+    return {
+        emotion: sum(
+            int(np.isin(neurons.neuron[neurons.layer == layer], planted_gates(emotion, layer)).sum())
+            for layer in range(len(WIDTHS))
+        )
+        for emotion in EMOTIONS
+    }
+
+
+def recalls(answers: list[int], truth: list[int]) -> np.ndarray:
+    return np.array(
+        [np.mean([a == t for a, t in zip(answers, truth, strict=True) if t == j]) for j in range(5)]
+    )
+
+
+@pytest.fixture(scope="module")
+def clips() -> Clips:
+    return planted_clips(leaks=LEAKS, mistaken=MISTAKEN)
+
+
+@pytest.fixture(scope="module")
+def result(clips) -> Ablation:
+    return ablation(PlantedListener(), clips, planted_set(), draws=6, seed=4, progress=False)
+
+
+def test_clean_speech_gives_the_matrix_that_was_planted():
+    found = ablation(
+        PlantedListener(), planted_clips(mistaken=MISTAKEN), planted_set(), draws=0, progress=False
+    )
+    expected = -np.eye(5)
+    expected[0, 0] = 0  # without any evidence the bias says neutral
+    # The neutral clip that sounded fearful is right once fear can't be heard; the sad one that sounded angry
+    # is wrong either way.
+    expected[4, 0] = 1 / 16
+    expected[3, 3] = -15 / 16
+    np.testing.assert_allclose(found.change, expected)
+    assert found.self_change.value == pytest.approx(np.diag(expected).mean())
+    assert found.cross_change.value == pytest.approx(1 / 16 / 20)
+    assert found.specificity.value == pytest.approx(np.diag(expected).mean() - 1 / 16 / 20)
+    np.testing.assert_allclose(found.baseline_recall, [15 / 16, 1, 1, 15 / 16, 1])
+    assert found.baseline_uar.value == pytest.approx((3 + 2 * 15 / 16) / 5)
+    assert "no random control" in " ".join(found.notes)
+    assert np.isnan(found.random_change).all()
+    assert np.isnan(found.p_values).all()
+
+
+def test_effects_on_all_clips_equal_plain_loops(result, clips):
+    ids, truth = clips.column("id"), [EMOTIONS.index(emotion) for emotion in clips.column("emotion")]
+    before = [answer(evidence_of(name)) for name in ids]
+    for i, emotion in enumerate(EMOTIONS):
+        after = [answer(evidence_of(name), {emotion: 4}) for name in ids]
+        np.testing.assert_array_equal(result.predicted[1 + i], after)
+        np.testing.assert_allclose(result.change[i], recalls(after, truth) - recalls(before, truth))
+    np.testing.assert_array_equal(result.predicted[0], before)
+    np.testing.assert_allclose(result.baseline_recall, recalls(before, truth))
+
+
+def test_random_controls_equal_plain_loops_over_the_draws(result, clips):
+    ids, truth = clips.column("id"), [EMOTIONS.index(emotion) for emotion in clips.column("emotion")]
+    before = recalls([answer(evidence_of(name)) for name in ids], truth)
+    seeds = np.random.SeedSequence(4).generate_state(6)
+    expected = np.zeros((6, 5, 5))
+    for draw, seed in enumerate(seeds):
+        random = planted_set().random_like(int(seed))
+        for i, emotion in enumerate(EMOTIONS):
+            after = [answer(evidence_of(name), gates_hit(random[emotion])) for name in ids]
+            expected[draw, i] = recalls(after, truth) - before
+    assert np.abs(expected).max() > 0.1  # or the control would prove nothing here
+    np.testing.assert_allclose(result.random_draws, expected)
+    np.testing.assert_allclose(result.random_change, expected.mean(axis=0))
+    diagonal = np.eye(5, dtype=bool)
+    assert result.random_self.value == pytest.approx(expected.mean(axis=0)[diagonal].mean())
+    assert result.random_cross.value == pytest.approx(expected.mean(axis=0)[~diagonal].mean())
+    assert result.self_minus_random.value == pytest.approx(
+        result.self_change.value - result.random_self.value
+    )
+
+
+def by_speaker(result: Ablation, clips: Clips, right: np.ndarray) -> np.ndarray:
+    """Share of right answers, [speaker, emotion]."""
+    speakers, emotions = np.array(clips.column("speaker")), np.array(clips.column("emotion"))
+    return np.array(
+        [[right[(speakers == s) & (emotions == e)].mean() for e in EMOTIONS] for s in clips.speakers]
+    )
+
+
+def test_intervals_and_tests_equal_scipy_on_speaker_means(result, clips):
+    truth = result.truth
+    before = by_speaker(result, clips, result.predicted[0] == truth)
+    own = np.stack([by_speaker(result, clips, row == truth) - before for row in result.predicted[1:]], axis=1)
+    random = np.stack(
+        [
+            np.mean(
+                [by_speaker(result, clips, d[i] == truth) - before for d in result.random_predicted], axis=0
+            )
+            for i in range(5)
+        ],
+        axis=1,
+    )
+    diagonal = np.eye(5, dtype=bool)
+
+    def t_interval(values):
+        half = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
+        return values.mean() - half, values.mean() + half
+
+    for i, j in ((1, 1), (2, 0), (4, 4)):
+        expected = t_interval(own[:, i, j])
+        got = (result.change_low[i, j], result.change_high[i, j])
+        assert got == pytest.approx(np.clip(expected, -1, 1))
+    own_self, own_cross = own[:, diagonal].mean(axis=1), own[:, ~diagonal].mean(axis=1)
+    random_self = random[:, diagonal].mean(axis=1)
+    # Bounds stop at what is possible: a change of recall at -1 and 1, a recall at 0 and 1.
+    for ours, values, within in (
+        (result.self_change, own_self, (-1, 1)),
+        (result.cross_change, own_cross, (-1, 1)),
+        (result.specificity, own_self - own_cross, (-2, 2)),
+        (result.random_self, random_self, (-1, 1)),
+        (result.self_minus_random, own_self - random_self, (-2, 2)),
+        (result.baseline_uar, before.mean(axis=1), (0, 1)),
+    ):
+        assert ours.value == pytest.approx(values.mean())
+        assert (ours.low, ours.high) == pytest.approx(np.clip(t_interval(values), *within))
+        assert ours.speakers == 8
+    p_values = np.array([sign_flip_test((own - random)[:, i, i]) for i in range(5)])
+    np.testing.assert_allclose(result.p_values, p_values)
+    np.testing.assert_allclose(result.p_holm, holm(p_values))
+
+
+def test_dealt_draws_see_the_same_controls_on_fewer_clips(result, clips):
+    dealt = ablation(
+        PlantedListener(),
+        clips,
+        planted_set(),
+        draws=6,
+        draws_per_clip=2,
+        seed=4,
+        batch_size=5,
+        progress=False,
+    )
+    met = dealt.random_predicted != UNMET
+    assert (met.sum(axis=0) == 2).all()
+    np.testing.assert_array_equal(dealt.random_predicted[met], result.random_predicted[met])
+    np.testing.assert_allclose(dealt.change, result.change)
+    right = dealt.random_predicted[:, 2] == dealt.truth
+    change = (right.astype(int) - (dealt.predicted[0] == dealt.truth))[:, dealt.truth == 1]
+    assert dealt.random_change[2, 1] == pytest.approx(change[met[:, 2][:, dealt.truth == 1]].mean())
+
+
+def test_draws_are_dealt_evenly():
+    rng = np.random.default_rng(0)
+    truth, speaker = rng.integers(0, 5, 301), rng.integers(0, 9, 301)
+    met = deal(truth, speaker, draws=20, per_clip=3, seed=1)
+    assert (met.sum(axis=0) == 3).all()
+    assert np.ptp(met.sum(axis=1)) <= 1
+    for emotion in range(5):
+        counts = met[:, truth == emotion].sum(axis=1)
+        assert np.ptp(counts) <= 9  # at most one of each speaker more than another draw has
+    assert not np.array_equal(met, deal(truth, speaker, draws=20, per_clip=3, seed=2))
+    assert deal(truth, speaker, draws=4, per_clip=4, seed=1).all()
+
+
+def test_a_speaker_without_an_emotion_counts_where_there_is_something_to_count():
+    clips = planted_clips(leaks=LEAKS, without=[(2, "sad"), (5, "sad")])
+    found = ablation(PlantedListener(), clips, planted_set(), draws=2, progress=False)
+    assert found.speakers_with.tolist() == [8, 8, 8, 6, 8]
+    assert "sad: only 6 of 8 speakers have a clip of it" in found.notes
+    assert np.isfinite(found.p_values).all()
+    assert found.specificity.speakers == 8
+    assert np.isfinite([found.specificity.low, found.specificity.high]).all()
+    assert found.change[3, 3] == pytest.approx(-1)
+
+
+def test_an_emotion_without_clips_is_left_out_of_the_means():
+    clips = planted_clips(without=[(speaker, "fearful") for speaker in range(8)])
+    found = ablation(PlantedListener(), clips, planted_set(), draws=0, progress=False)
+    assert found.emotions == EMOTIONS  # the question stays the one that the neurons were found with
+    assert np.isnan(found.change[:, 4]).all()
+    assert found.self_change.value == pytest.approx(np.mean([0, -1, -1, -1]))
+    assert any(note.startswith("no clip is fearful") for note in found.notes)
+
+
+def test_few_speakers_get_intervals_and_no_p_value():
+    clips = planted_clips(speakers=3, leaks=LEAKS[1:4])
+    found = ablation(PlantedListener(), clips, planted_set(), draws=3, progress=False)
+    assert np.isnan(found.p_holm).all()
+    assert np.isfinite([found.specificity.low, found.specificity.high]).all()
+    assert any(note.startswith("only 3 speakers") for note in found.notes)
+
+
+def test_one_speaker_gets_values_only():
+    found = ablation(PlantedListener(), planted_clips(speakers=1), planted_set(), draws=3, progress=False)
+    assert found.self_change.value == pytest.approx(-0.8)
+    assert np.isnan([found.self_change.low, found.change_low[0, 0]]).all()
+    assert any(note.startswith("one speaker only") for note in found.notes)
+    assert "no interval" in found.summary()
+
+
+def test_one_emotion_alone_is_ablated_among_all_options():
+    found = ablation(PlantedListener(), planted_clips(), planted_set()["sad"], draws=2, progress=False)
+    assert found.sets == ("sad",)
+    assert found.emotions == EMOTIONS
+    np.testing.assert_allclose(found.change, [[0, 0, 0, -1, 0]])
+    assert found.self_change.value == -1
+    assert found.cross_change.value == 0
+
+
+def test_an_empty_set_changes_nothing_and_is_noted():
+    sets = planted_set()
+    emptied = NeuronSet.from_indices(
+        sets.origin, {e: sets.indices(e) if e != "sad" else np.zeros(0, np.int64) for e in EMOTIONS}
+    )
+    found = ablation(PlantedListener(), planted_clips(), emptied, draws=2, progress=False)
+    assert found.neurons[3] == 0
+    np.testing.assert_array_equal(found.change[3], np.zeros(5))
+    assert "no neurons for sad: nothing was edited there" in found.notes
+
+
+def test_positions_are_obeyed_and_counted():
+    clips = planted_clips(speakers=2)
+    text = ablation(PlantedListener(), clips, planted_set(), positions={"text"}, draws=0, progress=False)
+    assert (text.change == 0).all()
+    assert text.positions == ("text",)
+    assert text.tokens_touched == 3 * len(clips)
+    everywhere = ablation(PlantedListener(), clips, planted_set(), draws=0, progress=False)
+    assert everywhere.tokens_touched == sum(len(clip.waveform()) // 800 + 4 for clip in clips)
+
+
+def test_confusion_and_table_hold_the_same_numbers(result):
+    before, after = result.confusion(), result.confusion("sad")
+    change = np.diag(after) / after.sum(axis=1) - np.diag(before) / before.sum(axis=1)
+    np.testing.assert_allclose(change, result.change[3])
+    frame = result.to_frame()
+    assert len(frame) == 2 * 25
+    own = frame[(frame.neurons == "own") & (frame.relation == "self")]
+    assert own.change.mean() == pytest.approx(result.self_change.value)
+    np.testing.assert_allclose(own.p_holm, result.p_holm)
+    cross = frame[(frame.neurons == "random") & (frame.relation == "cross")]
+    assert cross.change.mean() == pytest.approx(result.random_cross.value)
+
+
+def test_summary_says_the_figures(result):
+    text = result.summary()
+    assert text.count("\n") == 0
+    assert f"{100 * result.self_change.value:+.1f} [{100 * result.self_change.low:+.1f}" in text
+    assert "80 clips of 8 speakers" in text
+    assert f"{100 * result.random_self.value:+.1f}" in text
+
+
+def test_files_hold_everything(result, tmp_path):
+    result.save(tmp_path / "ablation.json")
+    loaded = Ablation.load(tmp_path / "ablation.json")
+    assert loaded.to_dict() == result.to_dict()
+    np.testing.assert_array_equal(loaded.random_predicted, result.random_predicted)
+    assert loaded.random_predicted.dtype == np.int8
+    assert loaded.specificity == result.specificity
+    assert loaded.origins == result.origins
+    assert (loaded.origins.selector, loaded.origins.corpus) == ("planted", "planted")
+    without = ablation(PlantedListener(), planted_clips(speakers=2), planted_set(), draws=0, progress=False)
+    without.save(tmp_path / "small.json")
+    assert Ablation.load(tmp_path / "small.json").random_draws.shape == (0, 5, 5)
+
+
+def test_damaged_and_foreign_files_are_refused(result, tmp_path):
+    result.save(tmp_path / "ablation.json")
+    text = (tmp_path / "ablation.json").read_text()
+    (tmp_path / "damaged.json").write_text(text.replace('"self_change"', '"self"'))
+    with pytest.raises(StatisticsError, match=r"damaged.json: this ablation file is damaged"):
+        Ablation.load(tmp_path / "damaged.json")
+    (tmp_path / "foreign.json").write_text(text.replace('"ablation"', '"dose_response"', 1))
+    with pytest.raises(EsnError, match="dose_response"):
+        Ablation.load(tmp_path / "foreign.json")
+
+
+def test_wrong_requests_are_one_clear_line(clips):
+    listener, sets = PlantedListener(), planted_set()
+    with pytest.raises(StatisticsError, match="unknown ablation 'nearly'; choose zero, mean or resample"):
+        ablation(listener, clips, sets, how="nearly")
+    with pytest.raises(StatisticsError, match="pass stats="):
+        ablation(listener, clips, sets, how="mean")
+    with pytest.raises(StatisticsError, match="1 to 3 random draws, not 4"):
+        ablation(listener, clips, sets, draws=3, draws_per_clip=4)
+    with pytest.raises(StatisticsError, match="unknown control 'twin'; choose from random, decile, lap"):
+        ablation(listener, clips, sets, controls=["random", "twin"])
+    with pytest.raises(StatisticsError, match="in one way: choose random"):
+        ablation(listener, clips, sets, controls=["random", "decile"])
+    for name in ("decile", "lap"):
+        with pytest.raises(StatisticsError, match=f"the control '{name}' needs the statistics"):
+            ablation(listener, clips, sets, controls=name)
+    listener.fingerprint = "other"  # type: ignore[misc]
+    with pytest.raises(StatisticsError, match="other"):
+        ablation(listener, clips, sets)
+
+
+def test_emotions_that_do_not_fit_are_refused():
+    clips = planted_clips(speakers=1).where(emotion=["sad", "angry"])
+    with pytest.raises(CorpusError, match="has the emotions angry, sad, the neuron sets sad, happy"):
+        ablation(PlantedListener(), clips, planted_set(["sad", "happy"]), progress=False)
+
+
+def test_same_seed_same_result(clips, result):
+    again = ablation(PlantedListener(), clips, planted_set(), draws=6, seed=4, batch_size=7, progress=False)
+    assert again.to_dict() == result.to_dict()
+    other = ablation(PlantedListener(), clips, planted_set(), draws=6, seed=5, progress=False)
+    assert not np.array_equal(other.random_predicted, result.random_predicted)
+
+
+def test_mean_ablation_writes_the_mean_over_emotions():
+    """The mean comes from clean speech, a fifth of whose clips carry each emotion: 0.2 stays."""
+    statistics = collect(StudiedListener(), planted_clips(speakers=4, takes=3), progress=False)
+    leaks = [0.0, 0.15, 0.19, 0.3, 0.5, 0.9]
+    clips = planted_clips(speakers=6, leaks=leaks)
+    found = ablation(
+        StudiedListener(), clips, planted_set(), how="mean", stats=statistics, draws=0, progress=False
+    )
+    for i in range(5):
+        expected = []
+        for clip in clips:
+            evidence = np.array(evidence_for(clip.emotion, leaks[int(clip.speaker[1:])]))
+            evidence[i] = 0.2
+            expected.append(int(np.argmax(evidence + BIAS)))
+        np.testing.assert_array_equal(found.predicted[1 + i], expected)
+    # Weak rivals do not win against what is left, strong ones do; at zero all would be lost but neutral.
+    assert -1 < found.self_change.value < 0
+
+
+@pytest.fixture(scope="module")
+def statistics() -> GateStatistics:
+    clips = planted_clips(speakers=4, takes=3, leaks=[0.1, 0.2, 0.3, 0.4])
+    return collect(StudiedListener(), clips, per_clip=True, progress=False)
+
+
+def test_resampling_writes_what_the_gates_did_on_other_clips(statistics):
+    leaks = [0.0, 0.15, 0.3, 0.5, 0.7, 0.9]
+    clips = planted_clips(speakers=6, leaks=leaks)
+    found = ablation(
+        StudiedListener(),
+        clips,
+        planted_set(),
+        how="resample",
+        stats=statistics,
+        donors=7,
+        draws=2,
+        progress=False,
+    )
+    assert found.predicted.shape == (1 + 7 * 5, len(clips))
+    assert found.random_predicted.shape == (2, 7 * 5, len(clips))
+    # Seven donors of five emotions: each once, two of them twice.
+    assert len(set(found.donors)) == 7
+    assert (
+        sorted(np.unique([name.split("-")[1] for name in found.donors], return_counts=True)[1])
+        == [1] * 3 + [2] * 2
+    )
+    changes = []
+    for d, donor in enumerate(found.donors):
+        speaker, meant, _ = donor.split("-")
+        for i, emotion in enumerate(EMOTIONS):
+            written = 1.0 if meant == emotion else [0.1, 0.2, 0.3, 0.4][int(speaker[1:])]
+            expected = []
+            for clip in clips:
+                evidence = np.array(evidence_for(clip.emotion, leaks[int(clip.speaker[1:])]))
+                evidence[i] = written
+                expected.append(int(np.argmax(evidence + BIAS)))
+            np.testing.assert_array_equal(found.predicted[1 + 5 * d + i], expected)
+        after = found.predicted[1 + 5 * d : 6 + 5 * d] == found.truth
+        before = found.predicted[0] == found.truth
+        changes.append(
+            [
+                [(a[found.truth == j].mean() - before[found.truth == j].mean()) for j in range(5)]
+                for a in after
+            ]
+        )
+    np.testing.assert_allclose(found.change, np.mean(changes, axis=0), atol=1e-12)
+    # A clip counts once for each donor.
+    assert found.confusion("sad").sum() == 7 * len(clips)
+    assert found.confusion().sum() == len(clips)
+
+
+def test_resampling_needs_clips_to_draw_from(statistics):
+    clips, listener = planted_clips(speakers=1), StudiedListener()
+    without = collect(listener, planted_clips(speakers=2, takes=5), progress=False)
+    with pytest.raises(
+        StatisticsError, match=r"keep no per-clip values to resample: collect with per_clip=True"
+    ):
+        ablation(listener, clips, planted_set(), how="resample", stats=without, progress=False)
+    with pytest.raises(StatisticsError, match="1 to 60 clips of planted, not 61"):
+        ablation(listener, clips, planted_set(), how="resample", stats=statistics, donors=61, progress=False)
+
+
+def test_the_neurons_that_fire_most_are_always_on_and_cost_nothing(statistics):
+    """Frequency is fooled: the gates that fire at every token of every clip lead nowhere."""
+    found = ablation(
+        StudiedListener(),
+        planted_clips(leaks=LEAKS),
+        planted_set(),
+        stats=statistics,
+        controls=["decile", "lap"],
+        draws=3,
+        progress=False,
+    )
+    (busy,) = found.comparisons
+    assert (busy.name, busy.neurons) == ("lap", found.neurons)
+    chosen = always_on(statistics, planted_set())
+    assert not any(gates_hit(chosen[emotion])[emotion] == 4 for emotion in EMOTIONS)
+    assert busy.own_minus.value == pytest.approx(found.self_change.value - busy.self_change.value)
+    assert busy.own_minus.high < 0
+    for i, emotion in enumerate(EMOTIONS):
+        expected = [
+            answer(evidence_for(c.emotion, LEAKS[int(c.speaker[1:])]), gates_hit(chosen[emotion]))
+            for c in planted_clips(leaks=LEAKS)
+        ]
+        np.testing.assert_array_equal(busy.predicted[i], expected)
+    assert found.matched == ("layer", "decile of mean abs(g)")
+    text = found.summary()
+    assert "random neurons of the same layers and activity" in text
+    shared = [gates_hit(chosen[emotion])[emotion] for emotion in EMOTIONS]
+    assert busy.shared == tuple(shared)
+    told = f"the neurons that fire most on its clips ({sum(shared)} of 20 are own)"
+    assert f"{told} by {100 * busy.self_change.value:+.1f}" in text
+    frame = found.to_frame()
+    rows = frame[(frame.neurons == "lap") & (frame.relation == "self")]
+    assert rows.change.mean() == pytest.approx(busy.self_change.value)
+
+
+def test_effect_sizes_are_means_over_speakers_in_standard_deviations(result, clips):
+    truth, one = result.truth, int(np.flatnonzero(np.isfinite(result.effect_sizes))[0])
+    own = by_speaker(result, clips, result.predicted[1 + one] == truth)[:, one]
+    random = np.mean(
+        [by_speaker(result, clips, d[one] == truth)[:, one] for d in result.random_predicted], axis=0
+    )
+    values = own - random
+    assert result.effect_sizes[one] == pytest.approx(values.mean() / values.std(ddof=1))
+    expected = standardised_effect(values)
+    assert (result.effect_low[one], result.effect_high[one]) == pytest.approx((expected.low, expected.high))
+    frame = result.to_frame()
+    assert frame.effect_size.count() == np.isfinite(result.effect_sizes).sum()
+    assert f"own minus random in standard deviations {result.effect_size.value:+.1f}" in result.summary()
+
+
+def test_all_neurons_selected_leave_no_control_and_that_is_said():
+    everything = np.arange(sum(WIDTHS))
+    sets = NeuronSet.from_indices(planted_set().origin, dict.fromkeys(EMOTIONS, everything))
+    found = ablation(PlantedListener(), planted_clips(speakers=2), sets, draws=4, progress=False)
+    assert found.draws == 0
+    assert found.matched == ()
+    assert "no random control: layer 0: 'neutral' holds 24 of 24 neurons, too many" in " ".join(found.notes)
+    # With every gate at zero, only the bias speaks.
+    np.testing.assert_array_equal(found.predicted[1:], np.zeros((5, len(found.clips)), dtype=int))
+    assert "random" not in found.summary()
+
+
+def test_nothing_selected_for_any_emotion_changes_nothing():
+    sets = NeuronSet.from_indices(planted_set().origin, dict.fromkeys(EMOTIONS, np.zeros(0, np.int64)))
+    found = ablation(PlantedListener(), planted_clips(speakers=2), sets, draws=2, progress=False)
+    assert (found.change == 0).all()
+    assert (found.random_change == 0).all()
+    assert "no neurons for neutral, happy, angry, sad, fearful: nothing was edited there" in found.notes
+
+
+def test_confusions_are_drawn_before_and_after(result):
+    figure = result.plot_confusion()
+    assert len(figure.data) == 6
+    for at, name in enumerate((None, *result.sets)):
+        table = result.confusion(name)
+        np.testing.assert_allclose(figure.data[at].z, 100 * table / table.sum(axis=1, keepdims=True))
+    without = planted_clips(speakers=2, without=[(speaker, "fearful") for speaker in range(2)])
+    one = ablation(PlantedListener(), without, planted_set(), draws=0, progress=False).plot_confusion()
+    assert np.isnan(one.data[0].z[4]).all()  # a row without clips stays blank
+    assert not any(one.data[0].text[4])
+
+
+def test_every_control_has_its_matrix(statistics):
+    found = ablation(
+        StudiedListener(),
+        planted_clips(speakers=2),
+        planted_set(),
+        stats=statistics,
+        controls=["random", "lap"],
+        draws=1,
+        progress=False,
+    )
+    matrices = found.plot().data
+    for matrix, change in zip(
+        matrices, (found.change, found.random_change, found.comparisons[0].change), strict=True
+    ):
+        np.testing.assert_allclose(matrix.z, 100 * change)
+
+
+def test_two_clips_a_class_and_ties_everywhere():
+    """Clips without any evidence: all answers tie but for the bias, nothing can change, nothing varies."""
+    silent = planted_clips(speakers=1, takes=2)
+    frame = silent.to_frame()
+    frame["audio"] = [clip_bytes([0.0] * 5, female=True)] * len(silent)
+    found = ablation(
+        PlantedListener(), Clips.from_frame(frame, name="ties"), planted_set(), draws=2, progress=False
+    )
+    assert (found.predicted == 0).all()
+    assert (found.change == 0).all()
+    assert found.baseline_uar.value == pytest.approx(0.2)
+    assert np.isnan(found.effect_sizes).all()
+    assert found.confusion()[:, 0].tolist() == [2] * 5
+
+
+def test_a_real_model_is_studied_as_if_every_clip_were_asked_by_itself(tiny_lm):
+    rng = np.random.default_rng(0)
+    rows = []
+    for number, wave in enumerate(noise(0.4, 0.9, 0.6, 1.1, 0.5, 0.7)):
+        file = io.BytesIO()
+        soundfile.write(file, wave, 16_000, format="WAV", subtype="FLOAT")
+        rows.append(
+            {
+                "audio": file.getvalue(),
+                "emotion": EMOTIONS[number % 5],
+                "speaker": f"s{number % 2}",
+                "id": f"c{number}",
+            }
+        )
+    clips = Clips.from_frame(pd.DataFrame(rows), name="noise")
+    origin = Origin("tiny", tiny_lm.fingerprint, tiny_lm.component, tiny_lm.widths, "noise", "x")
+    sets = NeuronSet.from_indices(
+        origin, {e: np.sort(rng.choice(origin.n_gates, 12, replace=False)) for e in EMOTIONS}
+    )
+    found = ablation(tiny_lm, clips, sets, draws=1, seed=3, batch_size=4, progress=False)
+    random = sets.random_like(int(np.random.SeedSequence(3).generate_state(1)[0]))
+    question = Recognition(EMOTIONS)
+    conditions = [(), *(deactivate(sets[e]) for e in EMOTIONS), *(deactivate(random[e]) for e in EMOTIONS)]
+    alone = np.array(
+        [
+            [
+                tiny_lm.scores(tiny_lm.encode([clip.waveform()], question.prompt), EMOTIONS, edits=edits)[0]
+                for clip in clips
+            ]
+            for edits in conditions
+        ]
+    )
+    np.testing.assert_array_equal(
+        np.vstack([found.predicted, found.random_predicted[0]]), alone.argmax(axis=2)
+    )
+    assert len(np.unique(alone.argmax(axis=2))) > 1

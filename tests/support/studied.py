@@ -1,0 +1,51 @@
+"""A whole study on the planted listener, small enough for a test: its neurons are known, and so is the outcome."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+from planted import Heard, PlantedListener, planted_clips
+
+from esn_interp.models.edits import Edit
+from esn_interp.speech.clips import Clips
+from esn_interp.studies.demo.choice import Setting
+from esn_interp.studies.demo.protocol import StudyResult, run_study
+
+Tap = Callable[[int, int, torch.Tensor], None]
+
+# Four of 54 gates carry an emotion: the first setting can take all of them, the second only one.
+SETTINGS = (Setting("mad", 0.075, "all"), Setting("mad", 0.02, "last"))
+ALPHAS = (0.0, 1.0, 4.0)
+
+
+class StudiedListener(PlantedListener):
+    """The planted listener with what a study needs beyond: gates that can be read, and a word about itself."""
+
+    family = SimpleNamespace(title="Planted", name="planted")
+
+    def scores(
+        self, encoded: Heard, labels: Sequence[str], *, edits: Sequence[Edit] = (), tap: Tap | None = None
+    ) -> np.ndarray:
+        if tap is not None:
+            _, gates = self._run(encoded, edits)
+            tokens = encoded.scopes.shape[1]
+            for layer, gate in enumerate(gates):
+                tap(0, layer, torch.from_numpy(gate.astype(np.float32))[:, None].expand(-1, tokens, -1))
+        return super().scores(encoded, labels, edits=edits)
+
+
+def studied_clips() -> Clips:
+    """Thirteen speakers who speak all emotions; the clips say themselves which set they belong to."""
+    clips = planted_clips(speakers=13, takes=2, leaks=[0.25 + 0.02 * number for number in range(13)])
+    frame = clips.to_frame()
+    frame["audio"] = clips.column("audio")
+    number = frame["speaker"].str[1:].astype(int)
+    frame["split"] = np.select([number < 2, number < 7], ["validation", "identification"], "evaluation")
+    return Clips.from_frame(frame, name="planted")
+
+
+def study(folder: Path, *, clips: Clips | None = None, **options: object) -> StudyResult:
+    given = {"settings": SETTINGS, "alphas": ALPHAS, "draws": 2, "progress": False, **options}
+    return run_study(StudiedListener(), clips or studied_clips(), folder, **given)  # pyright: ignore

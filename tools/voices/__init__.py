@@ -1,0 +1,1 @@
+"""Who speaks in the bundled corpora, and how their speech is made."""
