@@ -1,21 +1,59 @@
 """Telling one set of weights from another without reading gigabytes, and finding weights that are offloaded."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
+from jaxtyping import Int
 from torch import Tensor, nn
 
 _SAMPLES = 64
+_LARGE = 2**24
+"""From so many elements on, float32 can't name every position of a tensor."""
 
 
 def weights_fingerprint(model: nn.Module) -> str:
-    """Sixteen hex digits over every parameter's name, shape and 64 evenly spaced values.
+    """Hex digits over every parameter's name, shape and 64 evenly spaced values.
 
     A fine-tuned or re-initialised copy differs in practically every tensor, so a sample finds it; the digest does
-    not depend on device, offloading or precision of storage beyond float32.
+    not depend on device, offloading or precision of storage beyond float32. There are two schemes, which differ in
+    where tensors of 2^24 elements and more are sampled: fingerprints of models that have such tensors begin with
+    ``2-``, all others are the same under both.
     """
+    digest = _digest(model, sample_positions)
+    return f"2-{digest}" if _has_large(model) else digest
+
+
+def earlier_fingerprints(model: nn.Module) -> tuple[str, ...]:
+    """What files of earlier releases may call these weights: the first scheme, where it differs and was possible.
+
+    It spaced positions in float32, which may lie behind the end of a large tensor.
+    """
+    if not _has_large(model):
+        return ()
+    try:
+        return (_digest(model, _float_positions),)
+    except IndexError:
+        return ()
+
+
+def sample_positions(count: int) -> Int[Tensor, " sample"]:
+    """64 positions, evenly spaced from the first to the last of ``count`` elements; all of them if there are fewer."""
+    if count < _LARGE:
+        return _float_positions(count)
+    return torch.tensor([(at * (count - 1) + _SAMPLES // 2) // (_SAMPLES - 1) for at in range(_SAMPLES)])
+
+
+def _float_positions(count: int) -> Int[Tensor, " sample"]:
+    return torch.linspace(0, count - 1, min(_SAMPLES, count), dtype=torch.float32).round().long()
+
+
+def _has_large(model: nn.Module) -> bool:
+    return any(parameter.numel() >= _LARGE for parameter in model.parameters())
+
+
+def _digest(model: nn.Module, positions: Callable[[int], Int[Tensor, " sample"]]) -> str:
     digest, elsewhere = hashlib.sha256(), _offloaded(model)
     for name, parameter in sorted(model.named_parameters()):
         digest.update(f"{name}{tuple(parameter.shape)}".encode())
@@ -26,7 +64,9 @@ def weights_fingerprint(model: nn.Module) -> str:
         if values.is_meta:
             continue
         flat = values.detach().reshape(-1)
-        index = torch.linspace(0, flat.numel() - 1, min(_SAMPLES, flat.numel())).round().long()
+        index = positions(flat.numel())
+        if len(index) and int(index[-1]) >= flat.numel():
+            raise IndexError(f"{name}: position {int(index[-1])} of {flat.numel()}")
         digest.update(flat[index.to(flat.device)].float().cpu().numpy().tobytes())
     return digest.hexdigest()[:16]
 

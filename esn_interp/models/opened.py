@@ -15,7 +15,7 @@ from esn_interp.errors import AudioError, EditError, ModelError
 from esn_interp.models.edits import Edit
 from esn_interp.models.families.base import THINKER, Family
 from esn_interp.models.families.inputs import Inputs, Processor
-from esn_interp.models.fingerprint import compute_device, weights_fingerprint
+from esn_interp.models.fingerprint import compute_device, earlier_fingerprints, weights_fingerprint
 from esn_interp.models.gate_view import GateView, Tap, traced_run, view_gates
 from esn_interp.models.stacks import Stack
 from esn_interp.speech.audio import SAMPLE_RATE
@@ -108,6 +108,11 @@ class Opened:
         if self._fingerprint is None:
             self._fingerprint = weights_fingerprint(self.model)
         return self._fingerprint
+
+    @cached_property
+    def earlier_fingerprints(self) -> tuple[str, ...]:
+        """How files of earlier releases may call the same weights."""
+        return earlier_fingerprints(self.model)
 
     @cached_property
     def _decoder(self) -> nn.Module:

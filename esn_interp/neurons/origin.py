@@ -117,8 +117,8 @@ class Origin:
         StatisticsError
             When weights, component or widths differ.
         """
-        ours = (self.fingerprint, self.component, self.widths)
-        if ours != (lm.fingerprint, lm.component, tuple(lm.widths)):
+        same = self.fingerprint == lm.fingerprint or self.fingerprint in getattr(lm, "earlier_fingerprints", ())
+        if not same or (self.component, self.widths) != (lm.component, tuple(lm.widths)):
             raise StatisticsError(
                 f"{what} come from {_gates(self)}, not from {_gates(lm)};"
                 " use the model that they were found in, or collect anew"
