@@ -19,22 +19,31 @@ from hypothesis import settings
 settings.register_profile("steady", derandomize=True, deadline=None)
 settings.load_profile("steady")
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-EMODB = Path(os.environ.get("ESN_EMODB", REPOSITORY.parent / "shared" / "data" / "emodb"))
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--emodb",
+        type=Path,
+        default=os.environ.get("ESN_EMODB"),
+        help="folder of the EmoDB recordings, the one with metadata.csv (default: what ESN_EMODB says)",
+    )
 
 
 @pytest.fixture(scope="session")
-def emodb_root() -> Path:
+def emodb_root(pytestconfig: pytest.Config) -> Path:
     """Folder of the EmoDB recordings: real acted speech, not shipped with the project."""
-    if not (EMODB / "metadata.csv").is_file():
-        pytest.skip(f"EmoDB is not at {EMODB}: set ESN_EMODB to the folder that holds its metadata.csv")
-    return EMODB
+    folder: Path | None = pytestconfig.getoption("--emodb")
+    if folder is None:
+        pytest.skip("needs the EmoDB recordings: say where they are with --emodb or ESN_EMODB")
+    if not (folder / "metadata.csv").is_file():
+        pytest.fail(f"{folder} holds no metadata.csv: --emodb or ESN_EMODB should name the folder of EmoDB")
+    return folder
 
 
 @pytest.fixture(scope="session")
 def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint folder of a tiny random Qwen2.5-Omni of the real classes."""
-    from tiny import save_tiny
+    from tiny_omni import save_tiny
 
     return save_tiny(tmp_path_factory.mktemp("checkpoint") / "tiny")
 

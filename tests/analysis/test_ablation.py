@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from planted import (
+from planted_demo import StudiedListener
+from planted_listener import (
     BIAS,
     EMOTIONS,
     PER_LAYER,
@@ -19,8 +20,7 @@ from planted import (
     planted_set,
 )
 from scipy import stats
-from studied import StudiedListener
-from tiny import noise
+from tiny_omni import noise
 
 from esn_interp.analysis.ablation.measure import Ablation, ablation
 from esn_interp.analysis.controls import always_on

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from planted import BIAS, EMOTIONS, PER_LAYER, WIDTHS, PlantedListener, planted_clips, planted_set
+from planted_listener import BIAS, EMOTIONS, PER_LAYER, WIDTHS, PlantedListener, planted_clips, planted_set
 from scipy import stats
-from tiny import CHOICE, noise
+from tiny_omni import CHOICE, noise
 
 import esn_interp as esn
 from esn_interp.analysis.attribution.check import AttributionCheck

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from layouts import tone
+from miniature_corpora.parts import tone
 from scipy.stats import chi2_contingency
 from scipy.stats.contingency import association
 

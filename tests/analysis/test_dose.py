@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from planted import BIAS, EMOTIONS, PlantedListener, evidence_for, planted_clips, planted_set
+from planted_listener import BIAS, EMOTIONS, PlantedListener, evidence_for, planted_clips, planted_set
 from scipy import stats
 
 from esn_interp.analysis.dose.measure import DoseResponse, dose_response

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from made_up_gates import statistics_from_rates
-from planted import (
+from planted_listener import (
     BIAS,
     EMOTIONS,
     PER_LAYER,

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from figure_rules import fits_a_phone
 from made_up_gates import EMOTIONS, heard_clips, statistics_of
-from on_a_phone import fits_a_phone
-from planted import PlantedListener, planted_clips
-from studied import StudiedListener, studied_clips
+from planted_demo import StudiedListener, studied_clips
+from planted_listener import PlantedListener, planted_clips
 
 from esn_interp.analysis.ablation.measure import ablation
 from esn_interp.analysis.efficiency.measure import Efficiency, efficiency

@@ -3,7 +3,7 @@
 import numpy as np
 import plotly.graph_objects as go
 import pytest
-from planted import EMOTIONS, WIDTHS, PlantedListener, planted_clips, planted_set
+from planted_listener import EMOTIONS, WIDTHS, PlantedListener, planted_clips, planted_set
 
 from esn_interp.analysis.ablation.measure import Ablation, ablation
 from esn_interp.analysis.dose.measure import DoseResponse, dose_response

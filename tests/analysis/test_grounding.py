@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from planted import BIAS, EMOTIONS, evidence_for, planted_clips, planted_set
+from planted_listener import BIAS, EMOTIONS, evidence_for, planted_clips, planted_set
 from planted_mechanism import PROMPT_WEIGHT, GroundedListener, earliness, prompt_set
 from scipy import stats
 

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from planted import EMOTIONS, PlantedListener, planted_clips, planted_set
-from tiny import CHOICE, noise
-from tiny import EMOTIONS as LABELS
+from planted_listener import EMOTIONS, PlantedListener, planted_clips, planted_set
+from tiny_omni import CHOICE, noise
+from tiny_omni import EMOTIONS as LABELS
 
 from esn_interp.analysis.injection.measure import Injection, injection
 from esn_interp.errors import EditError, StatisticsError

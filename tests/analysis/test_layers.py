@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import plotly.graph_objects as go
 import pytest
+from figure_rules import fits_a_phone
 from made_up_gates import heard_clips, statistics_of
-from on_a_phone import fits_a_phone
 from scipy.stats import hypergeom
 
 from esn_interp.analysis.layers.measure import LayerProfile, layer_profile

@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from browser import CHROMIUM, Page, browser
 from command_line import esn, write_clips, write_wave
+from headless_browser import CHROMIUM, Page, browser
 
 from esn_interp.analysis.listening.answers import COLUMNS
 from esn_interp.analysis.listening.measure import preference

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import plotly.graph_objects as go
 import pytest
+from figure_rules import fits_a_phone
 from made_up_gates import EMOTIONS, heard_clips, statistics_from_rates, statistics_of
-from on_a_phone import fits_a_phone
 from scipy.stats import hypergeom, spearmanr
 from statsmodels.stats.multitest import multipletests
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command_line import esn
-from on_a_phone import fits_a_phone
+from figure_rules import fits_a_phone
 from scipy import optimize, special, stats
 from statsmodels.api import Logit
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from planted import BIAS, EMOTIONS, PlantedListener, evidence_for, planted_clips, planted_set
+from planted_listener import BIAS, EMOTIONS, PlantedListener, evidence_for, planted_clips, planted_set
 from planted_mechanism import DuplicateListener, InLineListener
 from scipy import stats
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 from made_up_gates import statistics_from_rates
-from planted import EMOTIONS, WIDTHS, planted_clips, planted_set
-from studied import StudiedListener
+from planted_demo import StudiedListener
+from planted_listener import EMOTIONS, WIDTHS, planted_clips, planted_set
 
 from esn_interp.analysis.ablation.measure import ablation
 from esn_interp.analysis.selectors.measure import SelectorComparison, compare_selectors

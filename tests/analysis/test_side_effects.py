@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from planted import (
+from planted_listener import (
     EMOTIONS,
     SEX_GATE,
     WIDTHS,
@@ -243,7 +243,7 @@ def test_the_likelihood_of_a_text_is_the_bare_models(tiny_lm):
 
 
 def test_the_likelihood_of_a_text_feels_the_edits(tiny_lm):
-    from bare import plain_hooks
+    from bare_model import plain_hooks
 
     edits = [Edit(1, np.arange(12), gain=0.0)]
     ours = np.concatenate(tiny_lm.text_log_probs(PASSAGE[:2], edits=edits))

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from planted import EMOTIONS, PlantedListener, planted_clips, planted_gates, planted_set
+from planted_listener import EMOTIONS, PlantedListener, planted_clips, planted_gates, planted_set
 
 from esn_interp.analysis.ablation.measure import ablation
 from esn_interp.analysis.dose.measure import dose_response

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import typer
 from command_line import esn, write_clips
-from studied import StudiedListener, studied_clips
-from tiny import save_tiny
+from planted_demo import StudiedListener, studied_clips
+from tiny_omni import save_tiny
 
 from esn_interp.cli import app
 from esn_interp.models.audio_lm import AudioLM

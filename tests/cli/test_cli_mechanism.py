@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from command_line import esn, write_clips
-from tiny import EMOTIONS, save_tiny
+from tiny_omni import EMOTIONS, save_tiny
 
 from esn_interp.neurons.neuron_set import NeuronSet
 

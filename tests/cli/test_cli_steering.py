@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from command_line import esn, write_clips
-from tiny import save_tiny
+from tiny_omni import save_tiny
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command_line import esn, write_clips, write_wave
-from layouts import LAYOUTS, tone, write
-from tiny import noise
+from miniature_corpora import LAYOUTS
+from miniature_corpora.parts import tone, write
+from tiny_omni import noise
 
 from esn_interp.speech.corpora import CORPORA, corpus
 

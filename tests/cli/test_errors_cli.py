@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command_line import esn, write_clips, write_wave
-from tiny import noise, save_tiny
+from tiny_omni import noise, save_tiny
 
 Words = list[str | Path]
 

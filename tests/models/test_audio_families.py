@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny import CHOICE, EMOTIONS, noise
 from tiny_models import BUILDERS
+from tiny_omni import CHOICE, EMOTIONS, noise
 from transformers.audio_utils import mel_filter_bank, spectrogram, window_function
 
 from esn_interp.errors import AudioError, ModelError

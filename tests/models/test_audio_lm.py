@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from bare import bare_generate, bare_logits, label_log_probs, layers_of, plain_hooks
-from tiny import CHOICE, EMOTIONS, noise, save_tiny
+from bare_model import bare_generate, bare_logits, label_log_probs, layers_of, plain_hooks
+from tiny_omni import CHOICE, EMOTIONS, noise, save_tiny
 
 from esn_interp.errors import EditError, ModelError
 from esn_interp.models.edits import Edit

@@ -13,9 +13,9 @@ import pytest
 import torch
 from command_line import write_wave
 from kimia_infer.api.kimia import KimiAudio as Pipeline
-from puppet import sources
-from tiny import CHOICE, EMOTIONS, noise
+from puppet_model import sources
 from tiny_models import BUILDERS
+from tiny_omni import CHOICE, EMOTIONS, noise
 
 from esn_interp.errors import AudioError, ModelError
 from esn_interp.models.audio_lm import AudioLM

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny import CHOICE, noise
 from tiny_models.gemma import save_gemma_3n, save_gemma_4
 from tiny_models.qwen3_omni import save_qwen3_omni
+from tiny_omni import CHOICE, noise
 
 from esn_interp.models.edits import Edit
 from esn_interp.models.loading import load

@@ -13,8 +13,8 @@ import pytest
 import soundfile
 import torch
 from plain_hooks import editing, reading
-from tiny import CHOICE, EMOTIONS, noise
 from tiny_models import BUILDERS
+from tiny_omni import CHOICE, EMOTIONS, noise
 
 from esn_interp.errors import EditError
 from esn_interp.models.audio_lm import AudioLM

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import torch
 from plain_hooks import editing, reading
-from tiny import noise
 from tiny_models import BUILDERS
 from tiny_models.speakers import PlainCodec, save_whole_omni
+from tiny_omni import noise
 
 from esn_interp.errors import EditError, ModelError
 from esn_interp.models.audio_lm import AudioLM

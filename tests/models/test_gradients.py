@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from bare import layers_of
-from tiny import CHOICE, EMOTIONS, noise
+from bare_model import layers_of
+from tiny_omni import CHOICE, EMOTIONS, noise
 
 from esn_interp.errors import EditError
 from esn_interp.models.edits import Edit

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from tiny import CHOICE, EMOTIONS, noise
 from tiny_models import BUILDERS, parts
 from tiny_models.flamingo import save_audio_flamingo_3
+from tiny_omni import CHOICE, EMOTIONS, noise
 from transformers import AutoProcessor, GPT2Config
 
 from esn_interp.errors import AudioError, ModelError

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 from plain_hooks import reading
-from tiny import noise
 from tiny_models.speakers import save_whole_omni
+from tiny_omni import noise
 
 from esn_interp.errors import ModelError
 from esn_interp.models.audio_lm import AudioLM

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up_gates import heard_clips, statistics_of
-from studied import StudiedListener, studied_clips
+from planted_demo import StudiedListener, studied_clips
 
 from esn_interp.errors import StatisticsError
 from esn_interp.neurons.per_clip import PerClip

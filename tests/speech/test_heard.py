@@ -10,9 +10,9 @@ from command_line import esn as run_esn
 from command_line import write_clips
 from hypothesis import given
 from hypothesis import strategies as st
-from planted import PlantedListener, planted_clips, planted_set
-from studied import StudiedListener, study
-from tiny import save_tiny
+from planted_demo import StudiedListener, study
+from planted_listener import PlantedListener, planted_clips, planted_set
+from tiny_omni import save_tiny
 from toy_omni import real_speech
 
 import esn_interp as esn

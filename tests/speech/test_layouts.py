@@ -6,7 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from layouts import LAYOUTS, esd, iemocap, meld, msp_podcast, ravdess, tone, write
+from miniature_corpora import LAYOUTS
+from miniature_corpora.acted_in_english import esd, ravdess
+from miniature_corpora.conversations import iemocap, meld, msp_podcast
+from miniature_corpora.parts import tone, write
 
 from esn_interp.errors import AudioError, CorpusError
 from esn_interp.speech.clips import Clips

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 import soundfile
 from datasets import Audio, ClassLabel, Dataset, DatasetDict, Features, Value
-from layouts import tone, write
+from miniature_corpora.parts import tone, write
 
 from esn_interp.errors import AudioError, CorpusError
 from esn_interp.speech.corpora import corpus

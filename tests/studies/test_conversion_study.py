@@ -15,7 +15,7 @@ from typing import Any
 import planted_speaker as planted
 import pytest
 from command_line import esn
-from planted import planted_set
+from planted_listener import planted_set
 
 from esn_interp.analysis.conversion.cross import ConversionCross
 from esn_interp.analysis.conversion.effect import RANDOM, STEERED, UNFILTERED, UNSTEERED, ConversionEffect

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from planted import EMOTIONS, PlantedListener, planted_clips, planted_gates, planted_set
-from studied import ALPHAS, SETTINGS, StudiedListener, studied_clips, study
+from planted_demo import ALPHAS, SETTINGS, StudiedListener, studied_clips, study
+from planted_listener import EMOTIONS, PlantedListener, planted_clips, planted_gates, planted_set
 
 from esn_interp.analysis.ablation.measure import Ablation
 from esn_interp.analysis.dose.measure import DoseResponse

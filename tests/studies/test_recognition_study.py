@@ -7,9 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import gridded
+import planted_study
 import pytest
-from gridded import STAGES, run
+from planted_study import STAGES, run
 
 from esn_interp.errors import EsnError
 from esn_interp.studies.cache import Store
@@ -19,14 +19,14 @@ pytestmark = pytest.mark.filterwarnings("ignore::esn_interp.tasks.collection.Col
 
 @pytest.fixture(autouse=True)
 def planted_world(monkeypatch: pytest.MonkeyPatch) -> None:
-    gridded.planted_world(monkeypatch)
+    planted_study.planted_world(monkeypatch)
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("study")
     with pytest.MonkeyPatch.context() as patch:
-        gridded.planted_world(patch)
+        planted_study.planted_world(patch)
         run(folder)
     return folder
 
@@ -99,7 +99,7 @@ class Killed(BaseException):
 def test_a_study_that_is_cut_off_in_any_stage_goes_on_to_the_same_results(
     finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage
 ):
-    fetch, scores = Store.fetch, gridded.StudiedListener.scores
+    fetch, scores = Store.fetch, planted_study.StudiedListener.scores
     inside, calls = [False], [0]
 
     def watched(self, name, key, make, load, **options):
@@ -121,7 +121,7 @@ def test_a_study_that_is_cut_off_in_any_stage_goes_on_to_the_same_results(
 
     with monkeypatch.context() as patch:
         patch.setattr(Store, "fetch", watched)
-        patch.setattr(gridded.StudiedListener, "scores", counted)
+        patch.setattr(planted_study.StudiedListener, "scores", counted)
         with pytest.raises(Killed):
             run(tmp_path)
     assert not (tmp_path / "results.json").exists()
@@ -133,7 +133,7 @@ def test_a_killed_process_loses_nothing_that_was_written(finished: Path, tmp_pat
     script = (
         "import sys; sys.path[:0] = ['tests', 'tools']\n"
         "import os, signal, gridded, pytest\n"
-        "patch = pytest.MonkeyPatch(); gridded.planted_world(patch)\n"
+        "patch = pytest.MonkeyPatch(); planted_study.planted_world(patch)\n"
         "from esn_interp.studies.recognition import cell\n"
         "load = cell.collect\n"
         "def collect(*a, **k):\n"
@@ -146,7 +146,7 @@ def test_a_killed_process_loses_nothing_that_was_written(finished: Path, tmp_pat
         "    A.fold = killing\n"
         "    return load(*a, **{**k, 'checkpoint_every': 1})\n"
         "cell.collect = collect\n"
-        f"gridded.run({str(tmp_path)!r})\n"
+        f"planted_study.run({str(tmp_path)!r})\n"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     ended = subprocess.run([sys.executable, "-c", script], env=environment, check=False)

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import CHROMIUM, Page, browser
-from planted import EMOTIONS
-from studied import study
+from headless_browser import CHROMIUM, Page, browser
+from planted_demo import study
+from planted_listener import EMOTIONS
 
 from esn_interp.drawing.numbers import percent, points
 from esn_interp.errors import EsnError

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import soundfile
-from tiny import EMOTIONS, noise
+from tiny_omni import EMOTIONS, noise
 from typer.testing import CliRunner
 
 from esn_interp.cli import app

@@ -4,7 +4,16 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from planted import BIAS, EMOTIONS, PER_LAYER, WIDTHS, Heard, PlantedListener, planted_gates, planted_set
+from planted_listener import (
+    BIAS,
+    EMOTIONS,
+    PER_LAYER,
+    WIDTHS,
+    Heard,
+    PlantedListener,
+    planted_gates,
+    planted_set,
+)
 
 from esn_interp.models.edits import SCOPE_CODES, Edit
 from esn_interp.models.recording import Recorder

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from planted import TRANSCRIPT, WIDTHS, emotion_frequency, evidence_for, planted_clips, planted_gates
+from planted_listener import TRANSCRIPT, WIDTHS, emotion_frequency, evidence_for, planted_clips, planted_gates
 
 from esn_interp.models.edits import SCOPE_CODES, Edit
 from esn_interp.models.families.inputs import Spoken

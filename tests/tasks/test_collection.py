@@ -11,7 +11,7 @@ import pytest
 import soundfile
 import torch
 from made_up_gates import WIDTHS, HeardClip, heard_clip, statistics_of
-from tiny import save_tiny
+from tiny_omni import save_tiny
 
 from esn_interp.errors import AudioError, CorpusError, StatisticsError
 from esn_interp.models.audio_lm import AudioLM

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from puppet import CODES, RATE, Puppet, said, sources, tone
+from puppet_model import CODES, RATE, Puppet, said, sources, tone
 
 from esn_interp.errors import CorpusError, EsnError, ModelError, StatisticsError
 from esn_interp.models.edits import Edit

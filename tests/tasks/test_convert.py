@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 from command_line import esn, write_wave
-from tiny import noise
 from tiny_models.speakers import save_whole_omni
+from tiny_omni import noise
 
 from esn_interp.errors import AudioError, EditError, StatisticsError
 from esn_interp.interventions.edits import steer
@@ -94,7 +94,7 @@ def load_speaking_thinker(lm: AudioLM) -> AudioLM:
 
 def test_batches_and_seeds_of_conversions_on_the_model_itself(lm):
     """Batch 1 equals batch 4, codes to the bit, drawn as well as greedy; the gates are summed alike."""
-    from puppet import sources
+    from puppet_model import sources
 
     for greedy in (True, False):
         manner = Manner(greedy=greedy, max_new_tokens=4, max_seconds=0.1)

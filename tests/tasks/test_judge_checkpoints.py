@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from tiny import noise
+from tiny_omni import noise
 from transformers import (
     Wav2Vec2Config,
     Wav2Vec2FeatureExtractor,

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
-from planted import EMOTIONS, PlantedListener, clip_bytes, evidence_for, planted_clips, planted_set
+from planted_listener import EMOTIONS, PlantedListener, clip_bytes, evidence_for, planted_clips, planted_set
 from sklearn import metrics
 
 from esn_interp.errors import AudioError, CorpusError, EditError

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from planted import (
+from planted_listener import (
     EMOTIONS,
     SEX_GATE,
     TRANSCRIPT,

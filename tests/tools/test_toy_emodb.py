@@ -5,7 +5,7 @@ import random
 import numpy as np
 import pytest
 import torch
-from tiny import noise
+from tiny_omni import noise
 from toy_omni import architecture, questions, real_speech
 from toy_omni.augmentation import Augmentation, at_speeds, augment
 from toy_omni.real_speech import Recipe, Voiced

@@ -5,7 +5,7 @@ import random
 import numpy as np
 import pytest
 import torch
-from tiny import CHOICE, EMOTIONS, noise
+from tiny_omni import CHOICE, EMOTIONS, noise
 from toy_omni import questions
 from toy_omni.questions import Asked
 from toy_omni.rows import Packer

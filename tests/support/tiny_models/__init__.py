@@ -6,7 +6,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from tiny import save_tiny
+from tiny_omni import save_tiny
 
 from tiny_models.conformers import save_granite_speech, save_phi4_multimodal
 from tiny_models.flamingo import save_audio_flamingo_3, save_music_flamingo

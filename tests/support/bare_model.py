@@ -3,7 +3,7 @@
 from contextlib import contextmanager
 
 import torch
-from tiny import CHOICE, EMOTIONS, noise
+from tiny_omni import CHOICE, EMOTIONS, noise
 
 from esn_interp.models.audio_lm import AudioLM
 

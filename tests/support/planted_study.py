@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from planted import planted_clips
-from studied import StudiedListener
+from planted_demo import StudiedListener
+from planted_listener import planted_clips
 
 from esn_interp.speech.clips import Clips
 from esn_interp.studies.config import STAGES, StudyConfig

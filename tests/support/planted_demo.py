@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import torch
-from planted import Heard, PlantedListener, planted_clips
+from planted_listener import Heard, PlantedListener, planted_clips
 
 from esn_interp.models.edits import Edit
 from esn_interp.speech.clips import Clips
