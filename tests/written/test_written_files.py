@@ -122,7 +122,7 @@ def test_a_result_makes_the_table_and_the_figure_that_it_made(path: Path, kinds:
 
 
 @pytest.mark.parametrize("path", files("statistics", "collecting", suffix=".safetensors"))
-def test_statistics_are_read_to_the_bit(path: Path):
+def test_statistics_are_read_with_every_sum(path: Path):
     told, loaded = facts(path), esn.GateStatistics.load(path)
     names = ("origin", "emotions", "scopes", "prompt", "success", "seed", "kept", "seen", "skipped", "tokens")
     same(loaded, {name: told[name] for name in names}, path.stem)
