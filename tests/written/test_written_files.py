@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 from command_line import Outcome
-from command_line import esn as command
-from puppet import Puppet
+from command_line import esn as run_esn
+from planted_demo import StudiedListener
+from puppet_model import Puppet
 from safetensors import safe_open
-from studied import StudiedListener
 
 import esn_interp as esn
 from esn_interp.speech.heard import Heard
@@ -262,7 +262,7 @@ def test_what_the_stages_of_a_study_keep_is_read(path: Path):
 def test_the_report_of_a_demo_is_written_from_its_files(tmp_path: Path):
     folder = tmp_path / "demo"
     shutil.copytree(HERE / "demo", folder)
-    told = command("report", folder)
+    told = run_esn("report", folder)
     assert told.code == 0, told.err
     page = (folder / "report.html").read_text(encoding="utf-8")
     content = json.loads((folder / "results.json").read_text(encoding="utf-8"))
@@ -276,7 +276,7 @@ def resumed(name: str, *words: str, folder: Path, monkeypatch: pytest.MonkeyPatc
     written = json.loads((folder / "results.json").read_text(encoding="utf-8"))["versions"]["esn_interp"]
     version = importlib.metadata.version
     monkeypatch.setattr(importlib.metadata, "version", lambda of: written if of == "esn-interp" else version(of))
-    told = command(*words, folder / "config.yaml", "--out", folder, "--resume", "--json")
+    told = run_esn(*words, folder / "config.yaml", "--out", folder, "--resume", "--json")
     assert told.code == 0, told.err
     return told
 
