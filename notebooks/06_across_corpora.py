@@ -25,6 +25,7 @@
 
 # %%
 import esn_interp as esn
+from esn_interp.neurons.resampling import subset
 
 lm = esn.load("toy-omni")
 corpora = {name: esn.corpus(name) for name in ("toy-studio", "toy-phone")}
@@ -92,7 +93,7 @@ overlap.plot_curve()
 
 # %%
 studio = identification["toy-studio"]
-halves = {sex: esn.subset(statistics[0], studio.where(sex=sex).column("id")) for sex in ("female", "male")}
+halves = {sex: subset(statistics[0], studio.where(sex=sex).column("id")) for sex in ("female", "male")}
 found = [esn.select(half, "mad", top=0.02) for half in halves.values()]
 three = esn.overlap(*found, sets[1], names=["women", "men", "phone"])
 for pair in three.pairs:

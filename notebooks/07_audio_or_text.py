@@ -98,7 +98,7 @@ grounded.neurons_frame().groupby("emotion")["share"].describe()[["min", "50%", "
 # it, and its ranks are those of true ablation.
 
 # %%
-attribution = esn.attribute(lm, identification.limit(100), progress=False)
+attribution = esn.attribution(lm, identification.limit(100), progress=False)
 print(attribution.summary())
 attribution.plot()
 

@@ -28,6 +28,7 @@ import pandas as pd
 from IPython.display import HTML
 
 import esn_interp as esn
+from esn_interp.tasks.success import SuccessFilter, conversion_statistics, judge
 
 lm = esn.load_speaking("toy-omni")
 _, identification, evaluation = esn.corpus("toy-studio").split()
@@ -52,11 +53,11 @@ attempts = esn.conversions(
     batch_size=8,
     progress=False,
 )
-verdicts = esn.judge(
+verdicts = judge(
     attempts,
-    emotion=esn.emotion_judge("toy-spectrum"),
-    transcript=esn.transcript_judge("toy-ctc"),
-    success=esn.SuccessFilter(emotion_threshold=0.35, max_wer=0.25),
+    emotion=esn.judges.emotion_judge("toy-spectrum"),
+    transcript=esn.judges.transcript_judge("toy-ctc"),
+    success=SuccessFilter(emotion_threshold=0.35, max_wer=0.25),
     progress=False,
 )
 attempted = pd.DataFrame({"target": v.conversion.target, "heard": v.emotion, "kept": v.kept} for v in verdicts)
@@ -67,7 +68,7 @@ attempted.groupby("target").kept.agg(["sum", "count"])
 # is said than when the others are. Only what is generated counts here, since the request names the emotion too.
 
 # %%
-statistics = esn.conversion_statistics(lm, attempts, verdicts)
+statistics = conversion_statistics(lm, attempts, verdicts)
 enough = min(statistics.kept.values()) > 0
 esns = esn.select(statistics, "mad", top=0.1, scope="generated", filter="correct" if enough else "none")
 esns.plot()
@@ -109,13 +110,13 @@ HTML(f"{narrow}<table class='by-ear'>{head}{rows}</table>")
 # The judge below is not the one that chose the attempts. Pitch in Hz, level in dB, duration in seconds.
 
 # %%
-judge = esn.emotion_judge("toy-prosody")
+scorer = esn.judges.emotion_judge("toy-prosody")
 table = []
 for target, by_condition in said.items():
     for condition, speech in by_condition.items():
-        (probabilities,) = judge.probabilities([speech.waveform], speech.sampling_rate)
-        voice = esn.prosody(speech.waveform, speech.sampling_rate)
-        chance = dict(zip(judge.emotions, probabilities.round(2), strict=True))
+        (probabilities,) = scorer.probabilities([speech.waveform], speech.sampling_rate)
+        voice = esn.judges.prosody(speech.waveform, speech.sampling_rate)
+        chance = dict(zip(scorer.emotions, probabilities.round(2), strict=True))
         table.append(
             {
                 "target": target,

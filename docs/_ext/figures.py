@@ -185,7 +185,7 @@ def _attributed() -> "Attribution":
     import esn_interp as esn
 
     world = _world()
-    return esn.attribute(world.lm, world.identification.limit(100), progress=False)
+    return esn.attribution(world.lm, world.identification.limit(100), progress=False)
 
 
 def _attribution(world: World) -> go.Figure:

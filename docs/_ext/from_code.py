@@ -203,9 +203,10 @@ class PublicNames(_Markdown):
         rows: list[list[str]] = []
         for name in esn.__all__:
             value = getattr(esn, name)
-            if callable(value):
+            if callable(value) or inspect.ismodule(value):
                 sentence = (inspect.getdoc(value) or "").split("\n\n")[0].replace("\n", " ")
-                rows.append([f"{{py:obj}}`esn.{name} <{value.__module__}.{name}>`", _to_markdown(sentence)])
+                home = value.__name__ if inspect.ismodule(value) else f"{value.__module__}.{name}"
+                rows.append([f"{{py:obj}}`esn.{name} <{home}>`", _to_markdown(sentence)])
             else:
                 names = _code(getattr(item, "name", item) for item in value)
                 rows.append([f"`esn.{name}`", f"by name: {names}"])

@@ -124,7 +124,7 @@ def attribute(
     others = clips_of(corpus, root, split=check_split, limit=limit, seed=seed) if check else None
     lm = load_model(model, progress=console.progress)
 
-    from esn_interp.analysis.attribution.measure import attribute as attribute_gates
+    from esn_interp.analysis.attribution.measure import attribution as attribute_gates
 
     result = attribute_gates(lm, clips, positions=where, batch_size=batch_size, progress=console.progress)
     if top is not None and neurons is not None:

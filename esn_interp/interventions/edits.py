@@ -2,16 +2,18 @@
 
 Each verb gives one `Edit` a layer, over the neurons of all emotions in the set, each neuron once; take
 ``esns["angry"]`` for one emotion's. With ``g`` a gate after its activation, every edit is
-``max(floor, a * g + b)``. [ESN-SER] Zhao, Schuller, Sisman, arXiv 2601.03115; [ESN-EVC] arXiv 2603.17231.
+``max(floor, a * g + b)``. Where no label is known, `two_pass`, `mix` and `union` steer towards what is there, see
+`esn_interp.interventions.injection`. [ESN-SER] Zhao, Schuller, Sisman, arXiv 2601.03115; [ESN-EVC] arXiv 2603.17231.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float, Float64
 
 from esn_interp.errors import EditError, StatisticsError
+from esn_interp.interventions.injection import clip_gains, edits_of, two_pass_weights
 from esn_interp.models.edits import EVERYWHERE, Edit
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.neurons.per_clip import PerClip
@@ -170,6 +172,53 @@ def shift(
         raise EditError(f"beta is a finite number, not {beta}")
     rates = _rates(neurons, stats, scope, pooling)
     return _edits(neurons, positions, shift=beta * (rates.mean[rates.row(emotion)] - rates.grand_mean))
+
+
+def two_pass(
+    neurons: NeuronSet,
+    probabilities: Float[np.ndarray, "clip emotion"],
+    alpha: float | int,
+    *,
+    emotions: Sequence[str] | None = None,
+    positions: Iterable[str] = EVERYWHERE,
+) -> list[Edit]:
+    """Steer each clip of a batch with the neurons of the emotion that pass 1 predicts for it.
+
+    Parameters
+    ----------
+    probabilities
+        What pass 1 says of each clip of the batch.
+    emotions
+        What its columns stand for; those of the neurons by default. A clip that is predicted to have an
+        emotion without neurons is left as it is.
+
+    Raises
+    ------
+    EditError
+        When alpha is below -1 or not finite, or the probabilities are none.
+    """
+    weights = two_pass_weights(probabilities)
+    return edits_of(clip_gains(neurons, weights, alpha, emotions=emotions), neurons.origin, positions)
+
+
+def mix(
+    neurons: NeuronSet,
+    probabilities: Float[np.ndarray, "clip emotion"],
+    alpha: float | int,
+    *,
+    emotions: Sequence[str] | None = None,
+    positions: Iterable[str] = EVERYWHERE,
+) -> list[Edit]:
+    """Steer each clip of a batch with all neurons, each as far as pass 1 believes in its emotion.
+
+    See `two_pass` for the parameters.
+    """
+    return edits_of(clip_gains(neurons, probabilities, alpha, emotions=emotions), neurons.origin, positions)
+
+
+def union(neurons: NeuronSet, alpha: float | int, *, positions: Iterable[str] = EVERYWHERE) -> list[Edit]:
+    """Steer every clip with the neurons of all emotions alike, each neuron once."""
+    return steer(neurons, alpha, positions=positions)
 
 
 def _rates(neurons: NeuronSet, stats: GateStatistics, scope: str, pooling: str) -> Rates:

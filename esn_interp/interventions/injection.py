@@ -15,59 +15,11 @@ import numpy as np
 from jaxtyping import Float, Float32, Float64
 
 from esn_interp.errors import EditError
-from esn_interp.interventions.edits import steer
 from esn_interp.models.edits import EVERYWHERE, Edit
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.neurons.origin import Origin
 
 METHODS = ("two_pass", "mix", "union")
-
-
-def two_pass(
-    neurons: NeuronSet,
-    probabilities: Float[np.ndarray, "clip emotion"],
-    alpha: float | int,
-    *,
-    emotions: Sequence[str] | None = None,
-    positions: Iterable[str] = EVERYWHERE,
-) -> list[Edit]:
-    """Steer each clip of a batch with the neurons of the emotion that pass 1 predicts for it.
-
-    Parameters
-    ----------
-    probabilities
-        What pass 1 says of each clip of the batch.
-    emotions
-        What its columns stand for; those of the neurons by default. A clip that is predicted to have an
-        emotion without neurons is left as it is.
-
-    Raises
-    ------
-    EditError
-        When alpha is below -1 or not finite, or the probabilities are none.
-    """
-    weights = two_pass_weights(probabilities)
-    return edits_of(clip_gains(neurons, weights, alpha, emotions=emotions), neurons.origin, positions)
-
-
-def mix(
-    neurons: NeuronSet,
-    probabilities: Float[np.ndarray, "clip emotion"],
-    alpha: float | int,
-    *,
-    emotions: Sequence[str] | None = None,
-    positions: Iterable[str] = EVERYWHERE,
-) -> list[Edit]:
-    """Steer each clip of a batch with all neurons, each as far as pass 1 believes in its emotion.
-
-    See `two_pass` for the parameters.
-    """
-    return edits_of(clip_gains(neurons, probabilities, alpha, emotions=emotions), neurons.origin, positions)
-
-
-def union(neurons: NeuronSet, alpha: float | int, *, positions: Iterable[str] = EVERYWHERE) -> list[Edit]:
-    """Steer every clip with the neurons of all emotions alike, each neuron once."""
-    return steer(neurons, alpha, positions=positions)
 
 
 def two_pass_weights(probabilities: Float[np.ndarray, "clip emotion"]) -> Float64[np.ndarray, "clip emotion"]:

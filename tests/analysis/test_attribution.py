@@ -8,7 +8,7 @@ from tiny_omni import CHOICE, noise
 
 import esn_interp as esn
 from esn_interp.analysis.attribution.check import AttributionCheck
-from esn_interp.analysis.attribution.measure import attribute
+from esn_interp.analysis.attribution.measure import attribution
 from esn_interp.analysis.attribution.result import Attribution
 from esn_interp.analysis.inference.log_odds import log_odds
 from esn_interp.errors import CorpusError, EditError, StatisticsError
@@ -45,7 +45,7 @@ def clips() -> Clips:
 
 @pytest.fixture(scope="module")
 def found(clips) -> Attribution:
-    return attribute(DifferentiableListener(), clips, per_clip=True, batch_size=9, progress=False)
+    return attribution(DifferentiableListener(), clips, per_clip=True, batch_size=9, progress=False)
 
 
 def test_log_odds_equal_scipys_logit():
@@ -146,7 +146,7 @@ def test_on_a_real_class_it_sums_what_the_model_gives(tiny_lm, tmp_path):
         emotion = ("angry", "sad")[at % 2]
         rows.append({"audio": str(tmp_path / f"{at}.wav"), "emotion": emotion, "speaker": f"s{at // 2}"})
     noises = Clips.from_frame(pd.DataFrame(rows), name="noise")
-    result = attribute(
+    result = attribution(
         tiny_lm, noises, emotions=EMOTIONS, positions={"last"}, per_clip=True, batch_size=3, progress=False
     )
     assert result.prompt == CHOICE
@@ -174,9 +174,9 @@ def test_what_cannot_be_done_is_refused(found, clips, tiny_lm):
     with pytest.raises(StatisticsError, match="2 neurons can't be ranked"):
         found.check(PlantedListener(), clips, neurons=2, progress=False)
     with pytest.raises(CorpusError, match="is not among the options"):
-        attribute(DifferentiableListener(), clips, emotions=("sad", "angry"), progress=False)
+        attribution(DifferentiableListener(), clips, emotions=("sad", "angry"), progress=False)
     with pytest.raises(CorpusError, match="a choice of emotions needs two or more"):
-        attribute(DifferentiableListener(), clips.where(emotion="sad"), progress=False)
+        attribution(DifferentiableListener(), clips.where(emotion="sad"), progress=False)
     with pytest.raises(EditError, match="no token to attribute to in scope generated"):
         tiny_lm.attributions(
             tiny_lm.encode(noise(0.5), CHOICE), EMOTIONS, np.array([0]), positions={"generated"}
@@ -210,9 +210,9 @@ def test_on_toy_omni_attribution_ranks_true_ablation():
     lm = esn.load("toy-omni")
     validation, identification, _ = esn.corpus("toy-studio").split()
     some = validation.limit(25)
-    screen = attribute(lm, identification.limit(100), progress=False)
+    screen = attribution(lm, identification.limit(100), progress=False)
     assert screen.check(lm, some, neurons=30, progress=False).agreement.value > 0.5
-    same = attribute(lm, some, progress=False)
+    same = attribution(lm, some, progress=False)
     assert same.check(lm, some, neurons=30, progress=False).agreement.value > 0.9
 
 
@@ -231,7 +231,7 @@ def test_where_nothing_speaks_for_a_label_nothing_is_selected(clips):
             found = super().attributions(encoded, labels, target, positions=positions)
             return Attributions(np.full_like(found.log_probs, -np.log(5)), 0 * found.values)
 
-    flat = attribute(Deaf(), clips, progress=False)
+    flat = attribution(Deaf(), clips, progress=False)
     assert len(flat.select(count=3, filter="none")) == 0
     assert flat.kept.tolist() == [14, 0, 0, 0, 0]  # ties are answered with the first option
     assert np.isnan(flat.concentration("none")).all()

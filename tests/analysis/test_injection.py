@@ -11,8 +11,8 @@ from tiny_omni import EMOTIONS as LABELS
 
 from esn_interp.analysis.injection.measure import Injection, injection
 from esn_interp.errors import EditError, StatisticsError
-from esn_interp.interventions.edits import steer
-from esn_interp.interventions.injection import clip_gains, mix, two_pass, union
+from esn_interp.interventions.edits import mix, steer, two_pass, union
+from esn_interp.interventions.injection import clip_gains
 from esn_interp.models.edits import Edit
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.neurons.origin import Origin

@@ -35,7 +35,7 @@ class Differentiable(Listener, Protocol):
         ...
 
 
-def attribute(
+def attribution(
     lm: Differentiable,
     clips: Clips,
     *,
