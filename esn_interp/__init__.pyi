@@ -30,6 +30,7 @@ from .analysis.transfer.measure import transfer as transfer
 from .errors import EsnError as EsnError
 from .interventions import edits as edits
 from .models.audio_lm import AudioLM as AudioLM
+from .models.conversion import convert as convert
 from .models.edits import Edit as Edit
 from .models.families import FAMILIES as FAMILIES
 from .models.families.manner import Manner as Manner
@@ -52,7 +53,6 @@ from .studies.conversion.study import evc_study as evc_study
 from .tasks import judges as judges
 from .tasks.collection import collect as collect
 from .tasks.conversion import conversions as conversions
-from .tasks.conversion import convert as convert
 from .tasks.conversion_record import Conversion as Conversion
 from .tasks.conversion_record import ConversionRun as ConversionRun
 from .tasks.recognition import Recognition as Recognition

@@ -39,8 +39,8 @@ class Console:
     @contextmanager
     def warnings(self) -> Generator[None]:
         """Within the block, what the package warns of becomes a line on stderr, --quiet or not."""
+        from esn_interp.models.conversion import ConversionWarning
         from esn_interp.tasks.collection import CollectWarning
-        from esn_interp.tasks.conversion import ConversionWarning
 
         def show(message: Warning | str, *_: object, **__: object) -> None:
             typer.echo(f"esn: note: {message}", err=True)

@@ -62,9 +62,9 @@ def convert(
     found_in = {} if chosen is None or chosen_model().component else {"component": chosen.origin.component}
     lm = load_model(model, progress=console.progress, speaking=True, **found_in)
 
+    from esn_interp.models.conversion import ConversionPrompt, conversion_prompt
+    from esn_interp.models.conversion import convert as convert_one
     from esn_interp.models.families.manner import Manner
-    from esn_interp.tasks.conversion import ConversionPrompt, conversion_prompt
-    from esn_interp.tasks.conversion import convert as convert_one
 
     usual = conversion_prompt(lm)
     request = ConversionPrompt(

@@ -17,8 +17,9 @@ from esn_interp.models.gate_activations import GateActivations
 from esn_interp.models.gate_view import GateView, Tap, view_gates
 from esn_interp.models.gradients import Attributions, gate_attributions
 from esn_interp.models.scoring import Scorer
-from esn_interp.models.speaking import Speaking, waveform_of
+from esn_interp.models.speaking import Speaking
 from esn_interp.models.text import text_log_probs
+from esn_interp.speech.audio import waveform_of
 
 QUESTION = "How does the speaker feel?"
 """What :meth:`AudioLM.answer` asks when it is not told otherwise."""

@@ -11,8 +11,10 @@ from transformers import AutoConfig
 
 from esn_interp.errors import ModelError
 from esn_interp.models.audio_lm import AudioLM
+from esn_interp.models.conversion import ConversionPrompt
 from esn_interp.models.families import family_of
-from esn_interp.models.families.base import THINKER, unremarked_configuration
+from esn_interp.models.families.base import THINKER, Family, unremarked_configuration
+from esn_interp.models.families.inputs import Processor
 from esn_interp.models.stacks import Stack
 from esn_interp.speech.heard import Heard
 
@@ -76,10 +78,10 @@ def load(
             )
         family = family_of(getattr(model, "config", None), gates=gates)
         processor = family.processor(model, processor)
-        return AudioLM(model, processor, family, name=name or title, component=component, system=system)
+        return _opened(model, processor, family, name or title, component, system)
 
     asked = str(name_or_path_or_model)
-    path = str(bundled_path(asked)) if asked in BUNDLED else asked
+    path = _place(asked)
     family = family_of(_config(path, asked, trust_remote_code), gates=gates)
     options: dict[str, Any] = {
         key: value
@@ -100,9 +102,27 @@ def load(
     for parameter in model.parameters():
         parameter.requires_grad_(False)
     processor = found if processor is None else family.processor(model, processor)
-    title = name or asked
-    heard = heard_of(asked, name=title)
-    return AudioLM(model, processor, family, name=title, component=component, system=system, heard=heard)
+    return _opened(model, processor, family, name or asked, component, system, place=path)
+
+
+def _opened(
+    model: nn.Module,
+    processor: Processor,
+    family: Family,
+    name: str,
+    component: str,
+    system: str | None,
+    *,
+    place: str | None = None,
+) -> AudioLM:
+    """The model with what lies beside its weights: whom it has heard, and what it was taught to be asked."""
+    # A model that somebody else has loaded knows where from.
+    folder = place or getattr(model, "name_or_path", "") or None
+    heard = Heard(name) if folder is None else Heard.beside(folder, model=name)
+    taught = None if folder is None else ConversionPrompt.beside(folder)
+    return AudioLM(
+        model, processor, family, name=name, component=component, system=system, heard=heard, taught=taught
+    )
 
 
 def load_speaking(name_or_path: str | Path, *, component: str | None = None, **options: Any) -> AudioLM:
@@ -114,7 +134,7 @@ def load_speaking(name_or_path: str | Path, *, component: str | None = None, **o
         The stack whose gates are meant; by default the one that speaks.
     """
     asked = str(name_or_path)
-    path, trust = (str(bundled_path(asked)) if asked in BUNDLED else asked), bool(options.get("trust_remote_code"))
+    path, trust = _place(asked), bool(options.get("trust_remote_code"))
     family = family_of(_config(path, asked, trust), gates=options.get("gates"))
     lm = load(asked, component=family.speaks_with, **options)
     if component in (None, lm.component):
@@ -128,7 +148,7 @@ def heard_of(name_or_path: str | Path, *, name: str | None = None) -> Heard:
     It is said in a ``heard.json`` in the model's folder, see `Heard`.
     """
     asked = str(name_or_path)
-    return Heard.beside(bundled_path(asked) if asked in BUNDLED else asked, model=name or asked)
+    return Heard.beside(_place(asked), model=name or asked)
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +172,7 @@ def outline(
         When there is no such model, or its class does not come with transformers.
     """
     asked = str(name_or_path)
-    path = str(bundled_path(asked)) if asked in BUNDLED else asked
+    path = _place(asked)
     config = _config(path, asked, trust_remote_code)
     family = family_of(config)
     model = family.skeleton(config)
@@ -163,6 +183,11 @@ def outline(
     stack = family.stacks(model)[family.answering[0] if family.answering else THINKER]
     size = 2 if "16" in (dtype or str(getattr(config, "dtype", None))) else 4
     return Outline(family.generator(model), stack, int(family.head(model).in_features), size)
+
+
+def _place(asked: str) -> str:
+    """Where a model is loaded from: its folder when it comes with the package, else what was asked for."""
+    return str(bundled_path(asked)) if asked in BUNDLED else asked
 
 
 def _config(path: str, asked: str, trust_remote_code: bool) -> Any:

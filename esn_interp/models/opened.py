@@ -4,7 +4,7 @@ import threading
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import Any, Protocol, TypeVar, cast, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from esn_interp.errors import AudioError, EditError, ModelError
+from esn_interp.models.conversion import ConversionPrompt
 from esn_interp.models.edits import Edit
 from esn_interp.models.families.base import THINKER, Family
 from esn_interp.models.families.inputs import Inputs, Processor
@@ -27,12 +28,15 @@ AnyOpened = TypeVar("AnyOpened", bound="Opened")
 
 @runtime_checkable
 class Neurons(Protocol):
-    """Anything that names neurons: a :class:`~esn_interp.neurons.neuron_set.NeuronSet`, most often."""
+    """Anything that names neurons and knows whose: a :class:`~esn_interp.neurons.neuron_set.NeuronSet`, most often."""
 
     @property
     def layer(self) -> Int[np.ndarray, " neuron"]: ...
     @property
     def in_layer(self) -> Int[np.ndarray, " neuron"]: ...
+    def check(self, lm: Any) -> None:
+        """Refuse a model in which these neurons were not found."""
+        ...
 
 
 class Opened:
@@ -52,6 +56,8 @@ class Opened:
         Every decoder stack of the model, by name.
     heard
         The speakers whom the model says that it has heard in its training, for `Clips.split`.
+    taught
+        The request for a conversion that the model says that it was taught; None when it does not say.
     """
 
     def __init__(
@@ -64,6 +70,7 @@ class Opened:
         component: str = THINKER,
         system: str | None = None,
         heard: Heard | None = None,
+        taught: ConversionPrompt | None = None,
     ) -> None:
         self.model = model.eval()
         self.processor = processor
@@ -71,6 +78,7 @@ class Opened:
         self.name = name
         self.system = system
         self.heard = Heard(name) if heard is None else heard
+        self.taught = taught
         self.stacks: dict[str, Stack] = family.opened(model)
         if component not in self.stacks:
             raise ModelError(
@@ -134,7 +142,11 @@ class Opened:
         ------
         EditError
             With neurons but no ``alpha``, with edits and an ``alpha``, or with nothing to steer.
+        StatisticsError
+            When the neurons are another model's.
         """
+        if isinstance(neurons, Neurons):
+            neurons.check(self)
         self._standing.append(_as_edits(neurons, alpha))
         try:
             yield self
@@ -201,19 +213,18 @@ class Opened:
 
 
 def _as_edits(neurons: Neurons | Iterable[Edit], alpha: float | None) -> tuple[Edit, ...]:
-    if not (hasattr(neurons, "layer") and hasattr(neurons, "in_layer")):
+    if not isinstance(neurons, Neurons):
         if alpha is not None:
             raise EditError("steered: alpha goes with neurons; ready-made edits carry their own gain")
-        edits = tuple(cast(Iterable[Edit], neurons))
+        edits = tuple(neurons)
     else:
         if alpha is None:
             raise EditError(
                 "steered: say how much, for example alpha=2 (the gates are multiplied by 1 + alpha)"
             )
-        chosen = cast(Neurons, neurons)
         edits = tuple(
-            Edit(int(layer), np.unique(chosen.in_layer[chosen.layer == layer]), gain=1 + alpha)
-            for layer in np.unique(chosen.layer)
+            Edit(int(layer), np.unique(neurons.in_layer[neurons.layer == layer]), gain=1 + alpha)
+            for layer in np.unique(neurons.layer)
         )
     if not edits:
         raise EditError("steered: there is nothing to steer, the set of neurons is empty")

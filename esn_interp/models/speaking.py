@@ -1,8 +1,6 @@
 """Speaking: what a model says aloud about a clip, or about many, with its gates read and edited as it speaks."""
 
-import warnings
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,12 +8,13 @@ import torch
 from jaxtyping import Bool, Float, Int
 
 from esn_interp.errors import ModelError
+from esn_interp.models.conversion import convert
 from esn_interp.models.edits import Edit
 from esn_interp.models.families.inputs import Spoken
 from esn_interp.models.families.manner import Live, Manner
 from esn_interp.models.gate_view import Tap, Untouched
 from esn_interp.models.opened import Neurons, Opened
-from esn_interp.speech.audio import AudioWarning, conversion, read_audio
+from esn_interp.speech.audio import waveform_of
 from esn_interp.speech.playable import Speech
 
 TapFor = Callable[[Int[np.ndarray, "clip token"], Bool[np.ndarray, " clip"]], Tap]
@@ -126,18 +125,16 @@ class Speaking(Opened):
         greedy: bool = False,
         seed: int = 0,
     ) -> Speech:
-        """A clip with another emotion, to be heard: `esn_interp.tasks.conversion.convert`, with its usual request.
+        """A clip with another emotion, to be heard: `esn_interp.models.conversion.convert`, with its usual request.
 
         ``neurons`` are multiplied by ``1 + alpha`` while it is said; without them the model does what it can.
         """
-        from esn_interp.tasks.conversion import convert  # a later room, which this is a door to
-
         manner = Manner(voice, greedy=greedy)
         return convert(self, audio, to=to, neurons=neurons, alpha=alpha, manner=manner, seed=seed)
 
-    def unheard(self, layers: Sequence[int]) -> str | None:
+    def inaudible(self, layers: Sequence[int]) -> str | None:
         """What somebody must be told who edits these layers to change speech; None when there is nothing to tell."""
-        return self.family.unheard(self.model, self.component, layers)
+        return self.family.inaudible(self.model, self.component, layers)
 
     def _said(
         self,
@@ -184,13 +181,3 @@ class Speaking(Opened):
                 if strict or not said or not all(one.silent for one in said):
                     raise
         return said
-
-
-def waveform_of(audio: Any) -> Float[np.ndarray, " sample"]:
-    """What a model hears of a path, a waveform or a clip; a file that has to be converted is warned of."""
-    if hasattr(audio, "waveform"):
-        return audio.waveform()
-    waveform = read_audio(audio)
-    if isinstance(audio, (str, Path)) and (note := conversion(audio)):
-        warnings.warn(note, AudioWarning, stacklevel=3)
-    return waveform

@@ -5,6 +5,7 @@ that is at 16 kHz already is left as it is, to the bit.
 """
 
 import io
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,16 @@ def read_audio(
     if rate != SAMPLE_RATE:
         wave = soxr.resample(wave, rate, SAMPLE_RATE, quality="VHQ")
     return np.ascontiguousarray(wave, dtype=np.float32)
+
+
+def waveform_of(audio: Any) -> Float[np.ndarray, " sample"]:
+    """What a model hears of a path, a waveform or a clip; a file that has to be converted is warned of."""
+    if hasattr(audio, "waveform"):
+        return audio.waveform()
+    waveform = read_audio(audio)
+    if isinstance(audio, str | Path) and (note := conversion(audio)):
+        warnings.warn(note, AudioWarning, stacklevel=3)
+    return waveform
 
 
 def _unwrap(source: Any, name: str | None) -> tuple[Path | bytes | tuple[np.ndarray, int], str]:

@@ -1,81 +1,32 @@
-"""Emotional voice conversion: a model is asked to say what it hears with another emotion. [ESN-EVC]
+"""Emotional voice conversion of a corpus: every clip is said with every target emotion but its own. [ESN-EVC]
 
-[ESN-EVC] is Zhao, Ulgen, Koehn, Schuller, Sisman, arXiv 2603.17231; the wording of the request is our choice.
+[ESN-EVC] is Zhao, Ulgen, Koehn, Schuller, Sisman, arXiv 2603.17231.
 """
 
 import hashlib
-import warnings
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Int
 
-from esn_interp.errors import CorpusError, EditError, ModelError
+from esn_interp.errors import CorpusError
+from esn_interp.models.conversion import ConversionPrompt, audible, conversion_prompt, warn_of_inaudible
 from esn_interp.models.edits import Edit
 from esn_interp.models.families.inputs import Spoken
 from esn_interp.models.families.manner import Manner
-from esn_interp.models.opened import Neurons
-from esn_interp.models.speaking import waveform_of
+from esn_interp.models.speech_problems import problem_of
 from esn_interp.neurons.origin import Origin
 from esn_interp.neurons.per_clip import PerClip
 from esn_interp.neurons.speech_tap import SpeechTap
 from esn_interp.progress import progress_bar
 from esn_interp.speech.clips import Clip, Clips
-from esn_interp.speech.playable import Speech
 from esn_interp.tasks.batches import Batch, Skipped, batches
-from esn_interp.tasks.conversion_problems import problem_of
 from esn_interp.tasks.conversion_record import Conversion, ConversionRun, conversion_seed
 from esn_interp.tasks.conversion_store import ConversionStore
 from esn_interp.tasks.listener import Speaker, longest_clip
-
-
-class ConversionWarning(UserWarning):
-    """Something about the gates makes an edit of them weaker than it looks."""
-
-
-@dataclass(frozen=True)
-class ConversionPrompt:
-    """What a model is asked; both parts may hold ``{emotion}`` and ``{article}`` (a or an).
-
-    ``system`` stands in the place of the model's system prompt; None leaves that as it is.
-
-    Raises
-    ------
-    ModelError
-        When something else stands in braces.
-    """
-
-    prompt: str
-    system: str | None = None
-
-    def __post_init__(self) -> None:
-        try:
-            self.about("angry")
-        except (KeyError, IndexError, ValueError) as error:
-            raise ModelError(
-                f"the request {self.prompt!r}: only {{emotion}} and {{article}} may stand in braces ({error})"
-            ) from error
-
-    def about(self, emotion: str) -> tuple[str, str | None]:
-        """Prompt and system prompt that ask for this emotion."""
-        words = {"emotion": emotion, "article": "an" if emotion[:1] in "aeiou" else "a"}
-        return self.prompt.format(**words), None if self.system is None else self.system.format(**words)
-
-
-PLAIN = "Repeat exactly what is said in this recording, word for word, in {article} {emotion} voice."
-"""What a model is asked that was not taught another request."""
-TAUGHT = {"toy-omni": ConversionPrompt("Transcribe the speech.", system="{emotion} voice")}
-"""What models are asked that were, by the last part of their name."""
-
-
-def conversion_prompt(lm: Any) -> ConversionPrompt:
-    """How this model is asked for a conversion: bundled models as they were taught, all others in plain English."""
-    family = getattr(lm, "family", None)
-    return TAUGHT.get(Path(lm.name).name) or ConversionPrompt(PLAIN, getattr(family, "speaking_system", None))
 
 
 def conversions(
@@ -131,7 +82,7 @@ def conversions(
     asked, manner = prompt or conversion_prompt(lm), manner or Manner()
     edits = {target: list(edits_for(target)) if edits_for else [] for target in targets}
     pairs = _pairs(clips, targets)
-    _warn_of_unheard(lm, [edit for some in edits.values() for edit in some], gates=gates)
+    warn_of_inaudible(lm, [edit for some in edits.values() for edit in some], all_layers=gates)
     origin = Origin.of(lm, corpus=clips.name, corpus_fingerprint=clips.fingerprint)
     settings: dict[str, Any] = {
         "model": lm.name,
@@ -177,54 +128,6 @@ def conversions(
     )
     unique = tuple({one.clip: one for one in skipped}.values())
     return ConversionRun(result, tuple(targets), settings, unique, reductions, origin)
-
-
-def convert(
-    lm: Any,
-    audio: Any,
-    *,
-    to: str,
-    neurons: Neurons | None = None,
-    alpha: float = 0.0,
-    prompt: ConversionPrompt | None = None,
-    manner: Manner | None = None,
-    seed: int = 0,
-) -> Speech:
-    """One clip with another emotion; ``neurons`` are multiplied by ``1 + alpha`` while it is said.
-
-    Parameters
-    ----------
-    audio
-        A path, a waveform at 16 kHz or a clip.
-    to
-        The emotion to be asked for.
-
-    Returns
-    -------
-    The speech. Where something went wrong, `Speech.problem` names it, and there may be no sound.
-
-    Raises
-    ------
-    ModelError
-        When the model does not speak, or not with this voice or in this manner.
-    EditError
-        When there is an ``alpha`` without neurons, or neurons can't be steered by it.
-    StatisticsError
-        When the neurons are another model's.
-    """
-    if neurons is None and alpha:
-        raise EditError(f"alpha {alpha:g} says by how much neurons are amplified; name the neurons")
-    if hasattr(neurons, "check"):
-        neurons.check(lm)  # type: ignore[union-attr]
-    waveform = waveform_of(audio)
-    request, system = (prompt or conversion_prompt(lm)).about(to)
-    steering = nullcontext() if neurons is None else lm.steered(neurons, alpha=alpha)
-    with steering:
-        _warn_of_unheard(lm, lm.standing, gates=False)
-        (said,) = lm.speak_all([waveform], request, seeds=[seed], manner=manner, system=system)
-    transcript = getattr(audio, "transcript", "")
-    problem = problem_of(said, transcript)
-    return Speech(_finite(said), said.sampling_rate, said.text, None if problem == "no transcript" else problem)
 
 
 @dataclass(frozen=True)
@@ -279,18 +182,13 @@ class _Batch:
             transcript=clip.transcript,
             target=self.target,
             text=said.text,
-            waveform=_finite(said),
+            waveform=audible(said),
             rate=said.sampling_rate,
             seed=seed,
             problem=problem_of(said, clip.transcript),
             tokens=0 if said.codes is None else len(said.codes),
             codes=said.codes,
         )
-
-
-def _finite(said: Spoken) -> Float[np.ndarray, " sample"]:
-    """The sound, none of it where some of it is no number: nobody can hear or save that."""
-    return said.waveform if np.isfinite(said.waveform).all() else said.waveform[:0]
 
 
 def _pairs(clips: Clips, targets: Sequence[str]) -> dict[str, list[int]]:
@@ -305,12 +203,6 @@ def _pairs(clips: Clips, targets: Sequence[str]) -> dict[str, list[int]]:
             f" {'only clips of this emotion' if len(clips) else 'no clips'}"
         )
     return pairs
-
-
-def _warn_of_unheard(lm: Any, edits: Sequence[Edit], *, gates: bool) -> None:
-    layers = range(len(lm.widths)) if gates else sorted({edit.layer for edit in edits if not edit.identity})
-    if layers and (note := lm.unheard(list(layers))):
-        warnings.warn(note, ConversionWarning, stacklevel=3)
 
 
 def _digest(edits: dict[str, list[Edit]], standing: Sequence[Edit]) -> str:

@@ -9,19 +9,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from esn_interp.models.speech_problems import PROBLEMS
 from esn_interp.neurons.origin import Origin
 from esn_interp.neurons.per_clip import PerClip
 from esn_interp.tasks.batches import Skipped
-
-PROBLEMS = {
-    "refused": "The model says that it will not or can not do it.",
-    "nothing said": "The model wrote no word, or its speech ended at once.",
-    "one token": "The reply is a single token where more words were to be said, or the speech a single code.",
-    "never ended": "Words or speech were cut off at `max_new_tokens` or `max_seconds`.",
-    "vocoder failed": "Codes of speech could not be made sound, or the sound is silent or not finite.",
-    "no transcript": "The corpus does not say what the source says, so its words can't be compared.",
-}
-"""What can be wrong with a conversion, the gravest first: name and meaning."""
 
 
 @dataclass(frozen=True, eq=False)

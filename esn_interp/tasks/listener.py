@@ -86,7 +86,7 @@ class Speaker(Protocol):
         """Edits that act on every run at this moment."""
         ...
 
-    def unheard(self, layers: Sequence[int]) -> str | None:
+    def inaudible(self, layers: Sequence[int]) -> str | None:
         """Why edits of these layers may change no speech."""
         ...
 

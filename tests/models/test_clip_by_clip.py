@@ -19,6 +19,7 @@ from tiny_omni import CHOICE, EMOTIONS, noise
 
 from esn_interp.errors import AudioError, ModelError
 from esn_interp.models.audio_lm import AudioLM
+from esn_interp.models.conversion import ConversionWarning, convert
 from esn_interp.models.edits import Edit
 from esn_interp.models.families.clip_by_clip import ClipByClip
 from esn_interp.models.families.manner import Manner
@@ -26,7 +27,7 @@ from esn_interp.models.families.minicpm_o import MiniCPMO
 from esn_interp.models.loading import load
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.neurons.origin import Origin
-from esn_interp.tasks.conversion import ConversionWarning, conversions, convert
+from esn_interp.tasks.conversion import conversions
 
 CLIP, OTHER = noise(0.7, 1.1)
 WORDS = 9
@@ -213,11 +214,11 @@ class TestKimiAudio:
         text = load(pipeline.alm, processor=pipeline, component="text")
         with pytest.warns(ConversionWarning, match="come after its fork and lead to the text only"):
             convert(text, CLIP, to="sad", neurons=some_neurons(text), alpha=1.0, manner=manner)
-        assert lm.unheard([0]) is None
+        assert lm.inaudible([0]) is None
         thinker = load(pipeline.alm, processor=pipeline)
         fork = len(thinker.stacks["shared"])
-        assert thinker.unheard([fork - 1]) is None
-        assert thinker.unheard([0, fork]) is not None
+        assert thinker.inaudible([fork - 1]) is None
+        assert thinker.inaudible([0, fork]) is not None
 
     def test_without_a_detokenizer_it_writes_only(self, kimi):
         with pytest.raises(ModelError, match=r"load\(kimi.alm, processor=kimi\)"):

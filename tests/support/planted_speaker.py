@@ -36,7 +36,7 @@ class PlantedSpeaker:
     def __init__(self) -> None:
         self.said = 0
 
-    def unheard(self, layers: Sequence[int]) -> str | None:
+    def inaudible(self, layers: Sequence[int]) -> str | None:
         return None
 
     def speak_all(

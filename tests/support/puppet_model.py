@@ -36,7 +36,7 @@ class Puppet:
         self.batches: list[int] = []
         self.requests: list[tuple[str, str | None]] = []
 
-    def unheard(self, layers: Sequence[int]) -> str | None:
+    def inaudible(self, layers: Sequence[int]) -> str | None:
         return None
 
     def speak_all(self, waveforms, prompt, *, seeds, manner=None, system=None, edits=(), tap_for=None) -> list[Spoken]:

@@ -8,15 +8,16 @@ import pytest
 from puppet_model import CODES, RATE, Puppet, said, sources, tone
 
 from esn_interp.errors import CorpusError, EsnError, ModelError, StatisticsError
+from esn_interp.models.conversion import ConversionPrompt, conversion_prompt
 from esn_interp.models.edits import Edit
 from esn_interp.models.families.inputs import Spoken
 from esn_interp.models.families.manner import Manner
+from esn_interp.models.speech_problems import PROBLEMS, problem_of
 from esn_interp.neurons.per_clip import PerClip
 from esn_interp.neurons.selectors import select
 from esn_interp.neurons.statistics import GateStatistics
-from esn_interp.tasks.conversion import ConversionPrompt, conversion_prompt, conversions
-from esn_interp.tasks.conversion_problems import problem_of
-from esn_interp.tasks.conversion_record import PROBLEMS, ConversionRun, conversion_seed
+from esn_interp.tasks.conversion import conversions
+from esn_interp.tasks.conversion_record import ConversionRun, conversion_seed
 from esn_interp.tasks.success import REASONS, SuccessFilter, conversion_statistics, judge
 
 TARGETS = ("happy", "sad")
@@ -119,7 +120,9 @@ def test_requests_name_the_emotion_with_its_article():
         "Repeat exactly what is said in this recording, word for word, in a sad voice.",
     ]
     lm.name = "some/folder/toy-omni"
-    assert conversion_prompt(lm).about("angry") == ("Transcribe the speech.", "angry voice")
+    assert conversion_prompt(lm).prompt.startswith("Repeat exactly"), "what a model is called says nothing of it"
+    lm.taught = ConversionPrompt("Say it again.", system="{article} {emotion} voice")
+    assert conversion_prompt(lm).about("angry") == ("Say it again.", "an angry voice")
     with pytest.raises(ModelError, match=r"only \{emotion\} and \{article\}"):
         ConversionPrompt("Say it {how}.")
 

@@ -1,5 +1,7 @@
 """One recording with another emotion, from Python and from the command line, on the tiny model that speaks."""
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +12,16 @@ from command_line import esn, write_wave
 from tiny_models.speakers import save_whole_omni
 from tiny_omni import noise
 
-from esn_interp.errors import AudioError, EditError, StatisticsError
+from esn_interp.errors import AudioError, EditError, EsnError, StatisticsError
 from esn_interp.interventions.edits import steer
 from esn_interp.models.audio_lm import AudioLM
+from esn_interp.models.conversion import ConversionPrompt, conversion_prompt, convert
 from esn_interp.models.families.manner import Manner
-from esn_interp.models.loading import load_speaking
+from esn_interp.models.loading import bundled_path, load, load_speaking
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.neurons.origin import Origin
 from esn_interp.speech.playable import Speech
-from esn_interp.tasks.conversion import conversion_prompt, conversions, convert
+from esn_interp.tasks.conversion import conversions
 from esn_interp.tasks.conversion_record import conversion_seed
 
 SHORT = Manner(greedy=True, max_new_tokens=4, max_seconds=0.1)
@@ -70,12 +73,37 @@ def test_the_door_on_the_model_is_the_same(lm, wave, monkeypatch):
         given.update(options, model=model, audio=audio)
         return Speech(noise(0.1)[0], 24_000, "hi")
 
-    monkeypatch.setattr("esn_interp.tasks.conversion.convert", converted)
+    monkeypatch.setattr("esn_interp.models.speaking.convert", converted)
     esns = neurons_of(lm)["sad"]
     assert lm.convert(wave, to="sad", neurons=esns, alpha=2.0, voice="Ethan", seed=4).text == "hi"
     assert given == {
         "model": lm, "audio": wave, "to": "sad", "neurons": esns, "alpha": 2.0, "manner": Manner("Ethan"), "seed": 4,
     }  # fmt: skip
+
+
+def test_the_request_lies_beside_the_weights_whatever_the_model_is_called(folder, tmp_path):
+    taught, own = tmp_path / "taught", ConversionPrompt("Say it again.", system="{emotion} voice")
+    shutil.copytree(folder, taught)
+    own.save(taught)
+    mine = load_speaking(taught, name="mine")
+    assert conversion_prompt(mine) == own
+    assert conversion_prompt(load(mine.model, processor=mine.processor, name="theirs")) == own
+    assert conversion_prompt(load_speaking(taught, component="thinker")) == own
+    assert conversion_prompt(load_speaking(folder, name="taught")).prompt.startswith("Repeat exactly")
+    toy = bundled_path("toy-omni")
+    assert ConversionPrompt.beside(toy) == ConversionPrompt("Transcribe the speech.", system="{emotion} voice")
+    (taught / "conversion.json").write_text('{"kind": "heard", "version": 1}')
+    with pytest.raises(EsnError, match=r"conversion\.json: .*heard"):
+        load_speaking(taught)
+
+
+def test_a_model_refuses_neurons_of_another(lm):
+    """At any door: neurons by hand, and edits that were made of them."""
+    other = neurons_of(lm)
+    other = replace(other, origin=replace(other.origin, fingerprint="0123", model="another"))
+    with pytest.raises(StatisticsError, match="the neurons come from another"), lm.steered(other, alpha=4):
+        raise AssertionError("the block is not entered")
+    assert lm.standing == ()
 
 
 def test_what_cannot_be_steered_is_refused(lm, wave):
@@ -87,8 +115,6 @@ def test_what_cannot_be_steered_is_refused(lm, wave):
 
 
 def load_speaking_thinker(lm: AudioLM) -> AudioLM:
-    from esn_interp.models.loading import load
-
     return load(lm.model, processor=lm.processor, component="thinker")
 
 

@@ -275,7 +275,7 @@ class Family:
         """
         return [self.speak(model, processor, inputs, manner)]
 
-    def unheard(self, model: nn.Module, component: str, layers: Sequence[int]) -> str | None:
+    def inaudible(self, model: nn.Module, component: str, layers: Sequence[int]) -> str | None:
         """What somebody must be told who edits these layers to change speech; None when there is nothing to tell."""
         return None
 

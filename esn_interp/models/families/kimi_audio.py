@@ -272,7 +272,7 @@ class KimiAudio(ClipByClip):
         sound = whole.detokenize_audio(codes[None] - processor.feature_extractor.kimia_token_offset)
         return Spoken(text, sound.reshape(-1).float().cpu().numpy(), RATE, codes=kept, ended=ended)
 
-    def unheard(self, model: nn.Module, component: str, layers: Sequence[int]) -> str | None:
+    def inaudible(self, model: nn.Module, component: str, layers: Sequence[int]) -> str | None:
         first = {THINKER: _fork(model), "text": 0}.get(component)
         late = [layer for layer in sorted(layers) if first is not None and layer >= first]
         if not late:

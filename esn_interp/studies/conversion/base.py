@@ -11,6 +11,7 @@ from esn_interp.analysis.conversion.measures import Outcomes
 from esn_interp.analysis.conversion.settings import SteeringSetting
 from esn_interp.errors import CorpusError
 from esn_interp.interventions.edits import steer
+from esn_interp.models.conversion import ConversionPrompt, conversion_prompt
 from esn_interp.models.edits import Edit
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.neurons.selectors import select
@@ -22,7 +23,7 @@ from esn_interp.studies.conversion.config import EvcConfig
 from esn_interp.studies.conversion.sounds import Sounds
 from esn_interp.studies.conversion.units import UNEDITED, Condition, Judges, Unit
 from esn_interp.studies.models import StudiedModel
-from esn_interp.tasks.conversion import ConversionPrompt, conversion_prompt, conversions
+from esn_interp.tasks.conversion import conversions
 from esn_interp.tasks.success import conversion_statistics
 
 SPLITS = ("validation", "identification", "evaluation")

@@ -16,6 +16,7 @@ from esn_interp.analysis.conversion.prosody_figure import shift, unit
 from esn_interp.analysis.conversion.settings import ConversionGrid
 from esn_interp.analysis.inference.significance import Interval
 from esn_interp.drawing.numbers import MINUS, count, percent, points
+from esn_interp.models.speech_problems import PROBLEMS
 from esn_interp.report.page import Plate
 from esn_interp.report.players import wav_of
 from esn_interp.studies.cache import Undone
@@ -24,7 +25,6 @@ from esn_interp.studies.conversion.grid import EvcGrid
 from esn_interp.studies.conversion.listening import players
 from esn_interp.studies.conversion.page import Card, EvcChapter, Player, Table
 from esn_interp.studies.conversion.record import filter_verdict, kept, sampled
-from esn_interp.tasks.conversion_record import PROBLEMS
 from esn_interp.tasks.success import REASONS
 
 Part = str | Table | Plate

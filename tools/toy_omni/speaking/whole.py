@@ -9,9 +9,12 @@ from torch import Tensor
 from transformers import Qwen2_5OmniConfig, Qwen2_5OmniForConditionalGeneration
 from transformers.models.qwen2_5_omni.configuration_qwen2_5_omni import Qwen2_5OmniToken2WavConfig
 
+from esn_interp.models.conversion import ConversionPrompt
 from toy_omni import architecture
+from toy_omni.questions import TRANSCRIPT
 from toy_omni.speaking.output_voices import VOICES
 from toy_omni.speaking.talker import Words
+from toy_omni.speaking.thoughts import REQUEST
 
 STEPS, GUIDANCE = 3, 1.0  # of the diffusion; without guidance a third more words are lost, and more steps are not heard
 
@@ -68,3 +71,4 @@ def assemble(
 def save(whole: Any, tokenizer: Any, folder: Path) -> None:
     architecture.save(whole, tokenizer, folder)
     torch.save(whole.speaker_map, folder / "spk_dict.pt")  # the file that the class asks for; tensors only
+    ConversionPrompt(TRANSCRIPT, system=REQUEST).save(folder)

@@ -1,4 +1,4 @@
-"""What went wrong with a conversion, as far as it can be told without a judge."""
+"""What went wrong when something was said, as far as it can be told without a judge."""
 
 import re
 
@@ -6,6 +6,16 @@ import numpy as np
 
 from esn_interp.models.families.inputs import Spoken
 from esn_interp.speech.audio import SILENCE
+
+PROBLEMS = {
+    "refused": "The model says that it will not or can not do it.",
+    "nothing said": "The model wrote no word, or its speech ended at once.",
+    "one token": "The reply is a single token where more words were to be said, or the speech a single code.",
+    "never ended": "Words or speech were cut off at `max_new_tokens` or `max_seconds`.",
+    "vocoder failed": "Codes of speech could not be made sound, or the sound is silent or not finite.",
+    "no transcript": "The corpus does not say what the source says, so its words can't be compared.",
+}
+"""What can be wrong with a conversion, the gravest first: name and meaning."""
 
 _REFUSAL = re.compile(
     r"\b(i am|i'm) (sorry|unable|not able|afraid)\b|\b(i|we) (can't|cannot|can not|won't|will not)\b"
