@@ -8,8 +8,8 @@ from torch import nn
 from esn_interp.models.stacks import Stack
 
 _SCOPES, _TOKEN_SUMS, _CLIP_SUMS = 3, 4, 4
-_HELD = 4 + 3 * 8  # firings in int32, three sums in float64
-_FLOAT64 = 8
+_HELD = 4 + 3 * 4  # firings in int32, three sums in float32
+_FLOAT32, _FLOAT64 = 4, 8
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,8 @@ def collecting_memory(
     # Inside an MLP its input, its residual, the gate, the other projection and their product are alive; around it,
     # the decoder's inputs are kept for the next run.
     layer = positions * size * (3 * _widest(stack.widths) + 4 * hidden)
-    # One clip at a time is reduced, in double precision: its gates, and each of the four quantities in turn.
-    reducing = tokens * _widest(stack.widths) * _FLOAT64 * 3
+    # One clip at a time is reduced, in float32 (a kernel on a GPU needs nothing): its gates, and what is summed.
+    reducing = tokens * _widest(stack.widths) * _FLOAT32 * 2
     return Memory(
         weights=weights,
         activations=layer + reducing,

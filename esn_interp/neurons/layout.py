@@ -60,7 +60,10 @@ def by_layer(name: str, values: np.ndarray, origin: Origin) -> Iterator[tuple[st
         if kind not in _IN_FILE:
             yield f"{name}/{layer:02d}", values[:, columns]
         elif count := origin.mixtures.get(layer):
-            yield f"{head}/{_IN_FILE[kind]}/{layer:02d}", values[:, columns][:, :: origin.widths[layer] // count]
+            yield (
+                f"{head}/{_IN_FILE[kind]}/{layer:02d}",
+                values[:, columns][:, :: origin.widths[layer] // count],
+            )
 
 
 class LayeredArrays:
@@ -79,15 +82,17 @@ class LayeredArrays:
 
     def flat(self, name: str, dtype: type[np.generic], length: int) -> np.ndarray:
         """A one-dimensional array."""
-        return self._take(name, dtype, (length,))
+        return self._take(name, (length,), dtype)
 
-    def gates(self, name: str, dtype: type[np.generic], rows: int) -> np.ndarray:
-        """The layers of one array side by side: ``[row, gate]``, gates by flat index."""
+    def gates(self, name: str, *dtypes: type[np.generic], rows: int) -> np.ndarray:
+        """The layers of one array side by side: ``[row, gate]``, gates by flat index; of one of these types."""
         head, _, kind = name.rpartition("/")
         if kind in _IN_FILE:
-            return self._per_expert(f"{head}/{_IN_FILE[kind]}", name, dtype, rows)
+            return self._per_expert(f"{head}/{_IN_FILE[kind]}", name, dtypes[0], rows)
         widths = enumerate(self._origin.widths)
-        return np.concatenate([self._take(f"{name}/{at:02d}", dtype, (rows, n)) for at, n in widths], axis=1)
+        return np.concatenate(
+            [self._take(f"{name}/{at:02d}", (rows, n), *dtypes) for at, n in widths], axis=1
+        )
 
     def _per_expert(self, name: str, kind: str, dtype: type[np.generic], rows: int) -> np.ndarray:
         """One column per expert in the file, one per gate here; a layer without experts has every token."""
@@ -95,7 +100,7 @@ class LayeredArrays:
         for layer, width in enumerate(self._origin.widths):
             if count := self._origin.mixtures.get(layer):
                 parts.append(
-                    self._take(f"{name}/{layer:02d}", dtype, (rows, count)).repeat(width // count, axis=1)
+                    self._take(f"{name}/{layer:02d}", (rows, count), dtype).repeat(width // count, axis=1)
                 )
             else:
                 everywhere = self._everywhere(kind, rows)
@@ -108,13 +113,12 @@ class LayeredArrays:
         name = f"{scope}/tokens" if kind.endswith(f"/{ROUTED}") else "clips"
         return np.asarray(self._arrays[name])[:rows]
 
-    def _take(self, name: str, dtype: type[np.generic], shape: tuple[int, ...]) -> np.ndarray:
+    def _take(self, name: str, shape: tuple[int, ...], *dtypes: type[np.generic]) -> np.ndarray:
         found = self._arrays.get(name)
-        if found is None or found.shape != shape or found.dtype != dtype:
+        if found is None or found.shape != shape or found.dtype.type not in dtypes:
             had = "is missing" if found is None else f"is {found.dtype} {list(found.shape)}"
-            raise StatisticsError(
-                f"{self._where}: array {name} {had}; expected {dtype.__name__} {list(shape)}"
-            )
+            wanted = " or ".join(dtype.__name__ for dtype in dtypes)
+            raise StatisticsError(f"{self._where}: array {name} {had}; expected {wanted} {list(shape)}")
         return found
 
 

@@ -10,10 +10,10 @@ from esn_interp.errors import StatisticsError
 from esn_interp.neurons.layout import ALL, ROUTED, TOKEN_SUMS, LayeredArrays, by_layer, parse_scopes, sum_over
 from esn_interp.neurons.origin import Origin
 
-TYPES: dict[str, type[np.generic]] = {
-    kind: np.int32 if kind == "firings" else np.float64 for kind in TOKEN_SUMS
+TYPES: dict[str, tuple[type[np.generic], ...]] = {
+    kind: (np.int32,) if kind == "firings" else (np.float32, np.float64) for kind in TOKEN_SUMS
 }
-"""Type of each sum over the tokens of one clip; mixtures of experts have ``routed``, int32, as well."""
+"""Types of each sum over the tokens of one clip; mixtures of experts have ``routed``, int32, as well."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,8 +22,9 @@ class PerClip:
 
     ``emotion`` indexes the statistics' emotions; ``kept`` says whether the clip passed the success filter; a
     speaker who is not known is empty. ``sums`` are named ``audio/firings``, ``audio/sum``, ``audio/sum_sq``,
-    ``audio/sum_abs`` and so on, one column per gate (flat index). Nothing is rounded: the statistics of any
-    part of the clips follow from these to the bit, see `~esn_interp.neurons.resampling.subset`.
+    ``audio/sum_abs`` and so on, one column per gate (flat index): float32, as a batch is reduced, or float64 where
+    gates are. Nothing is rounded any further: the statistics of any part of the clips follow from these to the bit,
+    see `~esn_interp.neurons.resampling.subset`.
     """
 
     ids: tuple[str, ...]
@@ -78,8 +79,8 @@ class PerClip:
 
     @staticmethod
     def size(clips: int, gates: int, scopes: int) -> int:
-        """Bytes that the sums of so many clips take: 28 per clip, gate and scope."""
-        return clips * gates * scopes * sum(np.dtype(dtype).itemsize for dtype in TYPES.values())
+        """Bytes that the sums of so many clips take: 16 per clip, gate and scope."""
+        return clips * gates * scopes * sum(np.dtype(first).itemsize for first, *_ in TYPES.values())
 
     @classmethod
     def concatenate(cls, parts: Sequence["PerClip"]) -> "PerClip | None":
@@ -112,7 +113,7 @@ class PerClip:
     @classmethod
     def read(cls, file: LayeredArrays, header: Mapping[str, list[str]], scopes: Sequence[str]) -> "PerClip":
         """What `arrays` and `header` wrote."""
-        clips, types = len(header["ids"]), TYPES | ({ROUTED: np.int32} if file.mixture else {})
+        clips, types = len(header["ids"]), TYPES | ({ROUTED: (np.int32,)} if file.mixture else {})
         return cls(
             ids=tuple(header["ids"]),
             speakers=tuple(header["speakers"]),
@@ -120,16 +121,17 @@ class PerClip:
             kept=file.flat("per_clip/kept", np.bool_, clips),
             tokens={scope: file.flat(f"per_clip/{scope}/tokens", np.int32, clips) for scope in scopes},
             sums={
-                f"{scope}/{kind}": file.gates(f"per_clip/{scope}/{kind}", dtype, clips)
+                f"{scope}/{kind}": file.gates(f"per_clip/{scope}/{kind}", *dtypes, rows=clips)
                 for scope in scopes
-                for kind, dtype in types.items()
+                for kind, dtypes in types.items()
             },
         )
 
     def _per_token(self, kind: str, scope: str) -> Float64[np.ndarray, "clip gate"]:
         (name,) = parse_scopes(scope, tuple(self.tokens))
         parts = tuple(self.tokens) if name == ALL else (name,)
-        total = sum_over(self.sums[f"{part}/{kind}"] for part in parts)
+        # In float64 before scopes are added: a clip's own sums may be float32.
+        total = sum_over(self.sums[f"{part}/{kind}"].astype(np.float64) for part in parts)
         if ROUTED in self.kinds:
             return total / np.maximum(sum_over(self.sums[f"{part}/{ROUTED}"] for part in parts), 1)
         return total / sum_over(self.tokens[part] for part in parts)[:, None]

@@ -8,12 +8,14 @@ from torch import Tensor
 from esn_interp.errors import StatisticsError
 from esn_interp.models.edits import SCOPE_CODES
 from esn_interp.models.routing import by_expert
-from esn_interp.neurons.accumulator import BatchTap
+from esn_interp.neurons.batch_tap import BatchTap
 from esn_interp.neurons.layout import ROUTED, SCOPES, TOKEN_SUMS
 from esn_interp.neurons.origin import Origin
-from esn_interp.neurons.per_clip import TYPES, PerClip
+from esn_interp.neurons.per_clip import PerClip
+from esn_interp.neurons.reduction import precision
 
 GENERATED = "generated"
+_COUNTS = "firings", ROUTED
 
 
 class SpeechTap:
@@ -36,7 +38,11 @@ class SpeechTap:
         self._prompt = BatchTap(origin, scopes) if reads else None
         self.scopes = (*SCOPES, GENERATED) if reads else (GENERATED,)
         self._tokens = np.zeros(len(scopes), np.int64)
-        self._sums: list[dict[str, Tensor]] = [{} for _ in origin.widths]
+        self._rows: tuple[int, Tensor] | None = None
+        kinds = (*TOKEN_SUMS, *([ROUTED] if origin.mixtures else []))
+        self._kinds: tuple[str, ...] = kinds
+        self._sums: list[Tensor | None] = [None] * len(origin.widths)
+        self._on_host: dict[str, np.ndarray] | None = None
 
     def __len__(self) -> int:
         return len(self._tokens)
@@ -52,31 +58,23 @@ class SpeechTap:
         if step == 0 and self._prompt is not None:
             self._prompt(step, layer, gate, experts)
             return
-        rows = torch.from_numpy(np.flatnonzero(self._live)).to(gate.device)
         if layer == 0:
             self._tokens[self._live] += gate.shape[1]
-        # Apple's accelerator has no float64; a clip is short enough for float32 there.
-        precise = torch.float32 if gate.device.type == "mps" else torch.float64
-        values = gate.detach().index_select(0, rows).to(precise)
-        summed = {
-            "firings": (values > 0).to(precise),
-            "sum": values,
-            "sum_sq": values.square(),
-            "sum_abs": values.abs(),
-        }
+        rows = self._live_rows(step, gate.device)
+        dtype = precision(gate, exact=True)  # a clip may be spoken for thousands of steps
+        values = gate.detach().index_select(0, rows).to(dtype)
+        summed = [(values > 0).to(dtype), values, values.square(), values.abs()]
         if self._origin.mixtures:
-            summed[ROUTED] = torch.ones_like(values)
-        sums = self._sums[layer]
-        for name, value in summed.items():
-            if name not in sums:
-                sums[name] = torch.zeros(
-                    len(self), self._origin.widths[layer], dtype=precise, device=gate.device
-                )
+            summed.append(torch.ones_like(values))
+        if (sums := self._sums[layer]) is None:
+            shape = len(self._kinds), len(self), self._origin.widths[layer]
+            sums = self._sums[layer] = torch.zeros(shape, dtype=dtype, device=gate.device)
+        for into, value in zip(sums, summed, strict=True):
             if experts is None:
-                sums[name].index_add_(0, rows, value.sum(dim=1))
+                into.index_add_(0, rows, value.sum(dim=1))
                 continue
-            for at, row in enumerate(rows.tolist()):
-                sums[name][row] += by_expert(value[at], experts[row], count=self._origin.mixtures[layer])
+            for at, row in enumerate(np.flatnonzero(self._live).tolist()):
+                into[row] += by_expert(value[at], experts[row], count=self._origin.mixtures[layer])
 
     def clip(self, row: int, *, id: str, speaker: str, emotion: int) -> PerClip | None:
         """The sums of one clip, whose success is not decided yet; None when some scope of it has no token.
@@ -93,14 +91,11 @@ class SpeechTap:
         if self._prompt is not None:
             held = self._prompt.held
             tokens = dict(zip(SCOPES, held.tokens[row].tolist(), strict=True)) | tokens
-            for name, values in held.of(row).items():
-                arrays |= {f"{scope}/{name}": values[at][None] for at, scope in enumerate(SCOPES)}
+            for name, values in held.named().items():
+                arrays |= {f"{scope}/{name}": values[row, at][None] for at, scope in enumerate(SCOPES)}
         if not all(tokens.values()):
             return None
-        for name in (*TOKEN_SUMS, *([ROUTED] if self._origin.mixtures else [])):
-            parts = [sums[name][row].cpu().numpy() for sums in self._sums]
-            dtype = TYPES.get(name, np.int32)
-            arrays[f"{GENERATED}/{name}"] = np.concatenate(parts)[None].astype(dtype)
+        arrays |= {f"{GENERATED}/{name}": values[row][None] for name, values in self._generated().items()}
         return PerClip(
             ids=(id,),
             speakers=(speaker,),
@@ -109,3 +104,21 @@ class SpeechTap:
             tokens={scope: np.array([count], np.int32) for scope, count in tokens.items()},
             sums={name: values.copy() for name, values in arrays.items()},
         )
+
+    def _live_rows(self, step: int, device: torch.device) -> Int[Tensor, " live"]:
+        """Which clips are being spoken in this step; moved to the device once a step."""
+        if self._rows is None or self._rows[0] != step or self._rows[1].device != device:
+            rows = torch.from_numpy(np.flatnonzero(self._live)).to(device, non_blocking=True)
+            self._rows = step, rows
+        return self._rows[1]
+
+    def _generated(self) -> dict[str, np.ndarray]:
+        """The sums of what was generated by name, ``[clip, gate]``, once everything was said."""
+        if self._on_host is None:
+            parts = [sums.cpu() for sums in self._sums if sums is not None]
+            whole = torch.cat(parts, dim=-1).numpy()
+            self._on_host = {
+                name: values.astype(np.int32) if name in _COUNTS else values
+                for name, values in zip(self._kinds, whole, strict=True)
+            }
+        return self._on_host

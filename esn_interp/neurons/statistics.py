@@ -235,7 +235,7 @@ class GateStatistics:
             clips=file.flat("clips", np.int64, groups),
             tokens={scope: file.flat(f"{scope}/tokens", np.int64, groups) for scope in scopes},
             sums={
-                name: file.gates(name, dtype, groups)
+                name: file.gates(name, dtype, rows=groups)
                 for name, dtype in sum_types(scopes, mixture=bool(origin.mixtures)).items()
             },
             scopes=scopes,

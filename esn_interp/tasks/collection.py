@@ -77,7 +77,7 @@ def collect(
         Use this many clips at most, balanced over the emotions, drawn with ``seed``.
     per_clip
         Keep every clip's own sums as well, from which the statistics of any part of the clips follow. Large,
-        28 bytes per clip, gate and scope: the size is told first, on stderr.
+        16 bytes per clip, gate and scope: the size is told first, on stderr.
     strict
         Stop at the first clip whose audio is bad, instead of skipping and listing it.
     checkpoint, checkpoint_every

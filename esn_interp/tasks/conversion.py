@@ -57,7 +57,7 @@ def conversions(
         The edits when a clip is said with this target emotion; none by default.
     gates
         Whether to sum up every conversion's gates as it is generated, for `conversion_statistics`. Without ``store``
-        they stay in memory, 28 bytes for each conversion, scope and gate.
+        they stay in memory, 16 bytes for each conversion, scope and gate.
     manner
         Voice, decoding and limits; the model's own by default.
     store

@@ -26,11 +26,17 @@ class HeardClip:
     scopes: np.ndarray  # [token]: 0 audio, 1 text, 2 last
 
 
-def heard_clip(seed: int, *, emotions: int = len(EMOTIONS), widths: Sequence[int] = WIDTHS) -> HeardClip:
+def heard_clip(
+    seed: int,
+    *,
+    emotions: int = len(EMOTIONS),
+    widths: Sequence[int] = WIDTHS,
+    dtype: type[np.floating] = np.float32,
+) -> HeardClip:
     rng = np.random.default_rng([7, seed])
     audio, before, after = rng.integers(1, 9), rng.integers(0, 3), rng.integers(1, 4)
     scopes = np.array([1] * before + [0] * audio + [1] * after + [2], dtype=np.int8)
-    gates = [rng.normal(0.1, 1, (len(scopes), width)).astype(np.float32) for width in widths]
+    gates = [rng.normal(0.1, 1, (len(scopes), width)).astype(dtype) for width in widths]
     return HeardClip(f"clip-{seed}", int(rng.integers(emotions)), bool(rng.random() < 0.7), gates, scopes)
 
 
@@ -53,7 +59,8 @@ def fold_batch(accumulator: Accumulator, clips: Sequence[HeardClip], *, padding:
         scopes[row, longest - len(clip.scopes) :] = clip.scopes
     tap = accumulator.tap(scopes)
     for layer in range(len(clips[0].gates)):
-        batch = np.full((len(clips), longest, clips[0].gates[layer].shape[1]), padding, dtype=np.float32)
+        first = clips[0].gates[layer]
+        batch = np.full((len(clips), longest, first.shape[1]), padding, dtype=first.dtype)
         for row, clip in enumerate(clips):
             batch[row, longest - len(clip.scopes) :] = clip.gates[layer]
         tap(0, layer, torch.from_numpy(batch))

@@ -188,7 +188,7 @@ def test_emotions_can_be_named_in_any_order():
 def test_single_clips_tell_their_size_first(capsys: pytest.CaptureFixture[str]):
     model = MadeUpModel(12)
     stats = collect(model, corpus(12), per_clip=True, batch_size=5)
-    assert f"12 clips: {12 * 12 * 3 * 28 / 1e6:.1f} MB" in capsys.readouterr().err
+    assert f"12 clips: {12 * 12 * 3 * 16 / 1e6:.1f} MB" in capsys.readouterr().err
     assert stats.per_clip is not None
     for row, clip in enumerate(stats.per_clip.ids):
         heard = model.expected(int(clip.split("-")[1]))
