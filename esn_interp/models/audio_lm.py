@@ -92,6 +92,7 @@ class AudioLM(Speaking):
         *,
         edits: Sequence[Edit] = (),
         tap: Tap | None = None,
+        plan: str | None = None,
     ) -> Float[np.ndarray, "clip label"]:
         """Log-probability of each label as the answer, normalised over the labels.
 
@@ -102,8 +103,10 @@ class AudioLM(Speaking):
         ----------
         tap
             Called with every layer's gates over the prompt (after the edits); it must only read.
+        plan
+            How the edits are carried out: ``auto``, ``traced`` or ``scaled``; by default as `plan` says.
         """
-        return self._scores(encoded, labels, edits, tap).float().cpu().numpy()
+        return self._scores(encoded, labels, edits, tap, plan=plan).float().cpu().numpy()
 
     def attributions(
         self,
@@ -141,21 +144,29 @@ class AudioLM(Speaking):
         *,
         edits: Sequence[Edit] = (),
         max_new_tokens: int = 32,
+        plan: str | None = None,
     ) -> list[str]:
-        """Greedy free-text answers, one per waveform; edits act at every step."""
+        """Greedy free-text answers, one per waveform; edits act at every step.
+
+        Parameters
+        ----------
+        plan
+            How the edits are carried out: ``auto``, ``traced`` or ``scaled``; by default as `plan` says.
+        """
         if self.family.clip_by_clip and len(waveforms) > 1:
-            each = [self.generate([w], prompt, edits=edits, max_new_tokens=max_new_tokens) for w in waveforms]
-            return [answers[0] for answers in each]
+            options: Any = {"edits": edits, "max_new_tokens": max_new_tokens, "plan": plan}
+            return [self.generate([waveform], prompt, **options)[0] for waveform in waveforms]
         inputs = self._inputs(waveforms, prompt)
         generator: Any = self.family.generator(self.model)
         arguments = {**inputs.tensors, "do_sample": False, "max_new_tokens": max_new_tokens}
-        tokens = self._run(generator.generate, arguments, inputs.scopes, edits)
+        answers = self.component in self.family.answering
+        tokens = self._run(generator.generate, arguments, inputs.scopes, edits, plan=plan, certain=answers)
         start = inputs.tensors["input_ids"].shape[1]
         decoded = self.processor.tokenizer.batch_decode(tokens[:, start:], skip_special_tokens=True)
         return [text.strip() for text in decoded]
 
     def text_log_probs(
-        self, sentences: Sequence[str], *, edits: Sequence[Edit] = ()
+        self, sentences: Sequence[str], *, edits: Sequence[Edit] = (), plan: str | None = None
     ) -> list[Float[np.ndarray, " _token"]]:
         """Log-probability (nats) of every token of a text, sentence by sentence; no audio and no question.
 
@@ -165,7 +176,7 @@ class AudioLM(Speaking):
         decoder, head = self._decoder, self.family.head(self.model)
 
         def run(inputs: dict[str, Any], scopes: Tensor) -> Any:
-            return self._run(decoder, inputs, scopes, edits)
+            return self._run(decoder, inputs, scopes, edits, plan=plan)
 
         def logits(hidden: Tensor) -> Tensor:
             return self.family.finish(self.model, head(hidden))
@@ -220,6 +231,7 @@ class AudioLM(Speaking):
         tap: Tap | None,
         *,
         gradients: bool = False,
+        plan: str | None = None,
     ) -> Float[Tensor, "clip label"]:
         decoder = self._decoder
 
@@ -230,10 +242,11 @@ class AudioLM(Speaking):
             tap: Tap | None = None,
             present: frozenset[str] | None = None,
         ) -> Any:
-            return self._run(decoder, inputs, scopes, edits, tap, gradients=gradients, present=present)
+            options: Any = {"gradients": gradients, "present": present, "plan": plan}
+            return self._run(decoder, inputs, scopes, edits, tap, **options)
 
         scorer = Scorer(self.family, self.model, self.processor.tokenizer, run, self._captured)
-        scopes = torch.from_numpy(encoded.scopes.astype(np.int64)).to(self.device)
+        scopes = torch.from_numpy(encoded.scopes.astype(np.int64))  # on the host, where edits look at them
         return scorer.scores(
             encoded.decoder_inputs, encoded.inputs, scopes, labels, tap=tap, gradients=gradients
         )

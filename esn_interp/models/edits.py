@@ -6,6 +6,7 @@ generation and in a reference written with plain PyTorch.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -92,59 +93,82 @@ class Edit:
         self, gate: Float[Tensor, "*position neuron"], where: Bool[Tensor, "*position"] | None
     ) -> Float[Tensor, "*position neuron"]:
         """The edited gates. ``where=None`` acts at every position (and then works in place)."""
-        index = torch.as_tensor(self.neurons, device=gate.device)
+        return OnDevice(self, gate.device, gate.dtype).apply(gate, where)
 
-        def constant(value: float | Float[np.ndarray, "*batch neuron"]) -> Float[Tensor, "*batch neuron"]:
+
+class OnDevice:
+    """An edit with its numbers on one device, in one precision: prepared once, applied at every step of a run."""
+
+    def __init__(self, edit: Edit, device: torch.device, dtype: torch.dtype) -> None:
+        def numbers(value: Any) -> Tensor:
             values = np.asarray(value, dtype=np.float32)
-            values = np.broadcast_to(values, (*values.shape[:-1], len(self.neurons)))
-            return torch.as_tensor(values.copy(), device=gate.device).to(gate.dtype)
+            values = np.broadcast_to(values, (*values.shape[:-1], len(edit.neurons)))
+            return torch.from_numpy(values.copy()).to(device, dtype)
 
-        old = gate[..., index]
-        gain, shift = constant(self.gain), constant(self.shift)
-        if gain.ndim == 2:
-            if len(gain) != len(gate):
-                raise EditError(
-                    f"edit at layer {self.layer}: gains of {len(gain)} clips for a batch of {len(gate)}"
-                )
-            gain = gain.view(len(gain), *[1] * (gate.ndim - 2), -1)
-        if shift.ndim == 3:
-            shift = self._over(gate, shift, where)
-            # In a mixture of experts a token has one row of gates per expert that it was routed to.
-            shift = shift if gate.ndim == 3 else shift[:, :, None]
-        new = torch.where(gain == 0, shift, gain * old + shift)
-        if self.floor is not None:
-            new = torch.maximum(new, constant(self.floor))
+        self._layer = edit.layer
+        self._index = torch.from_numpy(edit.neurons).to(device)
+        self._gain = numbers(edit.gain)
+        self._shift = numbers(edit.shift) if np.any(edit.shift) else None
+        self._floor = None if edit.floor is None else numbers(edit.floor)
+        self._silent = bool(np.any(np.asarray(edit.gain) == 0))
+        self._silences = bool(np.all(np.asarray(edit.gain) == 0)) and self._shift is None and self._floor is None
+
+    def apply(
+        self, gate: Float[Tensor, "*position neuron"], where: Bool[Tensor, "*position"] | None
+    ) -> Float[Tensor, "*position neuron"]:
+        """The edited gates, see `Edit.apply`."""
+        in_place = not torch.is_grad_enabled()
+        gain = self._gains(gate)
+        if self._silences and where is None and in_place:
+            return gate.index_fill_(gate.ndim - 1, self._index, 0)
+        old = gate.index_select(gate.ndim - 1, self._index)
+        new = gain * old
+        shift = None if self._shift is None else self._shifts(gate, self._shift, where)
+        if shift is not None:
+            new = new + shift
+        if self._silent:  # whatever was there: infinity times 0 is not 0
+            written = new.new_zeros(()) if shift is None else shift
+            new = torch.where(gain == 0, written, new)
+        if self._floor is not None:
+            new = torch.maximum(new, self._floor)
         if where is not None:
             new = torch.where(where.to(gate.device)[..., None], new, old)
-        if torch.is_grad_enabled():
-            return gate.index_copy(gate.ndim - 1, index, new)
-        gate[..., index] = new
-        return gate
+        if in_place:
+            return gate.index_copy_(gate.ndim - 1, self._index, new)
+        return gate.index_copy(gate.ndim - 1, self._index, new)
 
-    def _over(
-        self,
-        gate: Float[Tensor, "clip token *choice neuron"],
-        shift: Float[Tensor, "given prompt chosen"],
-        where: Bool[Tensor, "clip token *choice"] | None,
-    ) -> Float[Tensor, "clip token chosen"]:
-        """A shift by clip and token of the prompt, over the tokens of a run; what it lacks must not be edited.
+    def _gains(self, gate: Tensor) -> Tensor:
+        if self._gain.ndim == 1:
+            return self._gain
+        if len(self._gain) != len(gate):
+            raise EditError(
+                f"edit at layer {self._layer}: gains of {len(self._gain)} clips for a batch of {len(gate)}"
+            )
+        return self._gain.view(len(gate), *[1] * (gate.ndim - 2), -1)
+
+    def _shifts(self, gate: Tensor, shift: Tensor, where: Tensor | None) -> Tensor:
+        """Shifts by clip and token of the prompt go over the tokens of a run; what they lack must not be edited.
 
         Raises
         ------
         EditError
             When the batch is another one, or the edit acts behind the prompt.
         """
+        if shift.ndim != 3:
+            return shift
         (clips, tokens), (given, prompt) = gate.shape[:2], shift.shape[:2]
         beyond = tokens > prompt and (where is None or bool(where[:, prompt:].any()))
         if given != clips or prompt > tokens or beyond:
             raise EditError(
-                f"edit at layer {self.layer}: shifts of {given} clips and {prompt} tokens for a run of {clips} and"
-                f" {tokens}; they hold for the prompt that they were made for, so leave out positions 'generated'"
+                f"edit at layer {self._layer}: shifts of {given} clips and {prompt} tokens for a run of {clips}"
+                f" and {tokens}; they hold for the prompt that they were made for, so leave out positions 'generated'"
             )
-        return torch.nn.functional.pad(shift, (0, 0, 0, tokens - prompt))
+        over = torch.nn.functional.pad(shift, (0, 0, 0, tokens - prompt))
+        # In a mixture of experts a token has one row of gates per expert that it was routed to.
+        return over if gate.ndim == 3 else over[:, :, None]
 
 
-def plan(edits: Iterable[Edit], widths: Sequence[int]) -> dict[int, list[Edit]]:
+def edits_by_layer(edits: Iterable[Edit], widths: Sequence[int]) -> dict[int, list[Edit]]:
     """The edits that act, by layer in order; checked against the model's layers and widths.
 
     Raises

@@ -11,13 +11,15 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from jaxtyping import Float, Int
 from nnsight import NNsight
+from nnsight.intervention.envoy import Envoy
 from nnsight.intervention.interleaver import OutOfOrderError
 from torch import Tensor, nn
 from transformers.modeling_outputs import BaseModelOutputWithPast
 
-from esn_interp.errors import EditError, ModelError
-from esn_interp.models.edits import SCOPE_CODES, Edit, plan
-from esn_interp.models.routing import edit_routed, routed
+from esn_interp.errors import ModelError
+from esn_interp.models.acting import ActingEdits, Untouched
+from esn_interp.models.edits import Edit, edits_by_layer
+from esn_interp.models.routing import routed
 from esn_interp.models.stacks import Gate, Stack
 
 
@@ -85,8 +87,11 @@ class _Skipped(BaseModelOutputWithPast):
             raise AttributeError(name)
 
 
-class Untouched(EditError):
-    """An edit that acted on no token, or gates that no part of the run computed."""
+class _Alone(Envoy):
+    """A module without what it holds: controllers that nnsight leaves in modules cost a little at each forward."""
+
+    def _add_envoy(self, name: str, module: nn.Module) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        pass
 
 
 class GateView(NNsight):
@@ -107,7 +112,7 @@ def decoder_inputs(
 
     So the audio is encoded once, however many edits are tried on it afterwards.
     """
-    view: Any = GateView(_Whole(decoder))
+    view: Any = GateView(_Whole(decoder), envoys={"decoder": _Alone})
     inputs: Any = None
     with view.trace(fn=backbone, use_cache=False, **batch):
         inputs = view.decoder.inputs.save()
@@ -128,7 +133,7 @@ def first_hidden(
     For models that merge audio into the prompt and run the decoder in one and the same module. The layers are given in
     the order in which they run; each answers with a tuple that begins with the hidden state.
     """
-    view: Any = GateView(_Layers(layers))
+    view: Any = GateView(_Layers(layers), envoys={"layers.*": _Alone})
     hidden: Any = None
     with view.trace(fn=fn, **batch):
         hidden = view.layers[0].inputs[0][0].save()
@@ -164,13 +169,13 @@ def traced_run(
         When an edit is out of range, or acted on no token: it would have changed nothing, unnoticed. When no gate was
         computed at all.
     """
-    todo = plan(edits, widths)
+    todo = edits_by_layer(edits, widths)
     layers = list(todo) if tap is None else list(range(len(widths)))
     if not layers:
         return fn(**batch)
-    if todo:
-        _require_tokens(todo, scopes, one_step="max_new_tokens" not in batch)
-    nodes = [(view.layers[layer], layer, todo.get(layer, [])) for layer in layers]
+    acting = ActingEdits(todo, scopes.cpu())
+    acting.require_tokens(one_step="max_new_tokens" not in batch)
+    nodes = [(view.layers[layer], layer) for layer in layers]
     results: list[Any] = []
 
     def call(**keywords: Any) -> Any:
@@ -178,11 +183,8 @@ def traced_run(
         return results[0]
 
     read: set[int] = set()
-    touched = dict.fromkeys(map(id, (edit for edits_here in todo.values() for edit in edits_here)), 0)
 
-    def act(
-        step: int, layer: int, gate: Tensor, edits_here: list[Edit], experts: Tensor | None
-    ) -> Tensor:
+    def act(step: int, layer: int, gate: Tensor, experts: Tensor | None) -> Tensor:
         read.add(layer)
         if torch.is_grad_enabled() and not gate.requires_grad:
             gate = gate.detach().requires_grad_()  # the weights need no gradient, so the graph begins here
@@ -190,13 +192,7 @@ def traced_run(
             gate, experts = routed(gate, experts, clips=len(scopes))
         elif gate.ndim == 2:  # an expert that sees every token is given them in a single row
             gate = gate.view(len(scopes), len(gate) // len(scopes), gate.shape[-1])
-        for edit in edits_here:
-            where, count = _positions(edit, step, scopes, gate)
-            if count and experts is not None:
-                gate, count = edit_routed(edit, gate, experts, where)
-            elif count:
-                gate = edit.apply(gate, where)
-            touched[id(edit)] += count
+        gate = acting.act(step, layer, gate, experts)
         if tap is not None:
             tap(step, layer, gate, *([] if experts is None else [experts]))
         return gate
@@ -207,12 +203,12 @@ def traced_run(
         try:
             for step in tracer.iter[:]:
                 first = True
-                for block, layer, edits_here in nodes:
+                for block, layer in nodes:
                     # the experts' second input says which expert each of the gate's rows belongs to
                     experts = block.experts.inputs[0][1] if hasattr(block, "experts") else None
                     output = block.gate.output
                     first = False
-                    acted = act(step, layer, output, edits_here, experts)
+                    acted = act(step, layer, output, experts)
                     if torch.is_grad_enabled():  # without gradients, edits work in place
                         block.gate.output = acted.view(output.shape)
         except OutOfOrderError:  # the run is over; that can only show at the first gate of a step
@@ -220,41 +216,5 @@ def traced_run(
                 raise
     if not read:
         raise Untouched("none of these gates was computed: the run ended before it came to their layers")
-    for edits_here in todo.values():
-        for edit in edits_here:
-            if not touched[id(edit)]:
-                raise Untouched(_untouched(edit))
+    acting.require_touched()
     return results[0]
-
-
-def _positions(
-    edit: Edit, step: int, scopes: Int[Tensor, "clip prompt"], gate: Float[Tensor, "clip token *choice neuron"]
-) -> tuple[Tensor | None, int]:
-    """Where the edit acts in this step (``None``: everywhere), and on how many tokens."""
-    if step > 0:
-        return (None, gate.shape[0] * gate.shape[1]) if "generated" in edit.positions else (None, 0)
-    codes = [SCOPE_CODES[scope] for scope in edit.positions]
-    # A layer may compute no more of the prompt than its end; a single scope is that of every token.
-    scopes = scopes[:, -gate.shape[1] :].expand(-1, gate.shape[1])
-    where = torch.isin(scopes, torch.tensor(codes, device=scopes.device))
-    if edit.positions == frozenset(SCOPE_CODES):
-        return None, int(where.sum())  # padding is edited too, where nothing attends to it
-    return where, int(where.sum())
-
-
-def _require_tokens(
-    todo: dict[int, list[Edit]], scopes: Int[Tensor, "clip token"], *, one_step: bool
-) -> None:
-    """Refuse before a long run what can be known before it: that an edit will find no token."""
-    present = set(scopes.unique().tolist()) | (set() if one_step else {SCOPE_CODES["generated"]})
-    for edits_here in todo.values():
-        for edit in edits_here:
-            if present.isdisjoint(SCOPE_CODES[scope] for scope in edit.positions):
-                raise EditError(_untouched(edit))
-
-
-def _untouched(edit: Edit) -> str:
-    return (
-        f"edit at layer {edit.layer} touched no token: there is none in scope {', '.join(sorted(edit.positions))};"
-        " widen its positions"
-    )

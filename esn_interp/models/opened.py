@@ -1,6 +1,5 @@
 """A loaded model with its gates opened: the one traced run, and the edits that stand while it runs."""
 
-import threading
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -12,12 +11,14 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from esn_interp.errors import AudioError, EditError, ModelError
+from esn_interp.models.columns import NotScalable
 from esn_interp.models.conversion import ConversionPrompt
-from esn_interp.models.edits import Edit
+from esn_interp.models.edits import Edit, edits_by_layer
 from esn_interp.models.families.base import THINKER, Family
 from esn_interp.models.families.inputs import Inputs, Processor
 from esn_interp.models.fingerprint import compute_device, earlier_fingerprints, weights_fingerprint
 from esn_interp.models.gate_view import GateView, Tap, traced_run, view_gates
+from esn_interp.models.plans import Carried, Planner, Weights, all_finite, checked_plan
 from esn_interp.models.stacks import Stack
 from esn_interp.speech.audio import SAMPLE_RATE
 from esn_interp.speech.heard import Heard
@@ -58,6 +59,11 @@ class Opened:
         The speakers whom the model says that it has heard in its training, for `Clips.split`.
     taught
         The request for a conversion that the model says that it was taught; None when it does not say.
+    plan
+        How edits are carried out where nothing else is said: ``auto``, ``traced`` or ``scaled``, see
+        `esn_interp.models.plans`.
+    carried
+        How the edits of the latest run were carried out, and why so.
     """
 
     def __init__(
@@ -71,6 +77,7 @@ class Opened:
         system: str | None = None,
         heard: Heard | None = None,
         taught: ConversionPrompt | None = None,
+        plan: str = "auto",
     ) -> None:
         self.model = model.eval()
         self.processor = processor
@@ -88,10 +95,12 @@ class Opened:
         self.widths: tuple[int, ...] = self.stacks[component].widths
         self.experts: tuple[int, ...] = self.stacks[component].experts
         self._view: GateView = view_gates(self.stacks[component])
-        self._standing: list[tuple[Edit, ...]] = []
+        self._standing: list[tuple[tuple[Edit, ...], str]] = []
         self._fingerprint: str | None = None
-        # nnsight's interleaver is one per model: two threads in it at once corrupt each other's runs.
-        self._lock = threading.RLock()
+        self.plan = checked_plan(plan)
+        self.carried = Carried("none")
+        self._weights = Weights.of(self.stacks.values(), self)
+        self._planner = Planner(model, self.stacks[component], self._view)
 
     @property
     def n_layers(self) -> int:
@@ -104,7 +113,8 @@ class Opened:
     @property
     def device(self) -> torch.device:
         """Where inputs go."""
-        return compute_device(self.model)
+        first = next(self.model.parameters())  # offloaded weights are to be searched for, all others are not
+        return compute_device(self.model) if first.is_meta else first.device
 
     @property
     def dtype(self) -> torch.dtype:
@@ -114,13 +124,15 @@ class Opened:
     def fingerprint(self) -> str:
         """A short digest of architecture and weights, by which files are matched to models."""
         if self._fingerprint is None:
-            self._fingerprint = weights_fingerprint(self.model)
+            with self._weights.whole():
+                self._fingerprint = weights_fingerprint(self.model)
         return self._fingerprint
 
     @cached_property
     def earlier_fingerprints(self) -> tuple[str, ...]:
         """How files of earlier releases may call the same weights."""
-        return earlier_fingerprints(self.model)
+        with self._weights.whole():
+            return earlier_fingerprints(self.model)
 
     @cached_property
     def _decoder(self) -> nn.Module:
@@ -129,7 +141,11 @@ class Opened:
 
     @contextmanager
     def steered(
-        self: AnyOpened, neurons: Neurons | Iterable[Edit], *, alpha: float | None = None
+        self: AnyOpened,
+        neurons: Neurons | Iterable[Edit],
+        *,
+        alpha: float | None = None,
+        plan: str = "traced",
     ) -> Generator[AnyOpened]:
         """Within the block, every run of this model is steered.
 
@@ -137,6 +153,8 @@ class Opened:
         ----------
         neurons
             Neurons to be multiplied by ``1 + alpha`` (``alpha=-1`` silences them), or ready-made edits.
+        plan
+            How they are carried out; anything but ``traced`` leaves it to each run.
 
         Raises
         ------
@@ -147,7 +165,7 @@ class Opened:
         """
         if isinstance(neurons, Neurons):
             neurons.check(self)
-        self._standing.append(_as_edits(neurons, alpha))
+        self._standing.append((_as_edits(neurons, alpha), checked_plan(plan)))
         try:
             yield self
         finally:
@@ -156,7 +174,7 @@ class Opened:
     @property
     def standing(self) -> tuple[Edit, ...]:
         """The edits of all `steered` blocks around this moment, in their order."""
-        return tuple(edit for edits in self._standing for edit in edits)
+        return tuple(edit for edits, _ in self._standing for edit in edits)
 
     # ---------------------------------------------------------------- running
 
@@ -190,7 +208,7 @@ class Opened:
 
     def _captured(self, inputs: Inputs) -> dict[str, Any]:
         """The decoder's inputs: audio encoded and merged into the prompt."""
-        with self._lock, torch.no_grad():
+        with self._weights.lock, torch.no_grad():
             return self.family.captured(self.model, inputs)
 
     def _run(
@@ -203,13 +221,63 @@ class Opened:
         *,
         gradients: bool = False,
         present: frozenset[str] | None = None,
+        plan: str | None = None,
+        certain: bool = True,
     ) -> Any:
-        """One traced run; ``present`` are the scopes whose edits act in it, where a task takes several runs."""
+        """One run with its edits.
+
+        Parameters
+        ----------
+        present
+            The scopes whose edits act in it, where a task takes several runs.
+        plan
+            How its edits are carried out; the model's own plan by default.
+        certain
+            Whether the gates are sure to be computed, so that nobody needs to see it.
+        """
         acting = [*self.standing, *edits]
         if present is not None:
             acting = [edit for edit in acting if edit.positions & present]
-        with self._lock, torch.set_grad_enabled(gradients):
+        wanted = checked_plan(self.plan if plan is None else plan)
+        if wanted == "auto" and any(standing == "traced" for _, standing in self._standing):
+            wanted = "traced"
+        with self._weights.lock, torch.set_grad_enabled(gradients):
+            self._weights.settle()
+            by_layer = edits_by_layer(acting, self.widths)
+            why = "asked for"
+            if by_layer and wanted != "traced":
+                try:
+                    if tap is not None or gradients:
+                        raise NotScalable("the edited gates are read")
+                    if not certain and wanted == "auto":
+                        raise NotScalable("the run may end before it comes to these gates")
+                    return self._scaled_run(fn, batch, scopes, by_layer)
+                except NotScalable as reason:
+                    if wanted == "scaled":
+                        raise EditError(f"plan 'scaled' can't carry out these edits: {reason}") from reason
+                    why = str(reason)
+            self.carried = Carried("traced", why) if by_layer else Carried("none")
             return traced_run(self._view, fn, batch, scopes=scopes, widths=self.widths, edits=acting, tap=tap)
+
+    def _scaled_run(self, fn: Any, batch: dict[str, Any], scopes: Tensor, by_layer: dict[int, list[Edit]]) -> Any:
+        """One run with edits in the weights.
+
+        Raises
+        ------
+        NotScalable
+            When that is not what a trace would do.
+        """
+        if not self._weights.belong_to(self):
+            raise NotScalable("the model was opened before, by somebody who may be looking")
+        scaling = self._planner.scaling(by_layer)
+        with self._weights.scaled(scaling):
+            result = fn(**batch)
+        silenced = any(np.any(np.asarray(edit.gain) == 0) for edits in by_layer.values() for edit in edits)
+        if silenced and not all_finite(result, scopes):
+            self._planner.unfit = "gates are not finite numbers, and a silenced one must stay silent"
+            raise NotScalable(self._planner.unfit)
+        self.carried = Carried("scaled")
+        return result
 
 
 def _as_edits(neurons: Neurons | Iterable[Edit], alpha: float | None) -> tuple[Edit, ...]:

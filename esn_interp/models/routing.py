@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from esn_interp.models.edits import Edit
+from esn_interp.models.edits import Edit, OnDevice
 
 
 def routed(
@@ -25,39 +25,47 @@ def routed(
     return gate.view(clips, -1, choices, gate.shape[-1]), experts.view(clips, -1, choices)
 
 
-def edit_routed(
-    edit: Edit,
-    gate: Float[Tensor, "clip token choice neuron"],
-    experts: Int[Tensor, "clip token choice"],
-    where: Bool[Tensor, "clip token"] | None,
-) -> tuple[Float[Tensor, "clip token choice neuron"], int]:
-    """Apply an edit to the experts that it names, where tokens were routed to them.
+class RoutedEdit:
+    """An edit of experts' neurons, taken apart by expert, with its numbers on one device."""
 
-    Returns
-    -------
-    The gates, and on how many tokens the edit acted.
-    """
-    width, count = gate.shape[-1], 0
-    owner = edit.neurons // width
+    def __init__(self, edit: Edit, width: int, device: torch.device, dtype: torch.dtype) -> None:
+        owner = edit.neurons // width
 
-    def of(value: Any, mine: Bool[np.ndarray, " neuron"]) -> Any:
-        return value[..., mine] if isinstance(value, np.ndarray) and value.ndim else value
+        def of(value: Any, mine: Bool[np.ndarray, " neuron"]) -> Any:
+            return value[..., mine] if isinstance(value, np.ndarray) and value.ndim else value
 
-    for expert in np.unique(owner).tolist():
-        mine = owner == expert
-        part = replace(
-            edit,
-            neurons=edit.neurons[mine] % width,
-            gain=of(edit.gain, mine),
-            shift=of(edit.shift, mine),
-            floor=of(edit.floor, mine),
-        )
-        here = experts == expert
-        if where is not None:
-            here = here & where[..., None].to(here.device)
-        count += int(torch.count_nonzero(here))
-        gate = part.apply(gate, here)
-    return gate, count
+        self._parts: dict[int, OnDevice] = {}
+        for expert in np.unique(owner).tolist():
+            mine = owner == expert
+            part = replace(
+                edit,
+                neurons=edit.neurons[mine] % width,
+                gain=of(edit.gain, mine),
+                shift=of(edit.shift, mine),
+                floor=of(edit.floor, mine),
+            )
+            self._parts[expert] = OnDevice(part, device, dtype)
+
+    def apply(
+        self,
+        gate: Float[Tensor, "clip token choice neuron"],
+        experts: Int[Tensor, "clip token choice"],
+        where: Bool[Tensor, "clip token"] | None,
+    ) -> tuple[Float[Tensor, "clip token choice neuron"], Int[Tensor, ""]]:
+        """Apply the edit where tokens were routed to its experts.
+
+        Returns
+        -------
+        The gates, and on how many tokens the edit acted (on the device, so that nobody waits for it).
+        """
+        touched = torch.zeros((), dtype=torch.long, device=experts.device)
+        for expert, part in self._parts.items():
+            here = experts == expert
+            if where is not None:
+                here = here & where[..., None].to(here.device)
+            touched = touched + here.sum()
+            gate = part.apply(gate, here)
+        return gate, touched
 
 
 def by_expert(

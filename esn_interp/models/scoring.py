@@ -94,7 +94,7 @@ class Scorer:
         clips, device = len(state["inputs_embeds"]), state["inputs_embeds"].device
         ids = torch.full((clips, 1), token, device=device)
         inputs = continued(state, self.family.embedding(self.model)(ids))
-        scopes = torch.full((clips, 1), SCOPE_CODES["generated"], device=device)
+        scopes = torch.full((clips, 1), SCOPE_CODES["generated"])
         log_probs, cache = self._next(inputs, scopes, _GENERATED)
         return log_probs, inputs | {"past_key_values": cache}
 

@@ -8,11 +8,13 @@ import torch
 from jaxtyping import Bool, Float, Int
 
 from esn_interp.errors import ModelError
+from esn_interp.models.acting import Untouched
 from esn_interp.models.conversion import convert
 from esn_interp.models.edits import Edit
+from esn_interp.models.families.base import THINKER
 from esn_interp.models.families.inputs import Spoken
 from esn_interp.models.families.manner import Live, Manner
-from esn_interp.models.gate_view import Tap, Untouched
+from esn_interp.models.gate_view import Tap
 from esn_interp.models.opened import Neurons, Opened
 from esn_interp.speech.audio import waveform_of
 from esn_interp.speech.playable import Speech
@@ -177,6 +179,9 @@ class Speaking(Opened):
             torch.manual_seed(seeds[0])
             try:
                 self._run(fn, {"max_new_tokens": manner.max_new_tokens}, scopes, edits, tap)
+                unspoken = all(one.silent for one in said) and self.component not in (family.answering or (THINKER,))
+                if self.carried.plan == "scaled" and unspoken:  # a trace would have missed these gates
+                    raise Untouched(f"{self.name}: nothing was said, so the edits of the {self.component} did nothing")
             except Untouched:
                 if strict or not said or not all(one.silent for one in said):
                     raise

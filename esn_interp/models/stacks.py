@@ -27,7 +27,8 @@ class Gate:
     """The gate of one layer: the module whose output it is, the layer around it, and what it computes.
 
     ``width`` counts the gates of a layer, or of one expert of it; ``experts`` is 0 for a layer without a mixture,
-    and ``router`` the module that is called with the chosen experts of every token.
+    and ``router`` the module that is called with the chosen experts of every token. ``mlp`` computes the gates, and
+    ``reader`` is what reads them: the output projection, or the experts that hold it.
     """
 
     module: nn.Module = field(repr=False)
@@ -37,6 +38,8 @@ class Gate:
     expression: str
     experts: int = 0
     router: nn.Module | None = field(default=None, repr=False)
+    mlp: nn.Module | None = field(default=None, repr=False)
+    reader: nn.Module | None = field(default=None, repr=False)
 
     @property
     def count(self) -> int:
@@ -186,9 +189,11 @@ def _gate(layer: nn.Module, mlp_path: str, where: str, activation: str | None = 
         width = next(size for size in cast(Tensor, experts.down_proj).shape[1:] if 2 * size in sizes)
         module = experts.get_submodule(name)
         expression = f"{_formula(module)}(first half of gate_up_proj(x)), per expert"
-        return Gate(module, layer, f"{path}.experts.{name}", width, expression, int(number), experts)
+        path = f"{path}.experts.{name}"
+        return Gate(module, layer, path, width, expression, int(number), experts, experts, experts)
     name = activation or str(_activation(mlp))
-    width = next((size for output in _OUTPUTS if (size := _features(mlp, output, 1))), None)
+    output = next((output for output in _OUTPUTS if _features(mlp, output, 1)), "")
+    width = _features(mlp, output, 1)
     if width is None:
         raise ModelError(
             f"{path}: the number of gates can't be read, {type(mlp).__name__} has none of {', '.join(_OUTPUTS)}"
@@ -200,7 +205,8 @@ def _gate(layer: nn.Module, mlp_path: str, where: str, activation: str | None = 
     else:
         argument = "first half of fc1(x)" if hasattr(mlp, "fc1") else "x"
     module = mlp.get_submodule(name)
-    return Gate(module, layer, f"{path}.{name}", width, f"{_formula(module)}({argument})")
+    formula, reader = f"{_formula(module)}({argument})", getattr(mlp, output)
+    return Gate(module, layer, f"{path}.{name}", width, formula, mlp=mlp, reader=reader)
 
 
 def _features(mlp: nn.Module, name: str, side: int) -> int | None:

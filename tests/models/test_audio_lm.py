@@ -196,7 +196,7 @@ def test_steering_multiplies_by_one_plus_alpha(tiny_lm):
 
     encoded = tiny_lm.encode(CLIPS, CHOICE)
     edits = [Edit(0, np.array([4, 9]), gain=3.0), Edit(2, np.array([1]), gain=3.0)]
-    expected = tiny_lm.scores(encoded, EMOTIONS, edits=edits)
+    expected = tiny_lm.scores(encoded, EMOTIONS, edits=edits, plan="traced")
     with tiny_lm.steered(Three(), alpha=2):
         assert np.array_equal(tiny_lm.scores(encoded, EMOTIONS), expected)
     with pytest.raises(EditError, match="how much"), tiny_lm.steered(Three()):

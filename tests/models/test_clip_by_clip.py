@@ -157,8 +157,8 @@ class TestKimiAudio:
         shift = len(kimi.stacks["shared"])
         edits = everywhere(text, "text")
         shifted = [Edit(edit.layer + shift, edit.neurons, gain=edit.gain) for edit in edits]
-        ours = text.scores(text.encode([CLIP], CHOICE), EMOTIONS, edits=edits)
-        theirs = kimi.scores(kimi.encode([CLIP], CHOICE), EMOTIONS, edits=shifted)
+        ours = text.scores(text.encode([CLIP], CHOICE), EMOTIONS, edits=edits, plan="traced")
+        theirs = kimi.scores(kimi.encode([CLIP], CHOICE), EMOTIONS, edits=shifted, plan="traced")
         np.testing.assert_array_equal(ours, theirs)
         assert not np.allclose(ours, kimi.scores(kimi.encode([CLIP], CHOICE), EMOTIONS))
 

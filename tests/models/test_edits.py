@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from esn_interp.errors import EditError
-from esn_interp.models.edits import Edit, plan
+from esn_interp.models.edits import Edit, edits_by_layer
 
 
 def gates(seed: int = 0) -> torch.Tensor:
@@ -87,10 +87,10 @@ def test_nonsense_is_refused(arguments):
 
 def test_a_plan_drops_identities_and_orders_layers():
     edits = [Edit(2, np.array([0]), gain=2.0), Edit(0, np.array([1])), Edit(1, np.array([1]), shift=1.0)]
-    assert list(plan(edits, (4, 4, 4))) == [1, 2]
+    assert list(edits_by_layer(edits, (4, 4, 4))) == [1, 2]
 
 
 @pytest.mark.parametrize(("layer", "neuron"), [(3, 0), (0, 4)])
 def test_a_plan_refuses_what_the_model_does_not_have(layer, neuron):
     with pytest.raises(EditError):
-        plan([Edit(layer, np.array([neuron]), gain=0.0)], (4, 4, 4))
+        edits_by_layer([Edit(layer, np.array([neuron]), gain=0.0)], (4, 4, 4))

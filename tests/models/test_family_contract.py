@@ -18,10 +18,13 @@ from tiny_omni import CHOICE, EMOTIONS, noise
 
 from esn_interp.errors import EditError
 from esn_interp.models.audio_lm import AudioLM
+from esn_interp.models.columns import NotScalable
 from esn_interp.models.edits import Edit
 from esn_interp.models.families import FAMILIES
 from esn_interp.models.families.inputs import PER_TOKEN
+from esn_interp.models.gate_view import view_gates
 from esn_interp.models.loading import load
+from esn_interp.models.plans import Planner
 from esn_interp.speech.clips import Clips
 from esn_interp.tasks.collection import collect
 
@@ -211,6 +214,39 @@ def test_answers_with_edits_at_every_step_equal_plain_hooks(lm):
     assert expected != bare_answers(lm)
 
 
+def test_scaled_columns_do_what_a_trace_does(lm):
+    """Nothing else reads the gates: ``down(g * u)`` is all there is, with experts and fused projections too."""
+    rng = np.random.default_rng(0)
+    edits = [
+        Edit(layer, np.arange(0, width, 2), gain=rng.choice([0.0, 0.3, 2.5], len(range(0, width, 2))))
+        for layer, width in enumerate(lm.widths)
+    ]
+    held, encoded, scores, answers = weights(lm), lm.encode(CLIPS, CHOICE), [], []
+    for how in ("traced", "scaled"):
+        scores.append(lm.scores(encoded, EMOTIONS, edits=edits, plan=how))
+        answers.append(lm.generate(CLIPS, CHOICE, edits=edits, max_new_tokens=TOKENS, plan=how))
+        assert lm.carried.plan == how
+    np.testing.assert_allclose(scores[0], scores[1], atol=1e-5)
+    assert answers[0] == answers[1]
+    assert np.abs(scores[0] - lm.scores(encoded, EMOTIONS)).max() > 1e-3
+    assert all(torch.equal(held[name], value) for name, value in lm.model.state_dict().items())
+
+
+@pytest.mark.parametrize("family", BUILDERS)
+def test_gates_of_every_stack_can_be_scaled_where_they_are_read(folders, family):
+    """All but those whose weights are chosen by the position of a code."""
+    lm = loaded(folders(family))
+    fixed = {("moshi", "depth_decoder"): "read by a MoshiFlexibleLinear, not a plain linear layer"}
+    for name, stack in lm.stacks.items():
+        planner = Planner(lm.model, stack, view_gates(stack))
+        edits = {layer: [Edit(layer, np.arange(3), gain=0.5)] for layer in range(len(stack))}
+        if (reason := fixed.get((family, name))) is None:
+            planner.scaling(edits)
+        else:
+            with pytest.raises(NotScalable, match=reason):
+                planner.scaling(edits)
+
+
 def test_labels_of_several_tokens_are_scored_by_their_mean(lm):
     labels = ["happyish", "happy", "sadly", "neutralsad"]
     scores = lm.scores(lm.encode(CLIPS, CHOICE), labels)
@@ -258,7 +294,7 @@ def test_two_models_side_by_side_and_a_deep_copy_do_not_meet(lm):
     with twin.steered(edits):
         assert np.array_equal(lm.scores(encoded, EMOTIONS), lm.scores(encoded, EMOTIONS))
         edited = twin.scores(theirs, EMOTIONS)
-    np.testing.assert_allclose(edited, lm.scores(encoded, EMOTIONS, edits=edits), atol=1e-6)
+    np.testing.assert_allclose(edited, lm.scores(encoded, EMOTIONS, edits=edits), atol=1e-5)
     assert torch.equal(bare_logits(lm), before)
     assert torch.equal(bare_logits(twin), before)
 

@@ -8,7 +8,7 @@ import torch
 
 from esn_interp.interventions.edits import deactivate
 from esn_interp.models.edits import Edit
-from esn_interp.models.routing import by_expert, edit_routed, routed
+from esn_interp.models.routing import RoutedEdit, by_expert, routed
 from esn_interp.neurons.accumulator import Accumulator
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.neurons.origin import Origin
@@ -138,7 +138,8 @@ def test_an_edit_acts_on_the_experts_that_it_names(where):
     flat, rows = gates.clone().view(-1, WIDTH), experts.view(-1, CHOICES)
     seen, ids = routed(flat, rows, clips=2)
     with torch.no_grad():
-        result, touched = edit_routed(edit, seen, ids, None if where is None else torch.from_numpy(where))
+        ready = RoutedEdit(edit, WIDTH, seen.device, seen.dtype)
+        result, touched = ready.apply(seen, ids, None if where is None else torch.from_numpy(where))
     assert touched == count
     torch.testing.assert_close(result, expected, rtol=1e-6, atol=1e-6)
     torch.testing.assert_close(flat.view(expected.shape), expected, rtol=1e-6, atol=1e-6)
