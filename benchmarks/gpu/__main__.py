@@ -2,7 +2,7 @@
 
 import argparse
 import importlib
-import json
+import sys
 import time
 import traceback
 from pathlib import Path
@@ -10,35 +10,38 @@ from typing import Any
 
 import torch
 
-from benchmarks.shared import GEOMETRIES, machine, sized, told
+from benchmarks.models import GEOMETRIES
+from benchmarks.shared import RESULTS, write
 
 SECTIONS = ("edits", "statistics")
-"""Modules here with a ``measure(geometry, found)`` that fills a dictionary with ratios."""
+"""Modules here with a ``measure(geometry, device, dtype, found)`` that fills a dictionary as it goes."""
 
 
 def main() -> None:
     """Measure, print and write; a section that fails leaves its error in its place."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=__doc__)
-    parser.add_argument("geometry", nargs="?", default=sized(()), choices=list(GEOMETRIES))
-    parser.add_argument("--out", type=Path, default=Path("benchmarks-gpu.json"), help="the JSON file to write")
+    parser.add_argument("geometry", nargs="?", default="tiny" if device == "cpu" else "7B", choices=list(GEOMETRIES))
+    parser.add_argument("--out", type=Path, default=RESULTS / "gpu.json", help="the JSON file to write")
     parser.add_argument("--only", nargs="*", default=SECTIONS, help="sections to measure")
     arguments = parser.parse_args()
-    results: dict[str, Any] = {"geometry": arguments.geometry, "machine": machine()}
+    geometry = GEOMETRIES[arguments.geometry]
+    dtype = torch.float32 if device == "cpu" else torch.bfloat16
+    results: dict[str, Any] = {"geometry": geometry.facts(), "dtype": str(dtype)}
     for section in arguments.only:
-        started = time.perf_counter()
-        told(f"== {section}")
-        found: dict[str, Any] = {}
+        started, found = time.perf_counter(), dict[str, Any]()
         results[section] = found
+        print(f"== {section}", file=sys.stderr, flush=True)
         try:
-            importlib.import_module(f"benchmarks.gpu.{section}").measure(GEOMETRIES[arguments.geometry], found)
+            importlib.import_module(f"benchmarks.gpu.{section}").measure(geometry, device, dtype, found)
         except Exception as error:  # the other sections are worth having
             found["error"] = f"{type(error).__name__}: {error}"
             traceback.print_exc()
-        found["took"] = round(time.perf_counter() - started, 1)
-        if torch.cuda.is_available():
+        found["took_s"] = round(time.perf_counter() - started, 1)
+        if device == "cuda":
             torch.cuda.empty_cache()
-        arguments.out.write_text(json.dumps(results, indent=1) + "\n")
-    print(json.dumps(results, indent=1), flush=True)
+        write(arguments.out, results, device=device)
+    print(arguments.out.read_text(encoding="utf-8"), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
-"""What an edited run costs beside the plain model: one condition, generation, sweeps."""
+"""What an edited run costs beside the plain model: one condition, and generation."""
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -7,36 +8,25 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.shared import Geometry, closeness, interleaved, noise, ratios, thinker, told
+from benchmarks.models import EMOTIONS, Geometry, noise, qwen2_5_omni, some_gates
+from benchmarks.shared import require_change, side_by_side
 from esn_interp.models.audio_lm import AudioLM, Encoded
 from esn_interp.models.edits import Edit
 from esn_interp.tasks.recognition import Recognition
 
-BATCHES = (1, 8, 32)
-SHARE = 0.01  # of every layer's gates
 NEW_TOKENS = 24
-QUESTION = Recognition(("neutral", "happy", "angry", "sad", "fearful"))
+QUESTION = Recognition(EMOTIONS)
 
 
-def measure(geometry: Geometry, found: dict[str, Any]) -> None:
+def measure(geometry: Geometry, device: str, dtype: torch.dtype, found: dict[str, Any]) -> None:
     """Fill ``found``; what was measured so far is there when something fails."""
-    lm = thinker(geometry)
-    small = geometry.hidden < 1000
-    silenced = random_edits(lm, seed=0)
-    for batch in (1, 4) if small else BATCHES:
-        told(f"edits: one condition, batch {batch}")
-        found[f"one condition, batch {batch}"] = one_condition(lm, silenced, batch)
-    told("edits: generation")
-    found["greedy generation, batch 4"] = generation(lm, silenced)
-
-
-def random_edits(lm: AudioLM, *, seed: int) -> list[Edit]:
-    """Gates of every layer, chosen at random, silenced."""
-    rng = np.random.default_rng(seed)
-    return [
-        Edit(layer, np.sort(rng.choice(width, max(1, round(SHARE * width)), replace=False)), gain=0.0)
-        for layer, width in enumerate(lm.widths)
-    ]
+    lm = qwen2_5_omni(geometry, device=device, dtype=dtype)
+    silenced = [Edit(layer, neurons, gain=0.0) for layer, neurons in enumerate(some_gates(lm))]
+    for batch in (1, 8, 32) if geometry.hidden > 1000 else (1, 4):
+        _say(f"one condition, batch {batch}")
+        found[f"one condition, batch {batch}"] = one_condition(lm, silenced, batch, device)
+    _say("greedy generation")
+    found["greedy generation, batch 4"] = generation(lm, silenced, device)
 
 
 @contextmanager
@@ -67,58 +57,79 @@ def plain_scores(lm: AudioLM, encoded: Encoded) -> np.ndarray:
         return logits.float().log_softmax(-1).cpu().numpy()
 
 
-def one_condition(lm: AudioLM, edits: Sequence[Edit], batch: int) -> dict[str, float]:
-    """The decoder with edits in every layer, audio encoded before."""
-    encoded = lm.encode(noise(batch), QUESTION.prompt)
+def one_condition(lm: AudioLM, edits: Sequence[Edit], batch: int, device: str) -> dict[str, Any]:
+    """The decoder with 1 % of the gates of every layer silenced; audio is encoded before."""
+    encoded = lm.encode(noise(batch, seconds=(3.0, 6.0)), QUESTION.prompt)
 
-    def hooked() -> np.ndarray:
+    def hooked() -> dict[str, Any]:
         with hooks(lm, edits):
-            return plain_scores(lm, encoded)
+            return {"edited": plain_scores(lm, encoded)}
 
-    def edited(plan: str) -> np.ndarray:
-        return lm.scores(encoded, QUESTION.labels, edits=edits, plan=plan)
+    def edited(plan: str) -> Callable[[], dict[str, Any]]:
+        return lambda: {"edited": lm.scores(encoded, QUESTION.labels, edits=edits, plan=plan)}
 
-    within = 1e-4 if lm.dtype == torch.float32 else 0.05
-    checks = {plan: closeness(edited(plan), hooked(), within=within, what=plan) for plan in ("scaled", "traced")}
-    seconds = interleaved(
+    require_change(hooked()["edited"], plain_scores(lm, encoded), least=1e-3)
+    return side_by_side(
         {
-            "plain": lambda: plain_scores(lm, encoded),
+            "plain": lambda: {"unedited": plain_scores(lm, encoded)},
             "hooks": hooked,
-            "scaled": lambda: edited("scaled"),
-            "traced": lambda: edited("traced"),
-            "no edit": lambda: lm.scores(encoded, QUESTION.labels),
-        }
+            "scaled": edited("scaled"),
+            "traced": edited("traced"),
+            "no edit": lambda: {"unedited": lm.scores(encoded, QUESTION.labels)},
+        },
+        base="plain",
+        rounds=7,
+        clock=_clock(device),
+        device=device,
+        **_tolerances(lm),
     )
-    return ratios(seconds, "plain") | {f"difference of {plan} and hooks": value for plan, value in checks.items()}
 
 
-def generation(lm: AudioLM, edits: Sequence[Edit]) -> dict[str, Any]:
+def generation(lm: AudioLM, edits: Sequence[Edit], device: str) -> dict[str, Any]:
     """Greedy answers of a fixed length, audio and all."""
-    waveforms = noise(4)
-    inputs = lm.family.inputs(lm.processor, waveforms, QUESTION.prompt)
-    tensors = {
-        name: value.to(lm.device, lm.dtype if value.is_floating_point() else None)
-        for name, value in inputs.tensors.items()
+    inputs = lm._inputs(noise(4, seconds=(3.0, 6.0)), QUESTION.prompt)
+    arguments: dict[str, Any] = {
+        **inputs.tensors,
+        "do_sample": False,
+        "max_new_tokens": NEW_TOKENS,
+        "min_new_tokens": NEW_TOKENS,
     }
-    lengths = {"max_new_tokens": NEW_TOKENS, "min_new_tokens": NEW_TOKENS}
-    generator: Any = lm.family.generator(lm.model)
+    generate: Any = lm.family.generator(lm.model).generate
 
     def plain() -> torch.Tensor:
         with torch.no_grad():
-            return generator.generate(**tensors, do_sample=False, **lengths)
+            return generate(**arguments)
 
-    def hooked() -> torch.Tensor:
+    def hooked() -> dict[str, Any]:
         with hooks(lm, edits):
-            return plain()
+            return {"edited": plain()}
 
-    def edited(plan: str) -> torch.Tensor:
-        arguments = {**tensors, "do_sample": False, **lengths}
-        return lm._run(generator.generate, arguments, inputs.scopes, edits, plan=plan)
+    def edited(plan: str) -> Callable[[], dict[str, Any]]:
+        return lambda: {"edited": lm._run(generate, arguments, inputs.scopes, edits, plan=plan)}
 
-    expected = hooked()
-    same = {f"{plan} says what hooks say": torch.equal(edited(plan), expected) for plan in ("scaled", "traced")}
-    seconds = interleaved(
-        {"plain": plain, "hooks": hooked, "scaled": lambda: edited("scaled"), "traced": lambda: edited("traced")},
-        repeats=5,
+    return side_by_side(
+        {
+            "plain": lambda: {"unedited": plain()},
+            "hooks": hooked,
+            "scaled": edited("scaled"),
+            "traced": edited("traced"),
+            "no edit": lambda: {"unedited": lm._run(generate, arguments, inputs.scopes, ())},
+        },
+        base="plain",
+        rounds=5,
+        clock=_clock(device),
+        device=device,
     )
-    return ratios(seconds, "plain") | same
+
+
+def _clock(device: str) -> str:
+    return "wall" if device.startswith("cuda") else "cpu"
+
+
+def _tolerances(lm: AudioLM) -> dict[str, float]:
+    """Of label scores in the precision of the model."""
+    return {"relative": 1e-4, "absolute": 1e-5} if lm.dtype == torch.float32 else {"relative": 0.02, "absolute": 0.02}
+
+
+def _say(words: str) -> None:
+    print(f"   {words}", file=sys.stderr, flush=True)

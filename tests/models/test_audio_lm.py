@@ -194,6 +194,9 @@ def test_steering_multiplies_by_one_plus_alpha(tiny_lm):
         layer = np.array([0, 0, 2], dtype=np.int32)
         in_layer = np.array([4, 9, 1], dtype=np.int64)
 
+        def check(self, lm):
+            """Found in any model."""
+
     encoded = tiny_lm.encode(CLIPS, CHOICE)
     edits = [Edit(0, np.array([4, 9]), gain=3.0), Edit(2, np.array([1]), gain=3.0)]
     expected = tiny_lm.scores(encoded, EMOTIONS, edits=edits, plan="traced")
