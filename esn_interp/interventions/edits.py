@@ -250,6 +250,7 @@ def _edits(
                 shift=shift[here] if isinstance(shift, np.ndarray) else shift,
                 floor=None if floor is None else floor[here],
                 positions=where,
+                whose=neurons.origin,
             )
         )
     return edits

@@ -35,6 +35,6 @@ def patch(neurons: NeuronSet, donor: Recording, *, positions: Iterable[str] = EV
     where = frozenset(positions) & frozenset(PROMPT_SCOPES)
     chosen = donor.of(recorded_neurons(neurons))
     return [
-        Edit(layer, index, gain=0.0, shift=chosen.gates[layer], positions=where)
+        Edit(layer, index, gain=0.0, shift=chosen.gates[layer], positions=where, whose=neurons.origin)
         for layer, index in chosen.neurons.items()
     ]

@@ -6,7 +6,7 @@ generation and in a reference written with plain PyTorch.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -22,6 +22,15 @@ SCOPE_CODES = {scope: code for code, scope in enumerate(SCOPES)}
 PADDING = -1
 EVERYWHERE = frozenset(SCOPES)
 _BATCHED = {"gain": 2, "shift": 3}  # axes of what may differ within a batch
+
+
+@runtime_checkable
+class Whose(Protocol):
+    """Says in which model neurons were found: an :class:`~esn_interp.neurons.origin.Origin`, most often."""
+
+    def check(self, lm: Any, what: str) -> None:
+        """Refuse a model in which they were not; ``what`` names the refused object."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +50,9 @@ class Edit:
         is refused. ``floor=None`` means no floor.
     positions
         The token scopes where the edit acts: any of ``audio``, ``text``, ``last``, ``generated``.
+    whose
+        Where the neurons were found, so that no other model is edited by mistake; None for neurons by hand. It is no
+        part of what the edit does.
 
     Raises
     ------
@@ -54,6 +66,7 @@ class Edit:
     shift: float | Float[np.ndarray, " neuron"] | Float[np.ndarray, "clip token neuron"] = 0.0
     floor: float | Float[np.ndarray, " neuron"] | None = None
     positions: frozenset[str] = field(default=EVERYWHERE)
+    whose: Whose | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         neurons = np.asarray(self.neurons, dtype=np.int64)

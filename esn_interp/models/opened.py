@@ -129,10 +129,26 @@ class Opened:
         return self._fingerprint
 
     @cached_property
+    def part_fingerprint(self) -> str:
+        """The fingerprint of the part that answers, loaded by itself; empty where that is all there is.
+
+        So a thinker's neurons are known to be those of the speaking model, and the other way round.
+        """
+        with self._weights.whole():
+            return "" if self._part is None else weights_fingerprint(self._part)
+
+    @cached_property
     def earlier_fingerprints(self) -> tuple[str, ...]:
         """How files of earlier releases may call the same weights."""
+        parts = (self.model,) if self._part is None else (self.model, self._part)
         with self._weights.whole():
-            return earlier_fingerprints(self.model)
+            return tuple(name for part in parts for name in earlier_fingerprints(part))
+
+    @property
+    def _part(self) -> nn.Module | None:
+        """What is loaded when nothing but answers is asked for, where these gates are of it and there is more."""
+        part = self.family.answering_part(self.model)
+        return None if part is self.model or self.component not in self.family.answering else part
 
     @cached_property
     def _decoder(self) -> nn.Module:
@@ -236,6 +252,8 @@ class Opened:
             Whether the gates are sure to be computed, so that nobody needs to see it.
         """
         acting = [*self.standing, *edits]
+        for whose in {id(edit.whose): edit.whose for edit in acting if edit.whose is not None}.values():
+            whose.check(self, "the neurons of an edit")
         if present is not None:
             acting = [edit for edit in acting if edit.positions & present]
         wanted = checked_plan(self.plan if plan is None else plan)

@@ -43,6 +43,9 @@ class Origin:
     for a layer that is not a mixture, and none at all where no layer is one). A gate has two names: (layer,
     expert, neuron), and its flat index, which numbers all gates layer by layer, and within a layer expert by
     expert: ``index = offsets[layer] + expert * width + neuron``.
+
+    ``part_fingerprint`` is that of the part which holds these gates, where it can be loaded without the rest of the
+    model; empty where it was.
     """
 
     model: str
@@ -52,6 +55,7 @@ class Origin:
     corpus: str
     corpus_fingerprint: str
     experts: tuple[int, ...] = ()
+    part_fingerprint: str = ""
 
     @classmethod
     def of(cls, lm: GatedModel, *, corpus: str = "", corpus_fingerprint: str = "") -> "Origin":
@@ -65,6 +69,7 @@ class Origin:
             corpus=corpus,
             corpus_fingerprint=corpus_fingerprint,
             experts=experts if any(experts) else (),
+            part_fingerprint=getattr(lm, "part_fingerprint", ""),
         )
 
     @property
@@ -117,7 +122,7 @@ class Origin:
         StatisticsError
             When weights, component or widths differ.
         """
-        same = self.fingerprint == lm.fingerprint or self.fingerprint in getattr(lm, "earlier_fingerprints", ())
+        same = self.fingerprint == lm.fingerprint or not _fingerprints(self).isdisjoint(_fingerprints(lm))
         if not same or (self.component, self.widths) != (lm.component, tuple(lm.widths)):
             raise StatisticsError(
                 f"{what} come from {_gates(self)}, not from {_gates(lm)};"
@@ -151,6 +156,7 @@ class Origin:
             "experts": list(self.experts or (0,) * len(self.widths)),
             "corpus": self.corpus,
             "corpus_fingerprint": self.corpus_fingerprint,
+            **({"part_fingerprint": self.part_fingerprint} if self.part_fingerprint else {}),
         }
 
     @classmethod
@@ -164,7 +170,14 @@ class Origin:
             corpus=header["corpus"],
             corpus_fingerprint=header["corpus_fingerprint"],
             experts=tuple(header["experts"]) if any(header["experts"]) else (),
+            part_fingerprint=header.get("part_fingerprint", ""),
         )
+
+
+def _fingerprints(lm: GatedModel) -> set[str]:
+    """All that these gates' weights may be called."""
+    names = lm.fingerprint, getattr(lm, "part_fingerprint", ""), *getattr(lm, "earlier_fingerprints", ())
+    return set(names) - {""}
 
 
 def _gates(lm: GatedModel) -> str:

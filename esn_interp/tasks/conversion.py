@@ -5,7 +5,7 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -214,8 +214,13 @@ def _digest(edits: dict[str, list[Edit]], standing: Sequence[Edit]) -> str:
     for target, some in acting.items():
         digest.update(f"{target}\0{len(some)}\0".encode())
         for edit in some:
-            digest.update(f"{edit.layer} {sorted(edit.positions)}\0".encode())
-            for value in (edit.neurons, edit.gain, edit.shift, edit.floor):
-                array = np.asarray(np.nan if value is None else value, dtype=np.float64)
-                digest.update(f"{array.shape}".encode() + array.tobytes())
+            digest.update(_told(edit))
     return digest.hexdigest()[:16]
+
+
+def _told(edit: Edit) -> bytes:
+    """Everything that an edit does, by its own fields: layer and scopes, then every number, field by field."""
+    told = {field.name: getattr(edit, field.name) for field in fields(edit) if field.compare}
+    words = f"{told.pop('layer')} {sorted(told.pop('positions'))}\0".encode()
+    arrays = [np.asarray(np.nan if value is None else value, dtype=np.float64) for value in told.values()]
+    return words + b"".join(f"{array.shape}".encode() + array.tobytes() for array in arrays)

@@ -26,6 +26,7 @@ from esn_interp.tasks.conversion_record import Conversion
 KIND, VERSION = "conversions", 1
 _GATES_KIND = "conversion gates"
 _LINES = "conversions.jsonl"
+_NAMES = ("model", "corpus")  # what things are called decides nothing: their fingerprints do
 
 
 class ConversionStore:
@@ -144,7 +145,7 @@ class StoredGates(Sequence[PerClip | None]):
 def _require_same(folder: Path, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> None:
     plain = json.loads(json.dumps(dict(ours)))
     for name, value in plain.items():
-        if theirs.get(name) != value:
+        if name not in _NAMES and theirs.get(name) != value:
             raise EsnError(
                 f"{folder}: holds conversions with other {name} ({theirs.get(name)!r}, not {value!r}); name another"
                 " folder"

@@ -1,6 +1,7 @@
 """Conversions: what is asked, what can go wrong and is named, what is kept, and which of them succeeded."""
 
 import json
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from esn_interp.models.edits import Edit
 from esn_interp.models.families.inputs import Spoken
 from esn_interp.models.families.manner import Manner
 from esn_interp.models.speech_problems import PROBLEMS, problem_of
+from esn_interp.neurons.origin import Origin
 from esn_interp.neurons.per_clip import PerClip
 from esn_interp.neurons.selectors import select
 from esn_interp.neurons.statistics import GateStatistics
@@ -226,6 +228,50 @@ def test_a_store_is_not_mixed_with_other_conversions(tmp_path):
     (tmp_path / "other" / "notes.txt").write_text("mine")
     with pytest.raises(EsnError, match="holds other files"):
         convert(Puppet(), store=tmp_path / "other")
+
+
+def test_names_decide_nothing_where_weights_and_clips_are_the_same(tmp_path):
+    whole = convert(Puppet(), store=tmp_path)
+    renamed = Puppet()
+    renamed.name = "mine"
+    again = convert(renamed, store=tmp_path, resume=True)
+    assert not renamed.batches, "all of it was there"
+    assert [one.id for one in again.conversions] == [one.id for one in whole.conversions]
+
+
+def edits_key(edit: Edit) -> str:
+    return convert(Puppet(), sources("neutral"), ["sad"], edits_for=lambda target: [edit]).settings["edits"]
+
+
+def test_whatever_an_edit_says_is_in_the_key_that_a_stored_run_goes_by():
+    plain: dict[str, Any] = {"layer": 0, "neurons": np.array([0, 2]), "gain": 2.0}
+    changes = {
+        "layer": 1, "neurons": np.array([0, 1]), "gain": 3.0, "shift": 1.0, "floor": 0.0,
+        "positions": frozenset({"audio"}),
+    }  # fmt: skip
+    deeds = [field.name for field in fields(Edit) if field.compare]
+    assert deeds == list(changes), "a new field needs a change here"
+    keys = {edits_key(Edit(**plain | {"neurons": np.array([0, 1])}))}
+    keys |= {edits_key(Edit(**plain | {name: change})) for name, change in changes.items() if name != "neurons"}
+    assert len(keys) == len(changes)
+
+    @dataclass(frozen=True, eq=False)
+    class Bent(Edit):
+        """An edit of the future, which says more."""
+
+        bend: float = 0.0
+
+    assert edits_key(Bent(**plain, bend=1.0)) != edits_key(Bent(**plain, bend=2.0))
+    assert edits_key(Edit(**plain, whose=Origin.of(Puppet()))) == edits_key(Edit(**plain)), "it does the same"
+
+
+def test_keys_are_those_of_runs_that_were_stored_by_earlier_releases():
+    scopes = frozenset({"last", "audio"})
+    edit = Edit(1, np.array([0, 2]), gain=2.0, floor=np.array([0.1, 0.2]), positions=scopes)
+    puppet = Puppet()
+    puppet.standing = (Edit(0, np.array([1]), gain=0.0, shift=3),)
+    run = convert(puppet, targets=("sad", "happy"), edits_for=lambda target: [edit] if target == "sad" else [])
+    assert run.settings["edits"] == "c33b37454875bc12"
 
 
 # ---------------------------------------------------------------- success

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+import torch
 from command_line import esn, write_wave
+from puppet_model import sources
 from tiny_models.speakers import save_whole_omni
 from tiny_omni import noise
 
@@ -104,6 +106,49 @@ def test_a_model_refuses_neurons_of_another(lm):
     with pytest.raises(StatisticsError, match="the neurons come from another"), lm.steered(other, alpha=4):
         raise AssertionError("the block is not entered")
     assert lm.standing == ()
+    edits = steer(other, 4.0)
+    for say in (
+        lambda: lm.speak(noise(0.6)[0], "Hello.", edits=edits, manner=SHORT),
+        lambda: conversions(lm, sources("neutral"), ["sad"], edits_for=lambda to: edits, manner=SHORT, progress=False),
+    ):
+        with pytest.raises(StatisticsError, match="the neurons of an edit come from another"):
+            say()
+    with lm.steered(edits), pytest.raises(StatisticsError, match="the neurons of an edit come from another"):
+        lm.speak(noise(0.6)[0], "Hello.", manner=SHORT)
+
+
+def test_a_thinkers_neurons_are_known_to_be_those_of_the_speaking_model(folder, wave, tmp_path):
+    alone, speaking = load(folder), load_speaking(folder, component="thinker")
+    assert alone.fingerprint != speaking.fingerprint
+    for found, used in ((alone, speaking), (speaking, alone), (speaking, speaking)):
+        esns = neurons_of(found)
+        esns.save(tmp_path / "esns.safetensors")
+        NeuronSet.load(tmp_path / "esns.safetensors").check(used)
+        esns.random_like(0).check(used)
+        assert len(esns | neurons_of(used)) == len(esns)
+    outcome = esn(
+        "convert", "--model", folder, "--in", wave, "--to", "sad", "--neurons", tmp_path / "esns.safetensors",
+        "--greedy", "--max-seconds", "0.1", "--out", tmp_path / "b.wav", "--json",
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    assert outcome.content["component"] == "thinker"
+    other = load(folder)
+    with torch.no_grad():
+        next(other.model.parameters()).add_(1.0)
+    for used in (alone, speaking):
+        with pytest.raises(StatisticsError, match="the neurons come from"):
+            neurons_of(other).check(used)
+    with pytest.raises(StatisticsError, match="the neurons come from"):
+        neurons_of(load_speaking(folder)).check(speaking)
+
+
+def test_what_the_speaking_models_thinker_was_called_before_is_still_known(folder):
+    """Files of 0.1 name the whole model's weights alone, and nothing of its parts."""
+    speaking = load_speaking(folder, component="thinker")
+    header = Origin.of(speaking).header()
+    assert header.pop("part_fingerprint") == load(folder).fingerprint
+    Origin.from_header(header).check(speaking, "the neurons")
+    assert "part_fingerprint" not in Origin.of(load(folder)).header()
 
 
 def test_what_cannot_be_steered_is_refused(lm, wave):
@@ -120,8 +165,6 @@ def load_speaking_thinker(lm: AudioLM) -> AudioLM:
 
 def test_batches_and_seeds_of_conversions_on_the_model_itself(lm):
     """Batch 1 equals batch 4, codes to the bit, drawn as well as greedy; the gates are summed alike."""
-    from puppet_model import sources
-
     for greedy in (True, False):
         manner = Manner(greedy=greedy, max_new_tokens=4, max_seconds=0.1)
         one, four = (

@@ -295,6 +295,10 @@ class Family:
         """The module with ``forward`` to logits and ``generate`` to text."""
         return model
 
+    def answering_part(self, model: nn.Module) -> nn.Module:
+        """What is loaded when nothing but answers is asked for."""
+        return model
+
     def backbone(self, model: nn.Module) -> nn.Module:
         """The module that merges audio and text and runs the decoder, without the head."""
         return cast(nn.Module, getattr(self.generator(model), "base_model", model))

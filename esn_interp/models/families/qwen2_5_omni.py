@@ -170,8 +170,11 @@ class Qwen25Omni(Family):
         if not speakers or (speaker or speakers[0]) not in speakers:
             raise ModelError(f"no speaker {speaker!r}; the model has {', '.join(speakers) or 'none'}")
 
-    def generator(self, model: nn.Module) -> nn.Module:
+    def answering_part(self, model: nn.Module) -> nn.Module:
         return model.get_submodule("thinker") if hasattr(model, "thinker") else model
+
+    def generator(self, model: nn.Module) -> nn.Module:
+        return self.answering_part(model)
 
     def backbone(self, model: nn.Module) -> nn.Module:
         return self.generator(model).get_submodule("model")
