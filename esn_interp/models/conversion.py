@@ -16,8 +16,8 @@ from jaxtyping import Float
 from esn_interp.errors import EditError, ModelError
 from esn_interp.files import read_json, write_json
 from esn_interp.models.edits import Edit
-from esn_interp.models.families.inputs import Spoken
 from esn_interp.models.families.manner import Manner
+from esn_interp.models.families.spoken import Spoken
 from esn_interp.models.speech_problems import problem_of
 from esn_interp.speech.audio import waveform_of
 from esn_interp.speech.playable import Speech

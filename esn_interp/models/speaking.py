@@ -12,8 +12,8 @@ from esn_interp.models.acting import Untouched
 from esn_interp.models.conversion import convert
 from esn_interp.models.edits import Edit
 from esn_interp.models.families.base import THINKER
-from esn_interp.models.families.inputs import Spoken
-from esn_interp.models.families.manner import Live, Manner
+from esn_interp.models.families.manner import Manner
+from esn_interp.models.families.spoken import Live, SpeechRequest, SpeechRun, Spoken
 from esn_interp.models.gate_view import Tap
 from esn_interp.models.opened import Neurons, Opened
 from esn_interp.speech.audio import waveform_of
@@ -34,9 +34,6 @@ class Speaking(Opened):
         *,
         edits: Sequence[Edit] = (),
         tap: Tap | None = None,
-        speaker: str | None = None,
-        max_new_tokens: int = 256,
-        max_seconds: float = 30.0,
         manner: Manner | None = None,
         seed: int = 0,
     ) -> Spoken:
@@ -50,12 +47,8 @@ class Speaking(Opened):
         ----------
         audio
             A path, a waveform at 16 kHz or a clip; None where the model can speak without hearing.
-        speaker
-            A voice of the model's own; its first by default.
-        max_new_tokens, max_seconds
-            Where its words and its speech are cut off.
         manner
-            All of these at once, and how codes of speech are chosen.
+            In whose voice, for how long at most, and how codes of speech are chosen; the model's own by default.
         seed
             Speech codes are sampled, and vocoders may begin with noise: the same seed gives the same speech, so that
             two edits differ by nothing else.
@@ -68,11 +61,10 @@ class Speaking(Opened):
         EditError
             When an edit touched no token, because the model said nothing, for example.
         """
-        if manner is None:
-            manner = Manner(speaker, max_new_tokens=max_new_tokens, max_seconds=max_seconds)
         waveform = None if audio is None else waveform_of(audio)
         tap_for = None if tap is None else lambda scopes, live: tap  # pyright: ignore[reportUnknownLambdaType]
-        (said,) = self._said([waveform], prompt, manner, [seed], self.system, edits, tap_for, strict=True)
+        request = SpeechRequest([waveform], prompt, [seed], manner or Manner(), self.system)
+        (said,) = self._said(request, edits, tap_for, strict=True)
         if said.failure is not None:
             raise ModelError(said.failure)
         return said
@@ -109,11 +101,11 @@ class Speaking(Opened):
         """
         manner, system = manner or Manner(), self.system if system is None else system
         if self.family.speaks_together and len(waveforms):
-            return self._said(waveforms, prompt, manner, seeds, system, edits, tap_for)
+            return self._said(SpeechRequest(waveforms, prompt, seeds, manner, system), edits, tap_for)
         return [
             said
             for waveform, seed in zip(waveforms, seeds, strict=True)
-            for said in self._said([waveform], prompt, manner, [seed], system, edits, tap_for)
+            for said in self._said(SpeechRequest([waveform], prompt, [seed], manner, system), edits, tap_for)
         ]
 
     def convert(
@@ -139,44 +131,27 @@ class Speaking(Opened):
         return self.family.inaudible(self.model, self.component, layers)
 
     def _said(
-        self,
-        waveforms: Sequence[Float[np.ndarray, " _sample"] | None],
-        prompt: str,
-        manner: Manner,
-        seeds: Sequence[int],
-        system: str | None,
-        edits: Sequence[Edit],
-        tap_for: TapFor | None,
-        *,
-        strict: bool = False,
+        self, request: SpeechRequest, edits: Sequence[Edit], tap_for: TapFor | None, *, strict: bool = False
     ) -> list[Spoken]:
         """One run; ``strict`` minds edits that touched nothing because nothing was said."""
-        family = self.family
+        family, manner = self.family, request.manner
         if unknown := sorted(set(manner.decoding) - set(family.decoding)):
             can = f"knows only {', '.join(family.decoding)}" if family.decoding else "can't be told how"
             raise ModelError(f"{family.title} chooses codes of speech itself: it {can}; leave out {unknown[0]}")
-        heard = [waveform for waveform in waveforms if waveform is not None]
-        made = (
-            family.inputs(self.processor, heard, prompt, system=system)
-            if len(heard) > 1
-            else family.speech_inputs(
-                self.processor, waveforms[0], prompt, speaker=manner.voice, system=system
-            )
-        )
-        inputs, live = self._on_device(made), Live(len(waveforms))
+        if manner.voice is not None and not family.voices:
+            raise ModelError(f"{family.title} has no voices to choose from; leave out voice")
+        live = Live(len(request.waveforms))
+        inputs = self._on_device(family.speech_inputs(self.processor, request))
         scopes = family.speech_scopes(self.component, inputs)
         tap = None if tap_for is None else tap_for(scopes.cpu().numpy(), live.rows(self.component))
+        run = SpeechRun(self.model, self.processor, request, inputs, live)
         said: list[Spoken] = []
 
         def fn(max_new_tokens: int) -> None:
-            said.extend(
-                family.speak_together(
-                    self.model, self.processor, inputs.tensors, manner, seeds=seeds, live=live
-                )
-            )
+            said.extend(family.speak(run))
 
         with torch.random.fork_rng():
-            torch.manual_seed(seeds[0])
+            torch.manual_seed(request.seeds[0])
             try:
                 self._run(fn, {"max_new_tokens": manner.max_new_tokens}, scopes, edits, tap)
                 unspoken = all(one.silent for one in said) and self.component not in (family.answering or (THINKER,))

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 
-from esn_interp.models.families.inputs import Spoken
+from esn_interp.models.families.spoken import Spoken
 from esn_interp.speech.audio import SILENCE
 
 PROBLEMS = {

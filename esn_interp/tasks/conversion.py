@@ -15,8 +15,8 @@ from jaxtyping import Bool, Int
 from esn_interp.errors import CorpusError
 from esn_interp.models.conversion import ConversionPrompt, audible, conversion_prompt, warn_of_inaudible
 from esn_interp.models.edits import Edit
-from esn_interp.models.families.inputs import Spoken
 from esn_interp.models.families.manner import Manner
+from esn_interp.models.families.spoken import Spoken
 from esn_interp.models.speech_problems import problem_of
 from esn_interp.neurons.origin import Origin
 from esn_interp.neurons.per_clip import PerClip

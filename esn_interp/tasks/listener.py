@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Float
 
 from esn_interp.models.edits import Edit
-from esn_interp.models.families.inputs import Spoken
 from esn_interp.models.families.manner import Manner
+from esn_interp.models.families.spoken import Spoken
 
 
 @runtime_checkable

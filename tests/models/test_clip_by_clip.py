@@ -5,6 +5,7 @@ The references are the published ways of asking these models: Kimi-Audio's two-s
 
 import sys
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -24,6 +25,7 @@ from esn_interp.models.edits import Edit
 from esn_interp.models.families.clip_by_clip import ClipByClip
 from esn_interp.models.families.manner import Manner
 from esn_interp.models.families.minicpm_o import MiniCPMO
+from esn_interp.models.families.spoken import SpeechRequest
 from esn_interp.models.loading import load
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.neurons.origin import Origin
@@ -31,6 +33,8 @@ from esn_interp.tasks.conversion import conversions
 
 CLIP, OTHER = noise(0.7, 1.1)
 WORDS = 9
+WORDY = Manner(max_new_tokens=WORDS)
+BRIEF = Manner(max_new_tokens=WORDS, max_seconds=1.6)
 
 
 @pytest.fixture(scope="module")
@@ -173,19 +177,18 @@ class TestKimiAudio:
 
     def test_it_speaks_through_the_pipeline(self, pipeline):
         lm = load(pipeline.alm, processor=pipeline)
-        said = lm.speak(CLIP, CHOICE, max_new_tokens=WORDS, max_seconds=1.6)
-        again = lm.speak(CLIP, CHOICE, max_new_tokens=WORDS, max_seconds=1.6)
+        said = lm.speak(CLIP, CHOICE, manner=BRIEF)
+        again = lm.speak(CLIP, CHOICE, manner=BRIEF)
         assert said.sampling_rate == 24_000
         assert 0 < len(said.waveform) <= 1.6 * 24_000
         np.testing.assert_array_equal(said.waveform, again.waveform)
 
     @pytest.mark.parametrize("component", ["mimo", "shared"])
     def test_edits_are_heard(self, pipeline, component):
-        options: dict[str, Any] = {"max_new_tokens": WORDS, "max_seconds": 1.6}
         lm = load(pipeline.alm, processor=pipeline, component=component)
         plain, edited = (
-            lm.speak(CLIP, CHOICE, **options),
-            lm.speak(CLIP, CHOICE, edits=everywhere(lm, component), **options),
+            lm.speak(CLIP, CHOICE, manner=BRIEF),
+            lm.speak(CLIP, CHOICE, edits=everywhere(lm, component), manner=BRIEF),
         )
         assert edited.waveform.shape != plain.waveform.shape or not np.allclose(
             edited.waveform, plain.waveform
@@ -195,8 +198,7 @@ class TestKimiAudio:
         """An edit too small to change a word changes the text's logits, and no sound at all."""
         lm = load(pipeline.alm, processor=pipeline, component="text")
         small = [Edit(0, np.arange(lm.widths[0]), gain=1.0 + 1e-3)]
-        options: dict[str, Any] = {"max_new_tokens": WORDS, "max_seconds": 1.6}
-        plain, edited = lm.speak(CLIP, CHOICE, **options), lm.speak(CLIP, CHOICE, edits=small, **options)
+        plain, edited = lm.speak(CLIP, CHOICE, manner=BRIEF), lm.speak(CLIP, CHOICE, edits=small, manner=BRIEF)
         assert edited.text == plain.text
         np.testing.assert_array_equal(edited.waveform, plain.waveform)
 
@@ -284,20 +286,20 @@ class TestMiniCPMO:
             minicpm.encode(noise(30.5), CHOICE)
 
     def test_it_speaks(self, minicpm):
-        said = minicpm.speak(CLIP, CHOICE, max_new_tokens=WORDS)
+        said = minicpm.speak(CLIP, CHOICE, manner=WORDY)
         assert said.text == chat(minicpm, CLIP).strip()
         assert said.sampling_rate == 24_000
         assert np.ptp(said.waveform) > 0.1
-        short = minicpm.speak(CLIP, CHOICE, max_new_tokens=WORDS, max_seconds=0.01)
+        short = minicpm.speak(CLIP, CHOICE, manner=replace(WORDY, max_seconds=0.01))
         np.testing.assert_array_equal(short.waveform, said.waveform[:240])
 
     def test_edits_of_the_tts_change_the_sound_alone(self, minicpm):
-        plain = minicpm.speak(CLIP, CHOICE, max_new_tokens=WORDS)
+        plain = minicpm.speak(CLIP, CHOICE, manner=WORDY)
         tts = load(minicpm.model, processor=minicpm.processor, component="tts")
-        edited = tts.speak(CLIP, CHOICE, edits=everywhere(tts, "tts", 30.0), max_new_tokens=WORDS)
+        edited = tts.speak(CLIP, CHOICE, edits=everywhere(tts, "tts", 30.0), manner=WORDY)
         assert edited.text == plain.text
         assert not np.array_equal(edited.waveform, plain.waveform)
-        llm = minicpm.speak(CLIP, CHOICE, edits=everywhere(minicpm, "thinker"), max_new_tokens=WORDS)
+        llm = minicpm.speak(CLIP, CHOICE, edits=everywhere(minicpm, "thinker"), manner=WORDY)
         assert llm.text != plain.text
 
     def test_speech_that_was_not_written_is_an_error(self, minicpm, monkeypatch, capsys):
@@ -306,7 +308,7 @@ class TestMiniCPMO:
 
         monkeypatch.setattr(minicpm.model.tts, "audio_tokenizer", broken)
         with pytest.raises(ModelError, match="wrote no speech"):
-            minicpm.speak(CLIP, CHOICE, max_new_tokens=WORDS)
+            minicpm.speak(CLIP, CHOICE, manner=WORDY)
         assert "no vocoder" in capsys.readouterr().out
 
     def test_it_converts_and_counts_speech_that_was_not_written(self, minicpm, monkeypatch, capsys):
@@ -330,12 +332,11 @@ class TestMiniCPMO:
 
     def test_its_system_prompt_is_spoken_with_too(self, minicpm):
         lm = load(minicpm.model, processor=minicpm.processor, system="Be kind.")
-        inputs = lm.family.speech_inputs(lm.processor, CLIP, CHOICE, system="Be kind.").tensors
+        request = SpeechRequest([CLIP], CHOICE, [0], Manner(max_new_tokens=3), "Be kind.")
+        inputs = lm.family.speech_inputs(lm.processor, request).tensors
         assert "Be kind." in lm.processor.tokenizer.decode(inputs["input_ids"][0])
-        assert bytes(inputs["system"][0].tolist()).decode() == "Be kind."
-        assert (
-            lm.speak(CLIP, CHOICE, max_new_tokens=3).text == lm.generate([CLIP], CHOICE, max_new_tokens=3)[0]
-        )
+        said = lm.speak(CLIP, CHOICE, manner=request.manner)
+        assert said.text == lm.generate([CLIP], CHOICE, max_new_tokens=3)[0]
 
 
 def test_code_that_fails_is_told_in_one_line():

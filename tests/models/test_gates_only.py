@@ -21,12 +21,12 @@ from esn_interp.errors import EditError, ModelError
 from esn_interp.models.audio_lm import AudioLM
 from esn_interp.models.edits import Edit
 from esn_interp.models.families import FAMILIES
-from esn_interp.models.families.inputs import Spoken
 from esn_interp.models.families.manner import Manner
+from esn_interp.models.families.spoken import Live, SpeechRequest, SpeechRun, Spoken
 from esn_interp.models.loading import load
 
 (CLIP,) = noise(0.7)
-SHORT = {"max_new_tokens": 5, "max_seconds": 0.4}
+SHORT = Manner(max_new_tokens=5, max_seconds=0.4)
 WHOLE: dict[str, Callable[[Path], Path]] = {**BUILDERS, "qwen2.5-omni": save_whole_omni}
 STACKS = {
     "qwen2.5-omni": ("thinker", "talker"),
@@ -69,10 +69,13 @@ def request_of(lm: AudioLM) -> tuple[Any, str]:
 
 def bare(lm: AudioLM) -> Spoken:
     """What the model says without us: its own generation, under the same seed."""
-    inputs = lm.family.speech_inputs(lm.processor, *request_of(lm))
+    clip, prompt = request_of(lm)
+    request = SpeechRequest([clip], prompt, [0], SHORT)
+    inputs = lm.family.speech_inputs(lm.processor, request)
     torch.manual_seed(0)
     with torch.no_grad():
-        return lm.family.speak(lm.model, lm.processor, inputs.tensors, Manner(**SHORT))
+        (said,) = lm.family.speak(SpeechRun(lm.model, lm.processor, request, inputs, Live(1)))
+    return said
 
 
 def some_edits(lm: AudioLM, **options: Any) -> list[Edit]:
@@ -109,7 +112,7 @@ def test_gates_at_every_step_are_those_that_a_hook_sees(lm):
         assert len(tapped[layer]) == step
         tapped[layer].append(gate.clone())
 
-    said = lm.speak(*request_of(lm), tap=tap, **SHORT)
+    said = lm.speak(*request_of(lm), tap=tap, manner=SHORT)
     assert same(said, expected)
     assert np.ptp(said.waveform) > 1e-3
     for layer, gates in tapped.items():
@@ -123,12 +126,12 @@ def test_edits_at_every_step_equal_plain_hooks(lm):
     edits = some_edits(lm)
     with editing(lm, edits):
         expected = bare(lm)
-    assert same(lm.speak(*request_of(lm), edits=edits, **SHORT), expected)
+    assert same(lm.speak(*request_of(lm), edits=edits, manner=SHORT), expected)
     assert not same(bare(lm), expected)
 
 
 def test_without_edits_the_same_seed_says_the_same(lm):
-    said = lm.speak(*request_of(lm), **SHORT)
+    said = lm.speak(*request_of(lm), manner=SHORT)
     assert same(said, bare(lm))
     assert said.sampling_rate == 24_000
     assert len(said.waveform)
@@ -145,7 +148,7 @@ def test_an_exception_in_mid_speech_leaves_the_model_as_it_was(lm, error):
             raise error("stop")
 
     with pytest.raises(error):
-        lm.speak(*request_of(lm), edits=some_edits(lm), tap=tap, **SHORT)
+        lm.speak(*request_of(lm), edits=some_edits(lm), tap=tap, manner=SHORT)
     assert same(bare(lm), before)
     assert all(torch.equal(held[name], value) for name, value in lm.model.state_dict().items())
 
@@ -155,7 +158,7 @@ def test_scopes_are_those_of_the_tokens_that_a_stack_sees(lm):
     prompted = some_edits(lm, positions=frozenset({"audio", "text", "last"}))
 
     def said(edits: list[Edit]) -> Spoken:
-        return lm.speak(*request_of(lm), edits=edits, **SHORT)
+        return lm.speak(*request_of(lm), edits=edits, manner=SHORT)
 
     everywhere = said(some_edits(lm))
     reads_on = ("thinker", "talker") if lm.family.name == "qwen2.5-omni" else ("thinker",)
@@ -172,10 +175,10 @@ def test_scopes_are_those_of_the_tokens_that_a_stack_sees(lm):
 
 def test_voices_differ_and_unknown_ones_are_refused(models):
     lm = models("qwen2.5-omni")
-    voices = [lm.speak(*request_of(lm), speaker=voice, **SHORT) for voice in ("Chelsie", "Ethan")]
-    assert not same(*voices)
-    with pytest.raises(ModelError, match="no speaker 'Nobody'; the model has Chelsie, Ethan"):
-        lm.speak(*request_of(lm), speaker="Nobody", **SHORT)
+    manners = [dataclasses.replace(SHORT, voice=voice) for voice in ("Chelsie", "Ethan")]
+    assert not same(*(lm.speak(*request_of(lm), manner=manner) for manner in manners))
+    with pytest.raises(ModelError, match="no voice 'Nobody'; the model has Chelsie, Ethan"):
+        lm.speak(*request_of(lm), manner=dataclasses.replace(SHORT, voice="Nobody"))
 
 
 def test_speech_needs_more_than_the_thinker(models, tmp_path):
@@ -188,6 +191,8 @@ def test_models_without_answers_say_so(models):
     for family in ("csm", "moshi"):
         with pytest.raises(ModelError, match="does not answer questions"):
             models(family).encode([CLIP], "Who is it?")
+    with pytest.raises(ModelError, match="Moshi has no voices to choose from"):
+        models("moshi").speak(CLIP, manner=Manner("Nobody"))
     with pytest.raises(ModelError, match="reads no instruction"):
         models("moshi").speak(CLIP, "Say hello.")
-    assert len(models("csm").speak(None, "Hello.", **SHORT).waveform)
+    assert len(models("csm").speak(None, "Hello.", manner=SHORT).waveform)

@@ -15,8 +15,8 @@ from esn_interp.errors import ModelError
 from esn_interp.models.audio_lm import AudioLM
 from esn_interp.models.edits import Edit
 from esn_interp.models.families import qwen2_5_speech
-from esn_interp.models.families.inputs import Spoken
-from esn_interp.models.families.manner import Live, Manner
+from esn_interp.models.families.manner import Manner
+from esn_interp.models.families.spoken import Live, Spoken
 from esn_interp.models.loading import load
 from esn_interp.neurons.origin import Origin
 from esn_interp.neurons.speech_tap import SpeechTap
@@ -194,7 +194,7 @@ def test_a_vocoder_that_fails_fails_for_its_clip_alone(talker, monkeypatch):
     assert "prepare_inputs_for_generation" not in vars(talker.model.talker)
     calls[:] = [None]
     with pytest.raises(ModelError, match="no power at all"):
-        talker.speak(CLIPS[0], PROMPT, **LIMITS)
+        talker.speak(CLIPS[0], PROMPT, manner=Manner(**LIMITS))
 
 
 def test_how_codes_are_chosen_can_be_told(talker):

@@ -14,7 +14,7 @@ import torch
 from planted_listener import TRANSCRIPT, WIDTHS, emotion_frequency, evidence_for, planted_clips, planted_gates
 
 from esn_interp.models.edits import SCOPE_CODES, Edit
-from esn_interp.models.families.inputs import Spoken
+from esn_interp.models.families.spoken import Spoken
 from esn_interp.speech.clips import Clips
 from esn_interp.studies.conversion.config import EvcConfig
 from esn_interp.tasks.judges import Prosody

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from esn_interp.models.edits import SCOPE_CODES
-from esn_interp.models.families.inputs import Spoken
+from esn_interp.models.families.spoken import Spoken
 from esn_interp.speech.clips import Clips
 
 RATE = 24_000

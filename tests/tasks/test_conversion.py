@@ -11,8 +11,8 @@ from puppet_model import CODES, RATE, Puppet, said, sources, tone
 from esn_interp.errors import CorpusError, EsnError, ModelError, StatisticsError
 from esn_interp.models.conversion import ConversionPrompt, conversion_prompt
 from esn_interp.models.edits import Edit
-from esn_interp.models.families.inputs import Spoken
 from esn_interp.models.families.manner import Manner
+from esn_interp.models.families.spoken import Spoken
 from esn_interp.models.speech_problems import PROBLEMS, problem_of
 from esn_interp.neurons.origin import Origin
 from esn_interp.neurons.per_clip import PerClip

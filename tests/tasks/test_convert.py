@@ -245,4 +245,4 @@ class TestCommand:
         outcome = esn(
             "convert", "--model", folder, "--in", wave, "--to", "sad", "--voice", "Nobody", "--out", tmp_path / "b.wav"
         )
-        assert "no speaker 'Nobody'; the model has Chelsie, Ethan" in outcome.refusal
+        assert "no voice 'Nobody'; the model has Chelsie, Ethan" in outcome.refusal

@@ -10,7 +10,7 @@ from esn_interp.models.families.gemma import Gemma3n, Gemma4
 from esn_interp.models.families.glm_asr import GlmAsr
 from esn_interp.models.families.granite_speech import GraniteSpeech
 from esn_interp.models.families.higgs_audio import HiggsAudio
-from esn_interp.models.families.inputs import Inputs, Processor, Spoken
+from esn_interp.models.families.inputs import Inputs, Processor
 from esn_interp.models.families.kimi_audio import KimiAudio
 from esn_interp.models.families.minicpm_o import MiniCPMO
 from esn_interp.models.families.moshi import Moshi
@@ -52,4 +52,4 @@ def family_of(config: Any, *, gates: str | None = None) -> Family:
     return family
 
 
-__all__ = ["FAMILIES", "ByStructure", "Family", "Inputs", "Processor", "Spoken", "family_of"]
+__all__ = ["FAMILIES", "ByStructure", "Family", "Inputs", "Processor", "family_of"]

@@ -8,6 +8,7 @@ file says what is different.
 import logging
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -16,7 +17,13 @@ import torch
 import transformers
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoProcessor, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoFeatureExtractor,
+    AutoProcessor,
+    AutoTokenizer,
+    PreTrainedTokenizerBase,
+)
 from transformers.utils import logging as transformers_logging
 
 from esn_interp.errors import ModelError
@@ -25,12 +32,12 @@ from esn_interp.models.families.hearing import require_heard
 from esn_interp.models.families.inputs import (
     Inputs,
     Processor,
-    Spoken,
     collate,
     messages,
     require_template,
+    template_of,
 )
-from esn_interp.models.families.manner import Live, Manner
+from esn_interp.models.families.spoken import SpeechRequest, SpeechRun, Spoken
 from esn_interp.models.gate_view import decoder_inputs
 from esn_interp.models.stacks import Stack, find_stacks, hinted_stack, no_stack
 
@@ -69,12 +76,20 @@ class Family:
     max_seconds: ClassVar[float | None] = None
     """Longest clip that the encoder takes; None where it is windowed or unlimited."""
     sampling_rate: ClassVar[int] = 16_000
+    model_class: ClassVar[str] = ""
+    """The class of transformers that is loaded, where the Auto classes know another or none."""
+    in_parts: ClassVar[bool] = False
+    """Whether tokenizer and feature extractor are read by themselves, since the processor's class needs more."""
+    templated: ClassVar[bool] = True
+    """Whether a prompt is made by the chat template."""
     gates: str | None = None
     """Where the gates are, when somebody points at them: ``"model.layers[*].mlp.act_fn"``."""
     clip_by_clip: ClassVar[bool] = False
     """Whether the model writes its answers one clip at a time."""
     speaks_together: ClassVar[bool] = False
     """Whether it speaks about several clips in one run."""
+    voices: ClassVar[bool] = False
+    """Whether it has voices to choose from."""
     decoding: ClassVar[tuple[str, ...]] = ()
     """What a `Manner` can tell it of how codes of speech are chosen."""
     speaks_with: ClassVar[str] = THINKER
@@ -91,13 +106,39 @@ class Family:
     def load(
         self, path: str | Path, *, component: str = THINKER, **options: Any
     ) -> tuple[nn.Module, Processor]:
-        """Load model and processor from a folder or the hub; ``component`` says whose gates will be read."""
-        model = load_auto(path, **options)
-        trust = bool(options.get("trust_remote_code"))
-        return model, self.processor(model, AutoProcessor.from_pretrained(str(path), trust_remote_code=trust))
+        """Model and processor from a folder or the hub; ``component`` says whose gates will be read.
+
+        What inputs are made with comes first: it is small, and without it a model can't hear, whatever its weights.
+        """
+        with unremarked_configuration():
+            given = self.load_processor(path, trust_remote_code=bool(options.get("trust_remote_code")))
+            model = self.load_model(path, component=component, **options)
+        return model, self.processor(model, given)
+
+    def load_model(self, path: str | Path, *, component: str = THINKER, **options: Any) -> nn.Module:
+        """The model by itself, with ``options`` of ``from_pretrained``."""
+        if not self.model_class:
+            return load_auto(path, **options)
+        return getattr(transformers, self.model_class).from_pretrained(str(path), **options)
+
+    def load_processor(self, path: str | Path, *, trust_remote_code: bool = False) -> Any:
+        """What `processor` makes our view of: the checkpoint's own processor, or what it is made of."""
+        if self.in_parts:
+            return self.parts(path)
+        return AutoProcessor.from_pretrained(str(path), trust_remote_code=trust_remote_code)
+
+    def parts(self, path: str | Path, *, extractor: Any = None) -> Processor:
+        """Tokenizer, feature extractor and chat template, each read by itself."""
+        tokenizer = self.load_tokenizer(path)
+        template = require_template(template_of(tokenizer, path), str(path)) if self.templated else ""
+        return Processor(tokenizer, extractor or AutoFeatureExtractor.from_pretrained(str(path)), template)
+
+    def load_tokenizer(self, path: str | Path) -> PreTrainedTokenizerBase:
+        """The tokenizer by itself."""
+        return AutoTokenizer.from_pretrained(str(path))
 
     def processor(self, model: nn.Module, given: Any) -> Processor:
-        """Our view of a processor of transformers (or of one of ours, which is returned as it is).
+        """Our view of a processor of transformers, or one of ours, which may lack the audio token.
 
         Raises
         ------
@@ -105,7 +146,8 @@ class Family:
             When it has no tokenizer or no feature extractor, or its vocabulary is not this model's.
         """
         if isinstance(given, Processor):
-            return given
+            known = given.audio_token_id >= 0
+            return given if known else replace(given, audio_token_id=self.audio_token_id(model, given))
         tokenizer, extractor = self.halves(given)
         token = self.audio_token_id(model, given)
         theirs = getattr(given, "audio_token_id", None)
@@ -142,7 +184,7 @@ class Family:
     def audio_token_id(self, model: nn.Module, processor: Any) -> int:
         """The token that stands for audio in a prompt, from the model's configuration or its processor."""
         config = getattr(model, "config", None)
-        for holder in (config, processor):
+        for holder in (config, processor.tokenizer if isinstance(processor, Processor) else processor):
             for name in ("audio_token_id", "audio_token_index"):
                 if isinstance(token := getattr(holder, name, None), int):
                     return token
@@ -169,7 +211,7 @@ class Family:
         if auto is None:
             return None
         with torch.device("meta"):
-            return auto.from_config(config)
+            return getattr(transformers, self.model_class)(config) if self.model_class else auto.from_config(config)
 
     def default_config(self) -> Any:
         """The configuration of `skeleton`; None where there is none."""
@@ -215,19 +257,12 @@ class Family:
 
     # ---------------------------------------------------------------- speech
 
-    def speech_inputs(
-        self,
-        processor: Processor,
-        waveform: Float[np.ndarray, " sample"] | None,
-        prompt: str,
-        *,
-        speaker: str | None = None,
-        system: str | None = None,
-    ) -> Inputs:
-        """The inputs of one spoken answer; by default those of a question about a clip."""
-        if waveform is None:
+    def speech_inputs(self, processor: Processor, request: SpeechRequest) -> Inputs:
+        """The inputs of spoken answers; by default those of a question about each clip."""
+        clips = [waveform for waveform in request.waveforms if waveform is not None]
+        if len(clips) < len(request.waveforms):
             raise ModelError(f"{self.title} speaks about a clip; give it one")
-        return self.inputs(processor, [waveform], prompt, system=system)
+        return self.inputs(processor, clips, request.prompt, system=request.system)
 
     def speech_scopes(self, component: str, inputs: Inputs) -> Int[Tensor, "clip token"]:
         """Scopes of the tokens that a stack computes first when the model speaks.
@@ -238,14 +273,10 @@ class Family:
             return inputs.scopes
         return torch.full((1, 1), SCOPE_CODES["generated"], device=inputs.audio.device)
 
-    def speak(
-        self,
-        model: nn.Module,
-        processor: Processor,
-        inputs: Mapping[str, Tensor],
-        manner: Manner,
-    ) -> Spoken:
-        """Answer aloud, to inputs of `speech_inputs`; what is drawn at random comes from torch's own generator.
+    def speak(self, run: SpeechRun) -> list[Spoken]:
+        """Answer aloud, every clip as if it were alone.
+
+        What is drawn at random comes from torch's own generator, which has been told the seed of the first clip.
 
         Raises
         ------
@@ -253,27 +284,6 @@ class Family:
             When this kind of model has no speech of its own, or not this voice.
         """
         raise ModelError(f"{self.title} does not speak, it answers in writing")
-
-    def speak_together(
-        self,
-        model: nn.Module,
-        processor: Processor,
-        inputs: Mapping[str, Tensor],
-        manner: Manner,
-        *,
-        seeds: Sequence[int],
-        live: Live,
-    ) -> list[Spoken]:
-        """Answer a batch aloud (of one clip, unless `speaks_together`), every clip as if it were alone.
-
-        Parameters
-        ----------
-        seeds
-            By which each clip's speech is drawn, whatever the others are; of the first, torch has been told.
-        live
-            Is kept up to date with which clips are still being spoken.
-        """
-        return [self.speak(model, processor, inputs, manner)]
 
     def inaudible(self, model: nn.Module, component: str, layers: Sequence[int]) -> str | None:
         """What somebody must be told who edits these layers to change speech; None when there is nothing to tell."""

@@ -7,13 +7,11 @@ edited while it speaks.
 from collections.abc import Mapping
 from typing import Any, ClassVar, cast
 
-import numpy as np
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from esn_interp.models.families.base import THINKER, Family
-from esn_interp.models.families.inputs import Inputs, Processor, Spoken, resampled
-from esn_interp.models.families.manner import Manner
+from esn_interp.models.families.inputs import Inputs, Processor, resampled
+from esn_interp.models.families.spoken import SpeechRequest, SpeechRun, Spoken
 
 _FRAMES_PER_SECOND = 12.5
 
@@ -37,36 +35,23 @@ class Csm(Family):
         "the depth decoder runs anew for every frame; all its tokens are in scope generated",
     )
     sampling_rate = 24_000
+    voices = True
 
     def embedding(self, model: nn.Module) -> nn.Module:
         return model.get_submodule("embed_text_tokens")
 
-    def speech_inputs(
-        self,
-        processor: Processor,
-        waveform: Float[np.ndarray, " sample"] | None,
-        prompt: str,
-        *,
-        speaker: str | None = None,
-        system: str | None = None,
-    ) -> Inputs:
-        role, turns = speaker or "0", []
-        if waveform is not None:
+    def speech_inputs(self, processor: Processor, request: SpeechRequest) -> Inputs:
+        role, turns, voice = request.manner.voice or "0", [], request.waveform
+        if voice is not None:
             turns.append({"role": role, "content": [{"type": "text", "text": ""}, {"type": "audio"}]})
-        turns.append({"role": role, "content": [{"type": "text", "text": prompt}]})
+        turns.append({"role": role, "content": [{"type": "text", "text": request.prompt}]})
         text = processor.whole.apply_chat_template(turns, tokenize=False)
-        voices = None if waveform is None else [resampled(waveform, self.sampling_rate)]
-        made = processor.whole(text=text, audio=voices, return_tensors="pt")
+        lent = None if voice is None else [resampled(voice, self.sampling_rate)]
+        made = processor.whole(text=text, audio=lent, return_tensors="pt")
         tensors = {name: value for name, value in made.items() if isinstance(value, Tensor)}
         return Inputs(tensors, tensors["input_ids"].eq(processor.audio_token_id))
 
-    def speak(
-        self,
-        model: nn.Module,
-        processor: Processor,
-        inputs: Mapping[str, Tensor],
-        manner: Manner,
-    ) -> Spoken:
-        frames = round(manner.max_seconds * _FRAMES_PER_SECOND)
-        (waveform,) = cast(Any, model).generate(**inputs, output_audio=True, max_new_tokens=frames)
-        return Spoken("", waveform.float().cpu().numpy(), self.sampling_rate)
+    def speak(self, run: SpeechRun) -> list[Spoken]:
+        frames = round(run.manner.max_seconds * _FRAMES_PER_SECOND)
+        (sound,) = cast(Any, run.model).generate(**run.inputs.tensors, output_audio=True, max_new_tokens=frames)
+        return [Spoken.of("", sound, self.sampling_rate)]

@@ -14,26 +14,16 @@ import torch
 import transformers
 from jaxtyping import Float
 from torch import Tensor, nn
-from transformers import AutoFeatureExtractor, AutoModel, AutoTokenizer, PreTrainedModel
+from transformers import AutoModel, PreTrainedModel
 from transformers.utils.import_utils import is_timm_available
 
-from esn_interp.models.families.base import THINKER, Family, load_auto
-from esn_interp.models.families.inputs import Inputs, Processor, messages, require_template
+from esn_interp.models.families.base import THINKER, Family
+from esn_interp.models.families.inputs import Inputs, Processor, messages
 
 
 class _Gemma(Family):
     max_seconds = 30.0
-
-    def load(
-        self, path: str | Path, *, component: str = THINKER, **options: Any
-    ) -> tuple[nn.Module, Processor]:
-        model = load_auto(path, **options)
-        tokenizer = AutoTokenizer.from_pretrained(str(path))
-        template = require_template(tokenizer.chat_template, str(path))
-        extractor = AutoFeatureExtractor.from_pretrained(str(path))
-        return model, Processor(
-            tokenizer, extractor, template, audio_token_id=self.audio_token_id(model, None)
-        )
+    in_parts = True
 
     def one_input(
         self,
@@ -45,12 +35,7 @@ class _Gemma(Family):
     ) -> dict[str, Tensor]:
         tokenizer: Any = processor.tokenizer
         heard = self.heard(processor.feature_extractor, waveform)
-        text = tokenizer.apply_chat_template(
-            messages(waveform, prompt, system=system),
-            chat_template=processor.chat_template,
-            tokenize=False,
-            add_generation_prompt=True,
-        )
+        text = processor.text(messages(waveform, prompt, system=system))
         text = text.replace(tokenizer.audio_token, self.audio_text(tokenizer, self.frames(heard)), 1)
         begun = tokenizer.bos_token is not None and text.startswith(tokenizer.bos_token)
         tokens = tokenizer(text, add_special_tokens=not begun, return_tensors="pt")
@@ -107,11 +92,9 @@ class Gemma3n(_Gemma):
         "without timm the image encoder is left out: it hears all the same",
     )
 
-    def load(
-        self, path: str | Path, *, component: str = THINKER, **options: Any
-    ) -> tuple[nn.Module, Processor]:
+    def load_model(self, path: str | Path, *, component: str = THINKER, **options: Any) -> nn.Module:
         _without_images()
-        return super().load(path, component=component, **options)
+        return super().load_model(path, component=component, **options)
 
     def default_config(self) -> Any:
         _without_images()

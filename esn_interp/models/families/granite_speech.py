@@ -12,11 +12,10 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from transformers import AutoTokenizer, FeatureExtractionMixin
+from transformers import FeatureExtractionMixin
 from transformers.audio_utils import mel_filter_bank
 
 from esn_interp.errors import ModelError
-from esn_interp.models.families.base import THINKER, load_auto
 from esn_interp.models.families.encoded_alone import FRAMES, EncodedAlone
 from esn_interp.models.families.inputs import Processor, require_template
 
@@ -47,33 +46,23 @@ class GraniteSpeech(EncodedAlone):
         "It was trained to transcribe and translate: expect little of it when it is asked about emotion.",
     )
 
-    def load(
-        self, path: str | Path, *, component: str = THINKER, **options: Any
-    ) -> tuple[nn.Module, Processor]:
-        """Tokenizer and the settings of the features are loaded by themselves, so that torchaudio is not needed."""
-        tokenizer = AutoTokenizer.from_pretrained(str(path))
+    def load_processor(self, path: str | Path, *, trust_remote_code: bool = False) -> Processor:
+        """Tokenizer and the settings of the features, so that torchaudio is not needed."""
         settings, _ = FeatureExtractionMixin.get_feature_extractor_dict(str(path))
-        model = load_auto(path, **options)
-        self._require_adapter(model, str(path))
-        template = require_template(getattr(tokenizer, "chat_template", None), str(path))
-        token = self.audio_token_id(model, tokenizer)
-        return model, Processor(tokenizer, _Features(settings), template, audio_token_id=token)
+        return self.parts(path, extractor=_Features(settings))
 
     def processor(self, model: nn.Module, given: Any) -> Processor:
-        self._require_adapter(model, type(model).__name__)
-        if isinstance(given, Processor):
-            return given
-        tokenizer, extractor = self.halves(given)
-        template = require_template(cast(str | None, tokenizer.chat_template), type(given).__name__)
-        token = self.audio_token_id(model, given)  # may lie beyond the embedding, which never sees it
-        return Processor(tokenizer, _Features(vars(extractor)), template, audio_token_id=token)
-
-    def _require_adapter(self, model: nn.Module, where: str) -> None:
         if cast(Any, model.config).has_lora_adapter and not getattr(model, "_hf_peft_config_loaded", False):
+            where = getattr(model, "name_or_path", "") or type(model).__name__
             raise ModelError(
                 f"{where}: its adapter for audio is not loaded, and without it the model does not hear; pip install"
                 " peft and load it again"
             )
+        if not isinstance(given, Processor):
+            tokenizer, extractor = self.halves(given)
+            template = require_template(cast(str | None, tokenizer.chat_template), type(given).__name__)
+            given = Processor(tokenizer, _Features(vars(extractor)), template)
+        return super().processor(model, given)
 
     def one_input(
         self,
@@ -89,15 +78,7 @@ class GraniteSpeech(EncodedAlone):
             {"role": "system", "content": system or _SYSTEM},
             {"role": "user", "content": placeholder + prompt},
         ]
-        text = cast(
-            str,
-            tokenizer.apply_chat_template(
-                conversation,
-                chat_template=processor.chat_template,
-                tokenize=False,
-                add_generation_prompt=True,
-            ),
-        )
+        text = processor.text(conversation)
         audio = placeholder * processor.feature_extractor.tokens(len(features))
         tokens = tokenizer(text.replace(placeholder, audio, 1), return_tensors="pt")
         return {

@@ -8,18 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
-import numpy as np
 import torch
-import transformers
-from jaxtyping import Float
-from torch import Tensor, nn
-from transformers import AutoFeatureExtractor, AutoProcessor, AutoTokenizer
+from torch import Tensor
 from transformers.utils.import_utils import is_torchaudio_available
 
 from esn_interp.errors import ModelError
 from esn_interp.models.families.base import THINKER, Family
-from esn_interp.models.families.inputs import Inputs, Processor, Spoken, require_template
-from esn_interp.models.families.manner import Manner
+from esn_interp.models.families.inputs import Inputs, Processor
+from esn_interp.models.families.spoken import SpeechRequest, SpeechRun, Spoken
 
 _FRAMES_PER_SECOND = 25
 _SYSTEM = "Generate audio following instruction."
@@ -45,50 +41,27 @@ class HiggsAudio(Family):
         "the tests run on the real decoder and a codec of their own",
     )
     sampling_rate = 24_000
+    model_class = "HiggsAudioV2ForConditionalGeneration"
 
-    def load(
-        self, path: str | Path, *, component: str = THINKER, **options: Any
-    ) -> tuple[nn.Module, Processor]:
-        model = transformers.HiggsAudioV2ForConditionalGeneration.from_pretrained(str(path), **options)
-        if is_torchaudio_available():
-            return model, self.processor(model, AutoProcessor.from_pretrained(str(path)))
-        tokenizer = AutoTokenizer.from_pretrained(str(path))
-        template = require_template(tokenizer.chat_template, str(path))
-        extractor = AutoFeatureExtractor.from_pretrained(str(path))
-        return model, Processor(
-            tokenizer, extractor, template, audio_token_id=self.audio_token_id(model, None)
-        )
+    def load_processor(self, path: str | Path, *, trust_remote_code: bool = False) -> Any:
+        if not is_torchaudio_available():
+            return self.parts(path)
+        return super().load_processor(path, trust_remote_code=trust_remote_code)
 
-    def speech_inputs(
-        self,
-        processor: Processor,
-        waveform: Float[np.ndarray, " sample"] | None,
-        prompt: str,
-        *,
-        speaker: str | None = None,
-        system: str | None = None,
-    ) -> Inputs:
-        if waveform is not None:
+    def speech_inputs(self, processor: Processor, request: SpeechRequest) -> Inputs:
+        if request.waveform is not None:
             raise ModelError(f"{self.title} says the words that it is given: speak(None, 'the words')")
-        turns: list[Any] = [{"role": "system", "content": [{"type": "text", "text": system or _SYSTEM}]}]
-        turns.append({"role": "user", "content": [{"type": "text", "text": prompt}]})
-        text = processor.tokenizer.apply_chat_template(
-            turns, chat_template=processor.chat_template, tokenize=False, add_generation_prompt=True
+        turns = (("system", request.system or _SYSTEM), ("user", request.prompt))
+        text = processor.text(
+            [{"role": role, "content": [{"type": "text", "text": said}]} for role, said in turns]
         )
-        made = processor.tokenizer(cast(str, text), add_special_tokens=False, return_tensors="pt")
+        made = processor.tokenizer(text, add_special_tokens=False, return_tensors="pt")
         tensors = {name: cast(Tensor, made[name]) for name in ("input_ids", "attention_mask")}
         return Inputs(tensors, torch.zeros_like(tensors["input_ids"], dtype=torch.bool))
 
-    def speak(
-        self,
-        model: nn.Module,
-        processor: Processor,
-        inputs: Mapping[str, Tensor],
-        manner: Manner,
-    ) -> Spoken:
-        if processor.whole is None:
+    def speak(self, run: SpeechRun) -> list[Spoken]:
+        if run.processor.whole is None:
             raise ModelError(f"{self.title}: its codec needs torchaudio, which is not installed")
-        frames = round(manner.max_seconds * _FRAMES_PER_SECOND)
-        codes = cast(Any, model).generate(**inputs, max_new_tokens=frames)
-        waveform = processor.whole.decode(codes)
-        return Spoken("", waveform.reshape(-1).float().cpu().numpy(), self.sampling_rate)
+        frames = round(run.manner.max_seconds * _FRAMES_PER_SECOND)
+        codes = cast(Any, run.model).generate(**run.inputs.tensors, max_new_tokens=frames)
+        return [Spoken.of("", run.processor.whole.decode(codes), self.sampling_rate)]

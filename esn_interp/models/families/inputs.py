@@ -1,8 +1,10 @@
 """Processors and inputs: from waveforms and words to what a model is called with."""
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -11,6 +13,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.signal import resample_poly
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
+from transformers.utils.hub import cached_file
 
 from esn_interp.errors import ModelError
 from esn_interp.speech.audio import SAMPLE_RATE
@@ -33,6 +36,15 @@ class Processor:
     whole: Any = None
     audio_token_id: int = -1
 
+    def text(self, conversation: Sequence[Mapping[str, Any]]) -> str:
+        """A conversation in the words of the chat template, up to where the answer begins."""
+        options = {"chat_template": self.chat_template, "tokenize": False, "add_generation_prompt": True}
+        return cast(Any, self.tokenizer).apply_chat_template(list(conversation), **options)
+
+    def written(self, tokens: Int[Tensor, " token"]) -> str:
+        """What tokens of an answer say."""
+        return cast(str, self.tokenizer.decode(tokens, skip_special_tokens=True)).strip()
+
 
 @dataclass(frozen=True)
 class Inputs:
@@ -50,46 +62,6 @@ class Inputs:
         codes = torch.where(self.audio, 0, 1)
         codes[:, -1] = 2
         return codes.masked_fill(self.tensors["attention_mask"] == 0, -1)
-
-
-@dataclass(frozen=True, eq=False)
-class Spoken:
-    """What a model said: its words, where it writes any, and the sound at ``sampling_rate``.
-
-    Both are empty when it said nothing.
-
-    Parameters
-    ----------
-    codes
-        The codes of speech; None where the model keeps them to itself.
-    words
-        How many tokens of text it wrote, without the one that ends them; None where it does not tell.
-    ended
-        Whether words and speech came to an end by themselves, before they were cut off.
-    failure
-        Why there is no sound though there should be; None when nothing went wrong.
-    """
-
-    text: str
-    waveform: Float[np.ndarray, " sample"]
-    sampling_rate: int
-    codes: Int[np.ndarray, " code"] | None = None
-    words: int | None = None
-    ended: bool = True
-    failure: str | None = None
-
-    @property
-    def silent(self) -> bool:
-        """Whether nothing was said, and nothing went wrong with it."""
-        return not (self.text or len(self.waveform) or self.failure)
-
-    @classmethod
-    def of(
-        cls, tokenizer: PreTrainedTokenizerBase, tokens: Tensor, waveform: Tensor, rate: int, **more: Any
-    ) -> "Spoken":
-        """From the tokens of the answer and a waveform of any leading shape."""
-        text = cast(str, tokenizer.decode(tokens, skip_special_tokens=True)).strip()
-        return cls(text, waveform.detach().reshape(-1).float().cpu().numpy(), rate, **more)
 
 
 def resampled(waveform: Float[np.ndarray, " sample"], rate: int) -> Float[np.ndarray, " resampled"]:
@@ -133,6 +105,21 @@ def _pad_right(tensor: Tensor, sizes: Sequence[int]) -> Tensor:
     whole = tensor.new_zeros(tensor.shape[0], *sizes)
     whole[(slice(None), *(slice(size) for size in tensor.shape[1:]))] = tensor
     return whole
+
+
+def template_of(tokenizer: Any, path: str | Path) -> str | None:
+    """A checkpoint's chat template; some keep it in a file of its own, which not every tokenizer loads."""
+    if template := getattr(tokenizer, "chat_template", None):
+        return template
+    for name in ("chat_template.jinja", "chat_template.json"):
+        try:
+            file = cached_file(str(path), name)
+        except OSError:
+            continue
+        if file:
+            text = Path(file).read_text(encoding="utf-8")
+            return text if name.endswith("jinja") else json.loads(text)["chat_template"]
+    return None
 
 
 def require_template(template: str | None, where: str) -> str:

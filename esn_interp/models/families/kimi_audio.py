@@ -20,13 +20,13 @@ import soundfile
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig, PreTrainedTokenizerBase
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from esn_interp.errors import ModelError
 from esn_interp.models.families.base import THINKER
 from esn_interp.models.families.clip_by_clip import ClipByClip
-from esn_interp.models.families.inputs import Inputs, Processor, Spoken
+from esn_interp.models.families.inputs import Inputs, Processor
 from esn_interp.models.families.kimi_streams import (
     CODES_PER_SECOND,
     RATE,
@@ -35,7 +35,7 @@ from esn_interp.models.families.kimi_streams import (
     forward,
     write,
 )
-from esn_interp.models.families.manner import Manner
+from esn_interp.models.families.spoken import SpeechRequest, SpeechRun, Spoken
 from esn_interp.models.gate_view import first_hidden
 from esn_interp.models.stacks import Stack, find_stacks
 
@@ -80,10 +80,11 @@ class KimiAudio(ClipByClip):
 
     # ---------------------------------------------------------------- loading
 
-    def load(
-        self, path: str | Path, *, component: str = THINKER, **options: Any
-    ) -> tuple[nn.Module, Processor]:
-        """The model by the code that comes with it, and its prompt manager from ``kimia_infer``."""
+    def load_model(self, path: str | Path, *, component: str = THINKER, **options: Any) -> nn.Module:
+        return self.by_its_own_code(AutoModelForCausalLM, path, **options)
+
+    def load_processor(self, path: str | Path, *, trust_remote_code: bool = False) -> Any:
+        """The prompt manager, from ``kimia_infer``."""
         try:
             managers: Any = import_module(_MANAGER)
         except ImportError as error:
@@ -91,16 +92,13 @@ class KimiAudio(ClipByClip):
                 f"{path}: Kimi-Audio's inputs are made by its own package, and {error.name} can't be imported here;"
                 " install kimia_infer from https://github.com/MoonshotAI/Kimi-Audio"
             ) from error
-        model: Any = self.by_its_own_code(AutoModelForCausalLM, path, **options)
+        config = AutoConfig.from_pretrained(str(path), trust_remote_code=trust_remote_code)
         folder = str(path)
         if not Path(folder).is_dir():
             from huggingface_hub import snapshot_download
 
             folder = snapshot_download(folder)
-        manager = managers.KimiAPromptManager(
-            model_path=folder, kimia_token_offset=model.config.kimia_token_offset
-        )
-        return model, self.processor(model, manager)
+        return managers.KimiAPromptManager(model_path=folder, kimia_token_offset=config.kimia_token_offset)
 
     def processor(self, model: nn.Module, given: Any) -> Processor:
         """Our view of a prompt manager of ``kimia_infer``, or of the ``KimiAudio`` that holds one."""
@@ -135,21 +133,11 @@ class KimiAudio(ClipByClip):
         """
         return self._inputs(processor, waveforms, prompt, system=system, output="text")
 
-    def speech_inputs(
-        self,
-        processor: Processor,
-        waveform: Float[np.ndarray, " sample"] | None,
-        prompt: str,
-        *,
-        speaker: str | None = None,
-        system: str | None = None,
-    ) -> Inputs:
+    def speech_inputs(self, processor: Processor, request: SpeechRequest) -> Inputs:
         """As `inputs`, with the token that asks for speech beside the text."""
-        if waveform is None or speaker is not None:
-            raise ModelError(
-                "Kimi-Audio speaks about a clip, and with one voice; give it a clip and no speaker"
-            )
-        return self._inputs(processor, [waveform], prompt, system=system, output="both")
+        if request.waveform is None:
+            raise ModelError(f"{self.title} speaks about a clip; give it one")
+        return self._inputs(processor, [request.waveform], request.prompt, system=request.system, output="both")
 
     def _inputs(
         self,
@@ -240,37 +228,29 @@ class KimiAudio(ClipByClip):
     def speech_scopes(self, component: str, inputs: Inputs) -> Int[Tensor, "clip token"]:
         return inputs.scopes  # all stacks run over the prompt
 
-    def speak(
-        self,
-        model: nn.Module,
-        processor: Processor,
-        inputs: Mapping[str, Tensor],
-        manner: Manner,
-    ) -> Spoken:
-        whole, special = processor.whole, processor.feature_extractor.extra_tokens
+    def speak(self, run: SpeechRun) -> list[Spoken]:
+        whole, manager, manner = run.processor.whole, run.processor.feature_extractor, run.manner
         if getattr(whole, "detokenizer", None) is None:
             raise ModelError(
                 "Kimi-Audio speaks through the detokenizer of its own package: kimi = KimiAudio(path), then"
                 " load(kimi.alm, processor=kimi)"
             )
-        limit = round(manner.max_seconds * CODES_PER_SECOND)
+        special, offset = manager.extra_tokens, manager.kimia_token_offset
+        ends = (special.msg_end, special.media_end)
         words, codes = write(
-            model,
-            self.one(inputs, 0),
+            run.model,
+            self.one(run.inputs.tensors, 0),
             words=manner.max_new_tokens,
-            codes=limit,
-            ends=(special.msg_end, special.media_end),
+            codes=round(manner.max_seconds * CODES_PER_SECOND),
+            ends=ends,
             temperature=manner.temperature,
             top_k=1 if manner.greedy else manner.top_k,
         )
-        ended = special.kimia_text_eos in words.tolist() and int(codes[-1]) in (special.msg_end, special.media_end)
-        codes = codes[codes >= processor.feature_extractor.kimia_token_offset]
-        text = processor.tokenizer.batch_decode(words[None])[0].strip()
-        kept = codes.cpu().numpy().astype(np.int64)
-        if not len(codes):
-            return Spoken(text, np.zeros(0, dtype=np.float32), RATE, codes=kept, ended=ended)
-        sound = whole.detokenize_audio(codes[None] - processor.feature_extractor.kimia_token_offset)
-        return Spoken(text, sound.reshape(-1).float().cpu().numpy(), RATE, codes=kept, ended=ended)
+        ended = special.kimia_text_eos in words.tolist() and int(codes[-1]) in ends
+        codes = codes[codes >= offset]
+        text = run.processor.tokenizer.batch_decode(words[None])[0].strip()
+        sound = whole.detokenize_audio(codes[None] - offset) if len(codes) else None
+        return [Spoken.of(text, sound, RATE, codes=codes.cpu().numpy().astype(np.int64), ended=ended)]
 
     def inaudible(self, model: nn.Module, component: str, layers: Sequence[int]) -> str | None:
         first = {THINKER: _fork(model), "text": 0}.get(component)

@@ -1,10 +1,7 @@
-"""How something is said, and who in a batch is still saying it."""
+"""How something is said."""
 
 import math
 from dataclasses import dataclass
-
-import numpy as np
-from jaxtyping import Bool
 
 from esn_interp.errors import ModelError
 
@@ -58,18 +55,3 @@ class Manner:
         """What it says of how codes of speech are chosen, by name."""
         names = ("greedy", "temperature", "top_k", "top_p", "repetition_penalty")
         return {name: value for name in names if (value := getattr(self, name)) not in (None, False)}
-
-
-class Live:
-    """Which clips of a batch are still being spoken, by decoder stack: written as the model runs, read by taps.
-
-    A clip that has ended is computed on until the last one ends; what its gates do then means nothing.
-    """
-
-    def __init__(self, clips: int) -> None:
-        self._clips = clips
-        self._rows: dict[str, Bool[np.ndarray, " clip"]] = {}
-
-    def rows(self, component: str) -> Bool[np.ndarray, " clip"]:
-        """Of one stack; an array that changes while the model runs."""
-        return self._rows.setdefault(component, np.ones(self._clips, dtype=np.bool_))

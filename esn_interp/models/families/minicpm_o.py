@@ -15,13 +15,13 @@ import soundfile
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from transformers import AutoModel, AutoProcessor
+from transformers import AutoModel
 
 from esn_interp.errors import ModelError
 from esn_interp.models.families.base import THINKER
 from esn_interp.models.families.clip_by_clip import ClipByClip
-from esn_interp.models.families.inputs import Inputs, Processor, Spoken
-from esn_interp.models.families.manner import Manner
+from esn_interp.models.families.inputs import Processor
+from esn_interp.models.families.spoken import SpeechRun, Spoken
 from esn_interp.models.gate_view import decoder_inputs
 
 _AUDIO = "<audio>./</audio>"
@@ -57,13 +57,9 @@ class MiniCPMO(ClipByClip):
 
     # ---------------------------------------------------------------- loading
 
-    def load(
-        self, path: str | Path, *, component: str = THINKER, **options: Any
-    ) -> tuple[nn.Module, Processor]:
+    def load_model(self, path: str | Path, *, component: str = THINKER, **options: Any) -> nn.Module:
         """The model by the code that comes with it, without its image part."""
-        model = self.by_its_own_code(AutoModel, path, init_vision=False, **options)
-        trust = bool(options.get("trust_remote_code"))
-        return model, self.processor(model, AutoProcessor.from_pretrained(str(path), trust_remote_code=trust))
+        return self.by_its_own_code(AutoModel, path, init_vision=False, **options)
 
     def processor(self, model: nn.Module, given: Any) -> Processor:
         made = super().processor(model, given)
@@ -147,46 +143,20 @@ class MiniCPMO(ClipByClip):
 
     # ---------------------------------------------------------------- speech
 
-    def speech_inputs(
-        self,
-        processor: Processor,
-        waveform: Float[np.ndarray, " sample"] | None,
-        prompt: str,
-        *,
-        speaker: str | None = None,
-        system: str | None = None,
-    ) -> Inputs:
-        """As `inputs`, and what ``chat`` makes them from."""
-        if waveform is None or speaker is not None:
-            raise ModelError(f"{self.title} speaks about a clip, in its voice; give it a clip and no speaker")
-        made = self.inputs(processor, [waveform], prompt, system=system)
-        # As integers: floating inputs are brought to the model's precision.
-        sound = torch.from_numpy(waveform.astype(np.float32).view(np.int32))[None]
-        texts = {"prompt": prompt, "system": system or ""}
-        numbers = {name: torch.tensor([[*text.encode()]], dtype=torch.long) for name, text in texts.items()}
-        return Inputs({**made.tensors, **numbers, "waveform": sound}, made.audio)
-
-    def speak(
-        self,
-        model: nn.Module,
-        processor: Processor,
-        inputs: Mapping[str, Tensor],
-        manner: Manner,
-    ) -> Spoken:
-        own: Any = model
+    def speak(self, run: SpeechRun) -> list[Spoken]:
+        """By the model's ``chat``, which makes its inputs anew."""
+        own, request = cast(Any, run.model), run.request
         if own.tts.audio_tokenizer is None:
             own.init_tts(streaming=False)
-        waveform = inputs["waveform"][0].cpu().numpy().view(np.float32)
-        prompt, system = (bytes(inputs[name][0].tolist()).decode() for name in ("prompt", "system"))
-        before = [{"role": "system", "content": [system]}] if system else []
+        before = [{"role": "system", "content": [request.system]}] if request.system else []
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "answer.wav"
             text = own.chat(
-                msgs=[*before, {"role": "user", "content": [waveform, prompt]}],
+                msgs=[*before, {"role": "user", "content": [request.waveform, request.prompt]}],
                 do_sample=False,
                 num_beams=1,
                 repetition_penalty=1.0,
-                max_new_tokens=manner.max_new_tokens,
+                max_new_tokens=run.manner.max_new_tokens,
                 use_tts_template=True,
                 enable_thinking=False,
                 generate_audio=True,
@@ -198,10 +168,10 @@ class MiniCPMO(ClipByClip):
                     f"{self.title} wrote no speech to its answer {text!r}; its own code says why above. An answer that"
                     " max_new_tokens cuts off can't be spoken"
                 )
-                return Spoken(text.strip(), np.zeros(0, dtype=np.float32), _RATE, failure=why)
+                return [Spoken.of(text.strip(), None, _RATE, failure=why)]
             sound, rate = soundfile.read(path, dtype="float32")
-        most = round(manner.max_seconds * rate)
-        return Spoken(text.strip(), sound.reshape(-1)[:most], int(rate), ended=sound.size <= most)
+        most = round(run.manner.max_seconds * rate)
+        return [Spoken(text.strip(), sound.reshape(-1)[:most], int(rate), ended=sound.size <= most)]
 
 
 def _as_the_model_has_it(clip: Mapping[str, Tensor]) -> dict[str, Any]:

@@ -6,19 +6,17 @@ its own behind the same activation.
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, ClassVar, cast
 
-import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor, nn
-from transformers import AutoFeatureExtractor, AutoTokenizer, MoshiConfig, MoshiForConditionalGeneration
+from transformers import MoshiConfig
 
 from esn_interp.errors import ModelError
 from esn_interp.models.families.base import THINKER, Family
-from esn_interp.models.families.inputs import Inputs, Processor, Spoken, resampled
-from esn_interp.models.families.manner import Manner
+from esn_interp.models.families.inputs import Inputs, Processor, resampled
+from esn_interp.models.families.spoken import SpeechRequest, SpeechRun, Spoken
 
 _FRAME = 1920  # samples
 
@@ -43,18 +41,10 @@ class Moshi(Family):
         "the depth decoder runs anew for every frame; all its tokens are in scope generated",
     )
     sampling_rate = 24_000
-
-    def load(
-        self, path: str | Path, *, component: str = THINKER, **options: Any
-    ) -> tuple[nn.Module, Processor]:
-        model = MoshiForConditionalGeneration.from_pretrained(str(path), **options)
-        tokenizer = AutoTokenizer.from_pretrained(str(path))
-        return model, Processor(tokenizer, AutoFeatureExtractor.from_pretrained(str(path)))
-
-    def _skeleton(self, config: Any) -> nn.Module:
-        # The Auto classes know the decoder by itself, which neither hears nor speaks.
-        with torch.device("meta"):
-            return MoshiForConditionalGeneration(config)
+    # The Auto classes know the decoder by itself, which neither hears nor speaks.
+    model_class = "MoshiForConditionalGeneration"
+    in_parts = True
+    templated = False
 
     def default_config(self) -> Any:
         return MoshiConfig(audio_vocab_size=2048)
@@ -62,23 +52,15 @@ class Moshi(Family):
     def audio_token_id(self, model: nn.Module, processor: Any) -> int:
         return processor.tokenizer.pad_token_id  # what Moshi writes while it listens
 
-    def speech_inputs(
-        self,
-        processor: Processor,
-        waveform: Float[np.ndarray, " sample"] | None,
-        prompt: str,
-        *,
-        speaker: str | None = None,
-        system: str | None = None,
-    ) -> Inputs:
-        if prompt or waveform is None:
+    def speech_inputs(self, processor: Processor, request: SpeechRequest) -> Inputs:
+        if request.prompt or request.waveform is None:
             raise ModelError(
                 f"{self.title} is spoken to, it reads no instruction: give it a clip and no prompt"
             )
-        heard = resampled(waveform, self.sampling_rate)
-        frames = -(-len(heard) // _FRAME)
+        wave = resampled(request.waveform, self.sampling_rate)
+        frames = -(-len(wave) // _FRAME)
         user = torch.zeros(1, 1, frames * _FRAME)
-        user[0, 0, : len(heard)] = torch.from_numpy(heard)
+        user[0, 0, : len(wave)] = torch.from_numpy(wave)
         silent = torch.full((1, frames), cast(int, processor.tokenizer.pad_token_id))
         tensors = {
             "input_ids": silent,
@@ -93,15 +75,9 @@ class Moshi(Family):
         # The model puts a position of its own before the clip.
         return nn.functional.pad(scopes, (1, 0), value=1) if component == THINKER else scopes
 
-    def speak(
-        self,
-        model: nn.Module,
-        processor: Processor,
-        inputs: Mapping[str, Tensor],
-        manner: Manner,
-    ) -> Spoken:
-        heard = inputs["input_ids"].shape[1]
-        frames = min(manner.max_new_tokens, round(manner.max_seconds * self.sampling_rate / _FRAME))
-        said = cast(Any, model).generate(**inputs, max_new_tokens=frames)
-        waveform = said.audio_sequences[0, 0, heard * _FRAME :]
-        return Spoken.of(processor.tokenizer, said.sequences[0, heard + 1 :], waveform, self.sampling_rate)
+    def speak(self, run: SpeechRun) -> list[Spoken]:
+        listened = run.inputs.tensors["input_ids"].shape[1]
+        frames = min(run.manner.max_new_tokens, round(run.manner.max_seconds * self.sampling_rate / _FRAME))
+        said = cast(Any, run.model).generate(**run.inputs.tensors, max_new_tokens=frames)
+        text = run.processor.written(said.sequences[0, listened + 1 :])
+        return [Spoken.of(text, said.audio_sequences[0, 0, listened * _FRAME :], self.sampling_rate)]

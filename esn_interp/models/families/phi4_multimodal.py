@@ -11,12 +11,11 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from transformers import AutoFeatureExtractor, AutoTokenizer
 from transformers.utils.hub import cached_file
 from transformers.utils.import_utils import is_peft_available
 
 from esn_interp.errors import ModelError
-from esn_interp.models.families.base import THINKER, load_auto
+from esn_interp.models.families.base import THINKER
 from esn_interp.models.families.encoded_alone import FRAMES, EncodedAlone
 from esn_interp.models.families.inputs import Processor
 
@@ -46,13 +45,12 @@ class Phi4Multimodal(EncodedAlone):
         "The main revision of its checkpoint is code of its own (phi4mm), which this family does not read.",
     )
 
-    def load(
-        self, path: str | Path, *, component: str = THINKER, **options: Any
-    ) -> tuple[nn.Module, Processor]:
-        """Tokenizer and feature extractor are loaded by themselves; the speech adapter is put on where it is there."""
-        tokenizer = AutoTokenizer.from_pretrained(str(path))
-        extractor = AutoFeatureExtractor.from_pretrained(str(path))
-        model: Any = load_auto(path, **options)
+    in_parts = True
+    templated = False
+
+    def load_model(self, path: str | Path, *, component: str = THINKER, **options: Any) -> nn.Module:
+        """The model, with its speech adapter put on where it is there."""
+        model: Any = super().load_model(path, component=component, **options)
         if _has_adapter(path):
             if not is_peft_available():
                 raise ModelError(
@@ -60,8 +58,7 @@ class Phi4Multimodal(EncodedAlone):
                 )
             model.load_adapter(str(path), adapter_name=_NAME, adapter_kwargs={"subfolder": _ADAPTER})
             model.set_adapter(_NAME)
-        token = self.audio_token_id(model, tokenizer)
-        return model, Processor(tokenizer, extractor, audio_token_id=token)
+        return model
 
     def audio_token_id(self, model: nn.Module, processor: Any) -> int:
         return int(cast(Any, model.config).audio_config.audio_token_id)

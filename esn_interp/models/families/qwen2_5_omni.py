@@ -6,7 +6,6 @@ template. Speech comes out of the whole model: the thinker writes, the talker tu
 its words into codes, and a vocoder makes the waveform.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, cast
@@ -16,15 +15,14 @@ import torch
 import transformers
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoFeatureExtractor, AutoTokenizer
-from transformers.utils.hub import cached_file
+from transformers import AutoConfig
 
 from esn_interp.errors import ModelError
 from esn_interp.models.edits import SCOPE_CODES
 from esn_interp.models.families import qwen2_5_speech
-from esn_interp.models.families.base import THINKER, Family, unremarked_configuration
-from esn_interp.models.families.inputs import Inputs, Processor, Spoken, require_template
-from esn_interp.models.families.manner import Live, Manner
+from esn_interp.models.families.base import THINKER, Family
+from esn_interp.models.families.inputs import Inputs, Processor
+from esn_interp.models.families.spoken import SpeechRun, Spoken
 
 
 class Qwen25Omni(Family):
@@ -45,7 +43,9 @@ class Qwen25Omni(Family):
         " load(lm.model, processor=lm.processor)",
     )
     speaks_with: ClassVar[str] = "talker"
+    in_parts = True
     speaks_together: ClassVar[bool] = True
+    voices = True
     decoding: ClassVar[tuple[str, ...]] = ("greedy", "temperature", "top_k", "top_p", "repetition_penalty")
     speaking_system: ClassVar[str | None] = (
         "You are Qwen, a virtual human developed by the Qwen Team, Alibaba Group, capable of perceiving auditory and"
@@ -55,9 +55,7 @@ class Qwen25Omni(Family):
     whole_class: ClassVar[str] = "Qwen2_5OmniForConditionalGeneration"
     thinker_class: ClassVar[str] = "Qwen2_5OmniThinkerForConditionalGeneration"
 
-    def load(
-        self, path: str | Path, *, component: str = THINKER, **options: Any
-    ) -> tuple[nn.Module, Processor]:
+    def load_model(self, path: str | Path, *, component: str = THINKER, **options: Any) -> nn.Module:
         """The thinker alone is loaded to answer; the whole model where the talker's gates are meant.
 
         Raises
@@ -65,17 +63,13 @@ class Qwen25Omni(Family):
         ModelError
             When the talker is meant, and the checkpoint has none: its weights would be drawn at random.
         """
-        kind: Any = getattr(transformers, self.thinker_class if component == THINKER else self.whole_class)
-        with unremarked_configuration():
-            if component != THINKER and AutoConfig.from_pretrained(str(path)).model_type != self.model_types[0]:
-                raise ModelError(f"{path}: this checkpoint holds the thinker only, which writes and does not speak")
-            model = kind.from_pretrained(str(path), **options)
-            tokenizer = AutoTokenizer.from_pretrained(str(path))
-            extractor = AutoFeatureExtractor.from_pretrained(str(path))
-        template = getattr(tokenizer, "chat_template", None) or _template_file(path)
-        return model, Processor(tokenizer, extractor, require_template(template, str(path)))
+        whole = component != THINKER
+        if whole and AutoConfig.from_pretrained(str(path)).model_type != self.model_types[0]:
+            raise ModelError(f"{path}: this checkpoint holds the thinker only, which writes and does not speak")
+        kind: Any = getattr(transformers, self.whole_class if whole else self.thinker_class)
+        return kind.from_pretrained(str(path), **options)
 
-    def audio_token_id(self, model: nn.Module, processor: Any) -> int:
+    def audio_token_id(self, model: nn.Module | None, processor: Any) -> int:
         return cast(int, processor.tokenizer.convert_tokens_to_ids(self.placeholder))
 
     def inputs(
@@ -86,23 +80,14 @@ class Qwen25Omni(Family):
         *,
         system: str | None = None,
     ) -> Inputs:
-        tokenizer = processor.tokenizer
         features = [_mel(processor.feature_extractor, waveform) for waveform in waveforms]
         content: Any = [{"type": "audio", "audio": ""}, {"type": "text", "text": prompt}]
         before = [{"role": "system", "content": system}] if system else []
-        text = cast(
-            str,
-            tokenizer.apply_chat_template(
-                [*before, {"role": "user", "content": content}],
-                chat_template=processor.chat_template,
-                tokenize=False,
-                add_generation_prompt=True,
-            ),
-        )
+        text = processor.text([*before, {"role": "user", "content": content}])
         place = self.placeholder
         texts = [text.replace(place, place * self.audio_tokens(mel.shape[1]), 1) for mel in features]
         # The last position must be the one that predicts the answer, so padding stands on the left.
-        tokens = tokenizer(texts, padding=True, padding_side="left", return_tensors="pt")
+        tokens = processor.tokenizer(texts, padding=True, padding_side="left", return_tensors="pt")
         ids, attention = cast(Tensor, tokens["input_ids"]), cast(Tensor, tokens["attention_mask"])
         longest = max(mel.shape[1] for mel in features)
         padded = torch.zeros(len(features), features[0].shape[0], longest)
@@ -116,7 +101,7 @@ class Qwen25Omni(Family):
             "input_features": padded,
             "feature_attention_mask": mask,
         }
-        return Inputs(tensors, ids.eq(cast(int, tokenizer.convert_tokens_to_ids(self.placeholder))))
+        return Inputs(tensors, ids.eq(self.audio_token_id(None, processor)))
 
     @staticmethod
     def audio_tokens(frames: int) -> int:
@@ -136,39 +121,21 @@ class Qwen25Omni(Family):
         behind = torch.tensor([text, last], device=prompt.device).expand(len(prompt), -1)
         return torch.cat([prompt, behind], dim=1)
 
-    def speak(
-        self,
-        model: nn.Module,
-        processor: Processor,
-        inputs: Mapping[str, Tensor],
-        manner: Manner,
-    ) -> Spoken:
-        seed = torch.initial_seed()
-        return self.speak_together(model, processor, inputs, manner, seeds=[seed], live=Live(1))[0]
+    def speak(self, run: SpeechRun) -> list[Spoken]:
+        voices = list(getattr(run.model, "speaker_map", ()))
+        return qwen2_5_speech.speak(run, voice=self.chosen_voice(run, voices))
 
-    def speak_together(
-        self,
-        model: nn.Module,
-        processor: Processor,
-        inputs: Mapping[str, Tensor],
-        manner: Manner,
-        *,
-        seeds: Sequence[int],
-        live: Live,
-    ) -> list[Spoken]:
-        self.require_voice(model, manner.voice, speakers := list(getattr(model, "speaker_map", ())))
-        speaker = manner.voice or speakers[0]
-        return qwen2_5_speech.speak(model, processor, inputs, manner, speaker=speaker, seeds=seeds, live=live)
-
-    def require_voice(self, model: nn.Module, speaker: str | None, speakers: Sequence[str]) -> None:
-        """Refuse to speak without a talker, or in a voice that the model does not have."""
-        if not hasattr(model, "talker"):
+    def chosen_voice(self, run: SpeechRun, voices: Sequence[str]) -> str:
+        """The voice that is asked for, by default the first; refused without a talker, or when there is none such."""
+        if not hasattr(run.model, "talker"):
             raise ModelError(
-                f"{type(model).__name__}: only the thinker is loaded; to speak, load the whole model with"
+                f"{type(run.model).__name__}: only the thinker is loaded; to speak, load the whole model with"
                 " component='talker' (then load(lm.model, processor=lm.processor) opens its thinker)"
             )
-        if not speakers or (speaker or speakers[0]) not in speakers:
-            raise ModelError(f"no speaker {speaker!r}; the model has {', '.join(speakers) or 'none'}")
+        asked = run.manner.voice
+        if not voices or (asked or voices[0]) not in voices:
+            raise ModelError(f"no voice {asked!r}; the model has {', '.join(voices) or 'none'}")
+        return asked or voices[0]
 
     def answering_part(self, model: nn.Module) -> nn.Module:
         return model.get_submodule("thinker") if hasattr(model, "thinker") else model
@@ -192,16 +159,3 @@ def _mel(extractor: Any, waveform: Float[np.ndarray, " sample"]) -> Float[np.nda
         padded, sampling_rate=extractor.sampling_rate, padding=False, truncation=False, return_tensors="np"
     )["input_features"][0]
     return np.asarray(features[:, :frames], dtype=np.float32)
-
-
-def _template_file(path: str | Path) -> str | None:
-    """The published checkpoints keep the template in a file of its own, which not every tokenizer loads."""
-    for name in ("chat_template.jinja", "chat_template.json"):
-        try:
-            file = cached_file(str(path), name)
-        except OSError:
-            continue
-        if file:
-            text = Path(file).read_text(encoding="utf-8")
-            return text if name.endswith("jinja") else json.loads(text)["chat_template"]
-    return None

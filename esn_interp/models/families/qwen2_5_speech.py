@@ -8,7 +8,7 @@ same prompt in a padded batch, see `_masked`.
 
 import functools
 import inspect
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -25,8 +25,8 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from esn_interp.models.families.inputs import Processor, Spoken
-from esn_interp.models.families.manner import Live, Manner
+from esn_interp.models.families.manner import Manner
+from esn_interp.models.families.spoken import SpeechRun, Spoken
 
 RATE = 24_000
 
@@ -38,30 +38,24 @@ def codes_per_second(whole: Any) -> float:
     return RATE / frame / vocoder.code2wav_dit_model.repeats
 
 
-def speak(
-    whole: Any,
-    processor: Processor,
-    inputs: Mapping[str, Tensor],
-    manner: Manner,
-    *,
-    speaker: str,
-    seeds: Sequence[int],
-    live: Live,
-) -> list[Spoken]:
+def speak(run: SpeechRun, *, voice: str) -> list[Spoken]:
     """What the whole model says to a batch of left-padded inputs."""
+    whole: Any = run.model
+    inputs, manner, tokenizer = run.inputs.tensors, run.manner, run.processor.tokenizer
     prompt, limit = inputs["input_ids"].shape[1], round(manner.max_seconds * codes_per_second(whole))
     # A whole model that is saved and loaded may forget how its thinker ends.
     ends = whole.thinker.generation_config.eos_token_id
-    words_end = _ids(processor.tokenizer.eos_token_id if ends is None else ends)
+    words_end = _ids(tokenizer.eos_token_id if ends is None else ends)
     codes_end = [whole.talker.codec_pad_token, whole.talker.codec_eos_token]
-    writing = Watch(live.rows("thinker"), words_end)
-    speaking = Watch(live.rows("talker"), codes_end)
-    generators = [torch.Generator(inputs["input_ids"].device).manual_seed(seed) for seed in seeds]
+    writing = Watch(run.live.rows("thinker"), words_end)
+    speaking = Watch(run.live.rows("talker"), codes_end)
+    device = inputs["input_ids"].device
+    generators = [torch.Generator(device).manual_seed(seed) for seed in run.request.seeds]
     with _masked(whole.talker), _one_by_one(whole.token2wav, generators) as made:
         try:
             tokens, _ = whole.generate(
                 **inputs,
-                speaker=speaker,
+                speaker=voice,
                 thinker_max_new_tokens=manner.max_new_tokens,
                 thinker_do_sample=False,
                 thinker_eos_token_id=words_end or None,
@@ -76,18 +70,17 @@ def speak(
             if "non-empty" not in str(error):
                 raise
             # Every reply of the batch ended before its first word, on which the model stumbles.
-            return [Spoken("", np.zeros(0, dtype=np.float32), RATE, words=0) for _ in seeds]
+            return [Spoken.of("", None, RATE, words=0) for _ in generators]
     said: list[Spoken] = []
     for reply, sound in zip(tokens[:, prompt:], made, strict=True):
         ends = torch.isin(reply, torch.tensor(words_end, device=reply.device)).nonzero()
         words = int(ends[0]) if len(ends) else len(reply)
         if not words:  # alone, the talker would not have been asked
-            said.append(Spoken("", np.zeros(0, dtype=np.float32), RATE, words=0))
+            said.append(Spoken.of("", None, RATE, words=0))
             continue
         said.append(
             Spoken.of(
-                processor.tokenizer,
-                reply[:words],
+                run.processor.written(reply[:words]),
                 sound.waveform,
                 RATE,
                 codes=sound.codes,

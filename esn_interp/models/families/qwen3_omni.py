@@ -18,10 +18,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from esn_interp.models.families.base import THINKER, Family
-from esn_interp.models.families.inputs import Inputs, Processor, Spoken
-from esn_interp.models.families.manner import Live, Manner
+from esn_interp.models.families.inputs import Inputs, Processor
 from esn_interp.models.families.qwen2_5_omni import Qwen25Omni
 from esn_interp.models.families.qwen2_5_speech import RATE
+from esn_interp.models.families.spoken import SpeechRun, Spoken
 from esn_interp.models.stacks import Stack
 
 # The only implementation that computes all gates of a layer in one call, in the order of the tokens.
@@ -63,17 +63,15 @@ class Qwen3Omni(Qwen25Omni):
     whole_class = "Qwen3OmniMoeForConditionalGeneration"
     thinker_class = "Qwen3OmniMoeThinkerForConditionalGeneration"
 
-    def load(
-        self, path: str | Path, *, component: str = THINKER, **options: Any
-    ) -> tuple[nn.Module, Processor]:
+    def load_model(self, path: str | Path, *, component: str = THINKER, **options: Any) -> nn.Module:
+        options["experts_implementation"] = _EXPERTS
         if "device_map" not in options:
-            return super().load(path, component=component, experts_implementation=_EXPERTS, **options)
+            return super().load_model(path, component=component, **options)
         # Experts lie apart in a checkpoint and together in memory, so those that are offloaded are written anew.
         folder = tempfile.mkdtemp(prefix="esn-offload-")
-        options |= {"experts_implementation": _EXPERTS, "offload_folder": folder}
-        model, processor = super().load(path, component=component, **options)
+        model = super().load_model(path, component=component, offload_folder=folder, **options)
         weakref.finalize(model, shutil.rmtree, folder, ignore_errors=True)
-        return model, processor
+        return model
 
     def default_config(self) -> Any:
         config = super().default_config()
@@ -112,45 +110,27 @@ class Qwen3Omni(Qwen25Omni):
         # The talker reads parts of the prompt only, put together anew; all of its tokens count as generated.
         return Family.speech_scopes(self, component, inputs)
 
-    def speak(
-        self,
-        model: nn.Module,
-        processor: Processor,
-        inputs: Mapping[str, Tensor],
-        manner: Manner,
-    ) -> Spoken:
-        whole, prompt = cast(Any, model), inputs["input_ids"].shape[1]
-        voices = list(whole.config.talker_config.speaker_id or ()) if hasattr(model, "talker") else []
-        self.require_voice(model, manner.voice, voices)
+    def speak(self, run: SpeechRun) -> list[Spoken]:
+        whole, manner, inputs = cast(Any, run.model), run.manner, run.inputs.tensors
+        talker = getattr(whole.config, "talker_config", None)
+        voice = self.chosen_voice(run, list(getattr(talker, "speaker_id", None) or ()))
         told = {f"talker_{name}": value for name, value in manner.decoding.items() if name != "greedy"}
         with warnings.catch_warnings():  # the model's own penalty is warned about, and meant as it is
             warnings.filterwarnings("ignore", message="Passing `repetition_penalty`")
             said = _spoken_or_silent(
                 whole.generate,
                 **inputs,
-                speaker=manner.voice or voices[0],
+                speaker=voice,
                 thinker_max_new_tokens=manner.max_new_tokens,
                 thinker_do_sample=False,
-                thinker_eos_token_id=processor.tokenizer.eos_token_id,
+                thinker_eos_token_id=run.processor.tokenizer.eos_token_id,
                 talker_max_new_tokens=round(manner.max_seconds * _CODES_PER_SECOND),
                 talker_do_sample=not manner.greedy,
                 **told,
             )
         if said is None:
-            return Spoken("", np.zeros(0, dtype=np.float32), RATE)
-        return Spoken.of(processor.tokenizer, said[0][0, prompt:], said[1], RATE)
-
-    def speak_together(
-        self,
-        model: nn.Module,
-        processor: Processor,
-        inputs: Mapping[str, Tensor],
-        manner: Manner,
-        *,
-        seeds: Sequence[int],
-        live: Live,
-    ) -> list[Spoken]:
-        return [self.speak(model, processor, inputs, manner)]
+            return [Spoken.of("", None, RATE)]
+        return [Spoken.of(run.processor.written(said[0][0, inputs["input_ids"].shape[1] :]), said[1], RATE)]
 
 
 def _spoken_or_silent(generate: Callable[..., Any], **arguments: Any) -> tuple[Tensor, Tensor] | None:

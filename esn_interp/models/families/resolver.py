@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from torch import nn
-from transformers import AutoProcessor, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from esn_interp.errors import ModelError
-from esn_interp.models.families.base import THINKER, Family, load_auto
+from esn_interp.models.families.base import THINKER, Family
 from esn_interp.models.families.inputs import PER_TOKEN, Processor
 from esn_interp.models.stacks import Stack
 
@@ -21,18 +21,13 @@ class ByStructure(Family):
     title: ClassVar[str] = "a model by structure"
     needs: ClassVar[str] = "a processor of transformers with a chat template for audio"
 
-    def load(
-        self, path: str | Path, *, component: str = THINKER, **options: Any
-    ) -> tuple[nn.Module, Processor]:
-        """As any family, but the processor comes first: a model without one can't hear, whatever its weights."""
-        trust = bool(options.get("trust_remote_code"))
-        given = AutoProcessor.from_pretrained(str(path), trust_remote_code=trust)
+    def load_processor(self, path: str | Path, *, trust_remote_code: bool = False) -> Any:
+        given = super().load_processor(path, trust_remote_code=trust_remote_code)
         if isinstance(given, PreTrainedTokenizerBase):
             raise ModelError(
                 f"{path}: this is a text-only model, it has a tokenizer but no feature extractor for audio"
             )
-        model = load_auto(path, **options)
-        return model, self.processor(model, given)
+        return given
 
     def stacks(self, model: nn.Module) -> dict[str, Stack]:
         found = super().stacks(model)

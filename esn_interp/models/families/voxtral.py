@@ -10,11 +10,11 @@ from typing import Any, ClassVar, cast
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
-from transformers import AutoFeatureExtractor, AutoTokenizer
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
 
 from esn_interp.errors import ModelError
-from esn_interp.models.families.base import THINKER, Family, load_auto
+from esn_interp.models.families.base import Family
 from esn_interp.models.families.inputs import Processor
 
 _FRAMES_PER_TOKEN = 8
@@ -38,25 +38,17 @@ class Voxtral(Family):
         "It knows no system prompt together with audio.",
     )
 
-    def load(
-        self, path: str | Path, *, component: str = THINKER, **options: Any
-    ) -> tuple[nn.Module, Processor]:
-        """Tokenizer and feature extractor are loaded by themselves, since the processor class wants mistral-common."""
+    in_parts = True
+    templated = False
+
+    def load_tokenizer(self, path: str | Path) -> PreTrainedTokenizerBase:
         try:
-            tokenizer = AutoTokenizer.from_pretrained(str(path))
+            return super().load_tokenizer(path)
         except (OSError, ValueError, ImportError, AttributeError, TypeError) as error:
             raise ModelError(
                 f"{path}: its tokenizer can't be read; Voxtral's is in the format of mistral-common: pip install"
                 " mistral-common"
             ) from error
-        extractor = AutoFeatureExtractor.from_pretrained(str(path))
-        model = load_auto(path, **options)
-        token = self.audio_token_id(model, tokenizer)
-        return model, Processor(tokenizer, extractor, audio_token_id=token)
-
-    def processor(self, model: nn.Module, given: Any) -> Processor:
-        made = super().processor(model, given)
-        return Processor(made.tokenizer, made.feature_extractor, audio_token_id=made.audio_token_id)
 
     def one_input(
         self,
