@@ -55,8 +55,8 @@ attempts = esn.conversions(
 )
 verdicts = judge(
     attempts,
-    emotion=esn.judges.emotion_judge("toy-spectrum"),
-    transcript=esn.judges.transcript_judge("toy-ctc"),
+    emotion=esn.judges.emotion("toy-spectrum"),
+    transcript=esn.judges.transcript("toy-ctc"),
     success=SuccessFilter(emotion_threshold=0.35, max_wer=0.25),
     progress=False,
 )
@@ -110,7 +110,7 @@ HTML(f"{narrow}<table class='by-ear'>{head}{rows}</table>")
 # The judge below is not the one that chose the attempts. Pitch in Hz, level in dB, duration in seconds.
 
 # %%
-scorer = esn.judges.emotion_judge("toy-prosody")
+scorer = esn.judges.emotion("toy-prosody")
 table = []
 for target, by_condition in said.items():
     for condition, speech in by_condition.items():

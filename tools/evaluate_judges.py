@@ -18,7 +18,8 @@ from sklearn.metrics import confusion_matrix, recall_score
 
 from esn_interp.speech.audio import SAMPLE_RATE
 from esn_interp.speech.corpora import corpus
-from esn_interp.tasks.judges import FILTER, RECOGNISER, SCORER, emotion_judge, transcript_judge
+from esn_interp.tasks import judges
+from esn_interp.tasks.judges import FILTER, RECOGNISER, SCORER
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +50,7 @@ def report(spoken: Spoken) -> None:
     print(f"{spoken.name}: {len(spoken.waveforms)} clips")
     wrong: list[np.ndarray] = []
     for name in (SCORER, FILTER):
-        judge = emotion_judge(name)
+        judge = judges.emotion(name)
         judge.probabilities(spoken.waveforms[:1], SAMPLE_RATE)
         started = time.process_time()
         said = judge.probabilities(spoken.waveforms, SAMPLE_RATE).argmax(axis=1)
@@ -63,7 +64,7 @@ def report(spoken: Spoken) -> None:
         f"  both wrong {np.mean(scorer & filter_):.3f}, by chance {scorer.mean() * filter_.mean():.3f};"
         f" correlation of their errors {np.corrcoef(scorer, filter_)[0, 1]:.2f}"
     )
-    recogniser = transcript_judge(RECOGNISER)
+    recogniser = judges.transcript(RECOGNISER)
     started = time.process_time()
     heard = recogniser.transcribe(spoken.waveforms, SAMPLE_RATE)
     spent = (time.process_time() - started) / len(spoken.waveforms)

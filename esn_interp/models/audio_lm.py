@@ -191,15 +191,15 @@ class AudioLM(Speaking):
     def gates(self, audio: Any, question: str | None = None) -> GateActivations:
         """Every gate at every prompt token of one clip: for looking at, so for one clip only."""
         inputs = self._inputs([waveform_of(audio)], question or QUESTION)
-        kept: list[Float[np.ndarray, "token _neuron"]] = []
+        seen: list[Float[np.ndarray, "token _neuron"]] = []
 
         def tap(step: int, layer: int, gate: Tensor, experts: Tensor | None = None) -> None:
-            kept.append(gate[0].float().cpu().numpy().copy())
+            seen.append(gate[0].float().cpu().numpy().copy())
 
         backbone = self.family.backbone(self.model)
         self._run(backbone, {**inputs.tensors, "use_cache": False}, inputs.scopes, (), tap)
         tokens = self.processor.tokenizer.convert_ids_to_tokens(inputs.tensors["input_ids"][0].tolist())
-        return GateActivations(tuple(kept), tuple(tokens), inputs.scopes[0].cpu().numpy().astype(np.int8))
+        return GateActivations(tuple(seen), tuple(tokens), inputs.scopes[0].cpu().numpy().astype(np.int8))
 
     def trace(self, audio: Any, question: str | None = None) -> Any:
         """The open nnsight door: ``with lm.trace("hello.wav") as tracer:`` runs one clip up to its logits.

@@ -19,7 +19,6 @@ SCOPES = ("audio", "text", "last", "generated")
 """Where a token can stand: disjoint, and together every position that a run computes."""
 
 SCOPE_CODES = {scope: code for code, scope in enumerate(SCOPES)}
-PADDING = -1
 EVERYWHERE = frozenset(SCOPES)
 _BATCHED = {"gain": 2, "shift": 3}  # axes of what may differ within a batch
 

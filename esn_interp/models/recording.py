@@ -1,4 +1,4 @@
-"""What gates did in one run, kept to be written into another: the material of a patch."""
+"""What gates did in one run, recorded to be written into another: the material of a patch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -43,12 +43,12 @@ class Recording:
         """
         gates: dict[int, Float32[np.ndarray, "clip token _neuron"]] = {}
         for layer, chosen in neurons.items():
-            kept = self.neurons.get(layer, np.zeros(0, np.int64))
-            if not np.isin(chosen, kept).all():
+            held = self.neurons.get(layer, np.zeros(0, np.int64))
+            if not np.isin(chosen, held).all():
                 raise EditError(
                     f"layer {layer}: the recording lacks some of these neurons; record them as well"
                 )
-            gates[layer] = self.gates[layer][..., np.searchsorted(kept, chosen)]
+            gates[layer] = self.gates[layer][..., np.searchsorted(held, chosen)]
         return Recording(neurons, gates, self.scopes)
 
     def means(self, layer: int) -> Float[np.ndarray, "clip scope neuron"]:
@@ -130,5 +130,5 @@ class Recorder:
             self.gates[layer] = gate[..., self.neurons[layer]].float().cpu().numpy().copy()
 
     def recording(self, scopes: Int[np.ndarray, "clip token"]) -> Recording:
-        """What was kept, and where its tokens stand."""
+        """What was recorded, and where its tokens stand."""
         return Recording(self.neurons, self.gates, scopes)

@@ -152,12 +152,12 @@ def votes(
     """
     sharpened = {emotion: weight**1.5 for emotion, weight in weights.items()}
     total = sum(sharpened.values())
-    heard = 1.0 / (1.0 + np.exp(-10.0 * (intensity - 0.37)))
+    clarity = 1.0 / (1.0 + np.exp(-10.0 * (intensity - 0.37)))
     clear: dict[str, float] = dict.fromkeys(EMOTIONS, 0.0)
     for emotion, weight in sharpened.items():
         share = weight / total
-        clear[emotion] += share * heard
-        clear["neutral"] += share * (1.0 - heard)
+        clear[emotion] += share * clarity
+        clear["neutral"] += share * (1.0 - clarity)
     panel: dict[str, float] = dict.fromkeys(EMOTIONS, disagreement / 2 / len(EMOTIONS))
     for emotion, share in clear.items():
         panel[emotion] += (1.0 - disagreement) * share

@@ -187,9 +187,9 @@ class Clips:
         Raises `CorpusError` for an emotion that no clip has.
         """
         chosen = {emotion_name(emotion) for emotion in emotions}
-        kept = self.where(emotion=sorted(chosen))
         others = Counter(emotion for emotion in self.column("emotion") if emotion not in chosen)
-        return kept.noted(f"left out, emotions that were not chosen: {listing(others)}" if others else "")
+        left_out = f"left out, emotions that were not chosen: {listing(others)}" if others else ""
+        return self.where(emotion=sorted(chosen)).noted(left_out)
 
     def prepared(self, *, loudness: float | None = None, trim: float | None = None) -> "Clips":
         """The same clips, each to be brought to a loudness or trimmed when it is heard; see `Preparation`.

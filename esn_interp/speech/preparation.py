@@ -59,9 +59,9 @@ def trimmed(wave: Float[np.ndarray, " sample"], decibels: float) -> Float[np.nda
         return wave
     frames = np.lib.stride_tricks.sliding_window_view(wave, FRAME)[::HOP]
     power = np.square(frames.astype(np.float64)).mean(axis=1)
-    (heard,) = np.nonzero(power >= power.max() * 10 ** (-decibels / 10))
-    first = max(0, int(heard[0]) * HOP - MARGIN)
-    last = min(len(wave), int(heard[-1]) * HOP + FRAME + MARGIN)
+    (loud,) = np.nonzero(power >= power.max() * 10 ** (-decibels / 10))
+    first = max(0, int(loud[0]) * HOP - MARGIN)
+    last = min(len(wave), int(loud[-1]) * HOP + FRAME + MARGIN)
     return wave[first:last]
 
 

@@ -167,12 +167,12 @@ def at_most(
     if identification < 1:
         raise CorpusError(f"corpus {name}: {identification} identification clips per emotion; give 1 or more")
     rng = np.random.default_rng(seed)
-    kept = splits.copy()
+    limited = splits.copy()
     labels = np.array(emotions, dtype=object)
     for emotion in emotion_order(emotions):
         rows = np.flatnonzero((splits == SPLITS[1]) & (labels == emotion))
-        kept[rng.permutation(rows)[identification:]] = LEFT_OUT
-    return kept
+        limited[rng.permutation(rows)[identification:]] = LEFT_OUT
+    return limited
 
 
 def units_of(frame: pd.DataFrame, by: str, name: str) -> list[str]:

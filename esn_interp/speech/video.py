@@ -8,8 +8,6 @@ import numpy as np
 
 from esn_interp.errors import AudioError
 
-VIDEO_SUFFIXES = (".mp4", ".m4a", ".mov")
-
 
 def is_video(data: bytes) -> bool:
     """Whether these are the bytes of an MPEG-4 container: its first box is of type `ftyp`."""

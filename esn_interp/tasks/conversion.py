@@ -26,11 +26,11 @@ from esn_interp.speech.clips import Clip, Clips
 from esn_interp.tasks.batches import Batch, Skipped, batches
 from esn_interp.tasks.conversion_record import Conversion, ConversionRun, conversion_seed
 from esn_interp.tasks.conversion_store import ConversionStore
-from esn_interp.tasks.listener import Speaker, longest_clip
+from esn_interp.tasks.listener import SpeakingLM, longest_clip
 
 
 def conversions(
-    lm: Speaker,
+    lm: SpeakingLM,
     clips: Clips,
     targets: Sequence[str],
     *,
@@ -61,7 +61,7 @@ def conversions(
     manner
         Voice, decoding and limits; the model's own by default.
     store
-        A folder where every finished conversion is kept: sound, a line of ``conversions.jsonl`` and its gates' sums.
+        A folder where every finished conversion is stored: sound, a line of ``conversions.jsonl`` and its gates' sums.
     resume
         Continue what is in ``store``, to the same run as an uninterrupted one.
 
@@ -98,11 +98,11 @@ def conversions(
         "edits": _digest(edits, lm.standing),
         "gates": gates,
     }
-    kept = None if store is None else ConversionStore(store, settings, resume=resume)
+    stored = None if store is None else ConversionStore(store, settings, resume=resume)
     made: dict[tuple[str, str], Conversion] = {}
     sums: dict[tuple[str, str], PerClip | None] = {}
-    if kept is not None:
-        made = {pair: conversion for pair, (conversion, _) in kept.finished.items()}
+    if stored is not None:
+        made = {pair: conversion for pair, (conversion, _) in stored.finished.items()}
     skipped: list[Skipped] = []
     with progress_bar("Converting", sum(map(len, pairs.values())), enabled=progress) as advance:
         for number, target in enumerate(targets):
@@ -115,8 +115,8 @@ def conversions(
                 for conversion, summed in speech.conversions():
                     pair = conversion.clip, conversion.target
                     made[pair] = conversion
-                    if kept is not None:
-                        kept.add(conversion, summed, origin)
+                    if stored is not None:
+                        stored.add(conversion, summed, origin)
                     else:
                         sums[pair] = summed
                 advance(len(batch))
@@ -124,7 +124,7 @@ def conversions(
     order = [(clip, target) for clip in clips.column("id") for target in targets if (clip, target) in made]
     result = tuple(made[pair] for pair in order)
     reductions = (
-        None if not gates else kept.gates(result) if kept is not None else tuple(sums[pair] for pair in order)
+        None if not gates else stored.gates(result) if stored is not None else tuple(sums[pair] for pair in order)
     )
     unique = tuple({one.clip: one for one in skipped}.values())
     return ConversionRun(result, tuple(targets), settings, unique, reductions, origin)
@@ -134,7 +134,7 @@ def conversions(
 class _Batch:
     """Clips that are said with one target in one run."""
 
-    lm: Speaker
+    lm: SpeakingLM
     batch: Batch
     target: str
     number: int

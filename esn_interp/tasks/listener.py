@@ -58,7 +58,7 @@ class Listener(Protocol):
 
 
 @runtime_checkable
-class Speaker(Protocol):
+class SpeakingLM(Protocol):
     """The part of `AudioLM` that conversions use; anything that has it can convert speech."""
 
     @property

@@ -1,10 +1,8 @@
 """What an edit costs elsewhere: transcription, the speaker's sex, and the broader dimensions of emotion."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-import jiwer
 import numpy as np
 import pandas as pd
 from jaxtyping import Float64
@@ -14,11 +12,9 @@ from esn_interp.models.edits import Edit
 from esn_interp.progress import progress_bar
 from esn_interp.speech.clips import Clip, Clips
 from esn_interp.tasks.batches import Batch, Skipped, batches
-from esn_interp.tasks.free_text import parse_emotion, parse_rate
+from esn_interp.tasks.judges.word_errors import errors
 from esn_interp.tasks.listener import Listener, longest_clip
 from esn_interp.tasks.recognition import BASELINE
-
-__all__ = ["OffTarget", "off_target", "parse_emotion", "parse_rate", "transcription_accuracy"]
 
 TRANSCRIPTION = "Transcribe the speech."
 VALENCE = {
@@ -169,13 +165,7 @@ def transcription_accuracy(reference: str, hypothesis: str) -> float:
 
     Capping the word error rate keeps a clip on which the model runs away from outweighing all others.
     """
-    reference, hypothesis = _words(reference), _words(hypothesis)
-    return 1.0 - min(float(jiwer.wer(reference, hypothesis)), 1.0) if reference else float("nan")
-
-
-def _words(text: str) -> str:
-    """Lower-case words of any script, apostrophes kept inside them, single-spaced."""
-    return " ".join(re.findall(r"\w+(?:['’]\w+)*", text.lower())).replace("’", "'")
+    return 1.0 - min(errors(reference, hypothesis).wer, 1.0)
 
 
 def _choose(

@@ -69,8 +69,8 @@ class Verdict:
     ----------
     emotions, probabilities
         What the judge of emotion hears, over its own emotions; NaN where there is no sound.
-    heard
-        The words that the judge of words hears; "" without one.
+    words
+        Those that the judge of words hears; "" without one.
     wer, cer
         Errors to the source's transcript; NaN where one of the two is missing.
     kept
@@ -82,7 +82,7 @@ class Verdict:
     conversion: Conversion
     emotions: tuple[str, ...]
     probabilities: Float[np.ndarray, " emotion"] = field(repr=False)
-    heard: str
+    words: str
     wer: float
     cer: float
     kept: bool
@@ -140,10 +140,10 @@ def judge(
                 some = rows[start : start + batch_size]
                 waveforms = [run.conversions[row].waveform for row in some]
                 probabilities = emotion.probabilities(waveforms, rate)
-                heard = [""] * len(some) if transcript is None else transcript.transcribe(waveforms, rate)
+                words = [""] * len(some) if transcript is None else transcript.transcribe(waveforms, rate)
                 for at, row in enumerate(some):
                     verdicts[row] = _verdict(
-                        run.conversions[row], probabilities[at], heard[at], emotion, transcript, success
+                        run.conversions[row], probabilities[at], words[at], emotion, transcript, success
                     )
                 advance(len(some))
         silent = np.full(len(emotion.emotions), np.nan)
@@ -157,14 +157,14 @@ def judge(
 def _verdict(
     conversion: Conversion,
     probabilities: Float[np.ndarray, " emotion"],
-    heard: str,
+    words: str,
     emotion: EmotionJudge,
     transcript: TranscriptJudge | None,
     success: SuccessFilter,
 ) -> Verdict:
     wrong = Errors(float("nan"), float("nan"))
     if transcript is not None and conversion.transcript and conversion.audible:
-        wrong = errors(conversion.transcript, heard, normalise=transcript.normalise)
+        wrong = errors(conversion.transcript, words, normalise=transcript.normalise)
     reasons = [] if conversion.kind is None else [conversion.kind]
     if conversion.audible:
         hears = emotion.emotions[int(probabilities.argmax())]
@@ -182,7 +182,7 @@ def _verdict(
         reasons.append("no transcript")
     kept = conversion.audible and (not reasons or not success.use)
     return Verdict(
-        conversion, emotion.emotions, probabilities, heard, wrong.wer, wrong.cer, kept, tuple(reasons)
+        conversion, emotion.emotions, probabilities, words, wrong.wer, wrong.cer, kept, tuple(reasons)
     )
 
 

@@ -139,8 +139,8 @@ def planted_ears(monkeypatch: Any) -> None:
     """Judges by the names that `config` gives them."""
     from esn_interp.studies.conversion import units as evc_units
 
-    monkeypatch.setattr(evc_units, "emotion_judge", SineJudge)
-    monkeypatch.setattr(evc_units, "transcript_judge", lambda name: Ear())
+    monkeypatch.setattr(evc_units.judges, "emotion", SineJudge)
+    monkeypatch.setattr(evc_units.judges, "transcript", lambda name: Ear())
     monkeypatch.setattr(evc_units, "prosody", sine_prosody)
 
 

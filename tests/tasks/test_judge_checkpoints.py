@@ -22,14 +22,12 @@ from transformers import (
 
 from esn_interp.errors import AudioError, ModelError
 from esn_interp.speech.corpora import corpus
+from esn_interp.tasks import judges
 from esn_interp.tasks.judges import (
     EmotionJudge,
     SpeakerJudge,
     TranscriptJudge,
-    emotion_judge,
     errors,
-    speaker_judge,
-    transcript_judge,
 )
 
 CLIPS = noise(0.8, 1.4, 0.6)
@@ -69,7 +67,7 @@ def classifier(folder, *labels):
 
 def test_a_classifier_says_what_transformers_own_pipeline_says(tmp_path):
     folder = classifier(tmp_path, "Sadness", "ang", "neutral", "hap", "surprise")
-    judge = emotion_judge(folder)
+    judge = judges.emotion(folder)
     assert isinstance(judge, EmotionJudge)
     assert judge.emotions == ("neutral", "happy", "angry", "sad", "surprised")
     found = judge.probabilities(CLIPS, 16_000)
@@ -88,11 +86,11 @@ def test_labels_of_one_emotion_are_added_up_and_others_can_be_told(tmp_path):
     with pytest.raises(
         ModelError, match=r"\(LABEL_0, LABEL_1, LABEL_2\) name no emotion; say what they mean"
     ):
-        emotion_judge(folder)
+        judges.emotion(folder)
     with pytest.raises(ModelError, match="no label 'LABEL_7'"):
-        emotion_judge(folder, labels={"LABEL_7": "happy"})
-    apart = emotion_judge(folder, labels={"LABEL_0": "joy", "LABEL_1": "anger", "LABEL_2": "sad"})
-    together = emotion_judge(folder, labels={"LABEL_0": "joy", "LABEL_1": "happy", "LABEL_2": "sad"})
+        judges.emotion(folder, labels={"LABEL_7": "happy"})
+    apart = judges.emotion(folder, labels={"LABEL_0": "joy", "LABEL_1": "anger", "LABEL_2": "sad"})
+    together = judges.emotion(folder, labels={"LABEL_0": "joy", "LABEL_1": "happy", "LABEL_2": "sad"})
     assert (apart.emotions, together.emotions) == (("happy", "angry", "sad"), ("happy", "sad"))
     split = apart.probabilities(CLIPS, 16_000)
     np.testing.assert_allclose(
@@ -103,20 +101,20 @@ def test_labels_of_one_emotion_are_added_up_and_others_can_be_told(tmp_path):
 def test_a_model_whose_head_was_never_trained_is_no_judge(tmp_path):
     save(Wav2Vec2Model(Wav2Vec2Config(**SIZES)), tmp_path)
     with pytest.raises(ModelError, match=r"lacks classifier.bias .*judge at random"):
-        emotion_judge(tmp_path, labels={"LABEL_0": "happy"})
+        judges.emotion(tmp_path, labels={"LABEL_0": "happy"})
 
 
 def test_what_is_not_there_is_said_in_one_line(tmp_path):
-    for judge in (emotion_judge, transcript_judge, speaker_judge):
+    for judge in (judges.emotion, judges.transcript, judges.speaker):
         with pytest.raises(ModelError, match=r"^judge 'nobody/nothing' can't be loaded as [^\n]*$"):
             judge("nobody/nothing")
     classifier(tmp_path, "happy", "sad")
     with pytest.raises(ModelError, match="can't be loaded as a recogniser"):
-        transcript_judge(tmp_path)
+        judges.transcript(tmp_path)
 
 
 def test_odd_waveforms(tmp_path):
-    judge = emotion_judge(classifier(tmp_path, "happy", "sad"))
+    judge = judges.emotion(classifier(tmp_path, "happy", "sad"))
     np.testing.assert_allclose(judge.probabilities([np.zeros(1), np.zeros(40_000)], 24_000).sum(axis=1), 1)
     with pytest.raises(AudioError, match="without samples"):
         judge.probabilities([np.zeros(0)], 24_000)
@@ -156,7 +154,7 @@ def whisper(tmp_path_factory):
 
 
 def test_whisper_writes_what_it_generates_in_its_own_spelling(whisper):
-    judge = transcript_judge(whisper)
+    judge = judges.transcript(whisper)
     assert isinstance(judge, TranscriptJudge)
     model = WhisperForConditionalGeneration.from_pretrained(whisper)
     tokenizer = WhisperTokenizer.from_pretrained(whisper)
@@ -171,10 +169,10 @@ def test_whisper_writes_what_it_generates_in_its_own_spelling(whisper):
 
 
 def test_whispers_normaliser_is_for_references_too(whisper):
-    judge = transcript_judge(whisper)
+    judge = judges.transcript(whisper)
     assert judge.normalise("Twenty-one dogs, isn't it? What colour!") == "21 dogs is not it what color"
     assert errors("twenty one", "21", normalise=judge.normalise).wer == 0
-    assert transcript_judge(whisper, language="de").normalise("Isn't it?") == "isn t it"
+    assert judges.transcript(whisper, language="de").normalise("Isn't it?") == "isn t it"
 
 
 def test_the_similarity_of_two_voices_is_the_cosine_of_their_x_vectors(tmp_path):
@@ -182,7 +180,7 @@ def test_the_similarity_of_two_voices_is_the_cosine_of_their_x_vectors(tmp_path)
     config = WavLMConfig(
         **SIZES, tdnn_dim=(16, 16, 16, 16, 24), xvector_output_dim=12, num_buckets=32, max_bucket_distance=80
     )
-    judge = speaker_judge(save(WavLMForXVector(config), tmp_path))
+    judge = judges.speaker(save(WavLMForXVector(config), tmp_path))
     assert isinstance(judge, SpeakerJudge)
     model, extractor = WavLMForXVector.from_pretrained(tmp_path), Wav2Vec2FeatureExtractor()
     with torch.no_grad():
@@ -203,7 +201,7 @@ def validation():
 
 
 def test_toy_ctc_hears_what_voices_say_that_it_has_not_heard(validation):
-    judge = transcript_judge("toy-ctc")
+    judge = judges.transcript("toy-ctc")
     heard = judge.transcribe([clip.waveform() for clip in validation], 16_000)
     rates = [errors(clip.transcript, said).cer for clip, said in zip(validation, heard, strict=True)]
     assert np.mean(rates) < 0.08

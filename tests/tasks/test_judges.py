@@ -17,16 +17,13 @@ from sklearn.preprocessing import StandardScaler
 
 from esn_interp.errors import AudioError, ModelError
 from esn_interp.speech.corpora import corpus
+from esn_interp.tasks import judges
 from esn_interp.tasks.judges import (
     FILTER,
     SCORER,
     EmotionJudge,
-    emotion_judge,
     errors,
-    naturalness_judge,
     prosody,
-    speaker_judge,
-    transcript_judge,
 )
 from esn_interp.tasks.judges.cepstra import BANDS, log_mel, spectral_statistics
 from esn_interp.tasks.judges.contours import contours
@@ -118,7 +115,7 @@ def test_what_nobody_could_hear_is_refused():
         with pytest.raises(AudioError, match=said):
             prosody(wave, rate)
         with pytest.raises(AudioError, match=said):
-            emotion_judge("toy-prosody").probabilities([wave], rate)
+            judges.emotion("toy-prosody").probabilities([wave], rate)
 
 
 @given(reference=WORDS.filter(bool), heard=WORDS)
@@ -166,7 +163,7 @@ def validation():
 @pytest.mark.parametrize("name", [SCORER, FILTER])
 def test_a_bundled_judge_hears_voices_that_it_has_not_heard(name, validation):
     emotions, waves = validation
-    judge = emotion_judge(name)
+    judge = judges.emotion(name)
     assert isinstance(judge, EmotionJudge)
     assert judge.name == name
     probabilities = judge.probabilities(waves, 16_000)
@@ -180,7 +177,7 @@ def test_a_bundled_judge_hears_voices_that_it_has_not_heard(name, validation):
 
 @pytest.mark.parametrize("name", [SCORER, FILTER])
 def test_a_bundled_judge_hears_anything_and_nothing(name):
-    judge = emotion_judge(name)
+    judge = judges.emotion(name)
     odd = [np.zeros(1), np.zeros(24_000), np.ones(5), 0.1 * np.random.default_rng(0).normal(size=3000)]
     probabilities = judge.probabilities(odd, 24_000)
     assert np.isfinite(probabilities).all()
@@ -262,7 +259,7 @@ def test_a_judge_of_ones_own_is_taken_as_it_is():
 
     own = Own()
     assert all(
-        judge(own) is own for judge in (emotion_judge, transcript_judge, speaker_judge, naturalness_judge)
+        judge(own) is own for judge in (judges.emotion, judges.transcript, judges.speaker, judges.naturalness)
     )
 
 
@@ -270,11 +267,11 @@ def test_a_missing_package_is_named_with_what_installs_it(monkeypatch):
     for package in ("funasr", "utmos_pytorch"):
         monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(ModelError, match=r'needs funasr: pip install "esn-interp\[emotion2vec\]"'):
-        emotion_judge("emotion2vec")
+        judges.emotion("emotion2vec")
     with pytest.raises(ModelError, match=r'needs utmos_pytorch: pip install "esn-interp\[mos\]"'):
-        naturalness_judge("utmos")
+        judges.naturalness("utmos")
     with pytest.raises(ModelError, match="there is one by name, utmos"):
-        naturalness_judge("mos-net")
+        judges.naturalness("mos-net")
 
 
 def test_emotion2vec_in_our_words(monkeypatch):
@@ -299,7 +296,7 @@ def test_emotion2vec_in_our_words(monkeypatch):
             return [{"key": "x", "labels": labels, "scores": [0.3, 0, 0.1, 0.2, 0.1, 0.2, 0.1, 0, 0]}]
 
     monkeypatch.setitem(sys.modules, "funasr", SimpleNamespace(AutoModel=Model))
-    judge = emotion_judge("emotion2vec")
+    judge = judges.emotion("emotion2vec")
     assert isinstance(judge, EmotionJudge)
     found = dict(zip(judge.emotions, judge.probabilities([np.zeros(24_000)], 24_000)[0], strict=True))
     assert found["angry"] == pytest.approx(0.3 / 0.8)
@@ -318,6 +315,6 @@ def test_utmos_hears_clips_one_by_one(monkeypatch):
             return waves.abs().mean(dim=1)
 
     monkeypatch.setitem(sys.modules, "utmos_pytorch", SimpleNamespace(UTMOSScoreTorch=Model))
-    scores = naturalness_judge("utmos").scores([np.full(16_000, 0.5), np.full(32_000, 0.25)], 16_000)
+    scores = judges.naturalness("utmos").scores([np.full(16_000, 0.5), np.full(32_000, 0.25)], 16_000)
     np.testing.assert_allclose(scores, [0.5, 0.25])
     assert shapes == [(1, 16_000), (1, 32_000)]

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from esn_interp.errors import ModelError
-from esn_interp.tasks.judges import transcript_judge
+from esn_interp.tasks import judges
 from esn_interp.tasks.judges.lexicon import lexicon_of
-from esn_interp.tasks.judges.transcript import LEXICON
+from esn_interp.tasks.judges.recognisers import LEXICON
 
 TOKENS = "_ ab"  # blank, gap, letters
 VOCABULARY = {token: place for place, token in enumerate(TOKENS)}
@@ -64,17 +64,17 @@ def test_a_letter_amiss_and_a_gap_unheard_lose_no_word():
 
 
 def test_the_list_is_read_from_beside_the_weights_and_refused_when_it_cannot_be_spelled(tmp_path):
-    bundled = transcript_judge("toy-ctc").checkpoint
+    bundled = judges.transcript("toy-ctc").checkpoint
     bundled.model.save_pretrained(tmp_path)
     bundled.extractor.save_pretrained(tmp_path)
-    whole = transcript_judge("toy-ctc")
+    whole = judges.transcript("toy-ctc")
     whole.tokenizer.save_pretrained(tmp_path)
-    assert transcript_judge(tmp_path).lexicon is None
+    assert judges.transcript(tmp_path).lexicon is None
     (tmp_path / LEXICON).write_text("Train\n\nseven\n")
-    assert transcript_judge(tmp_path).lexicon.words == ("train", "seven")
+    assert judges.transcript(tmp_path).lexicon.words == ("train", "seven")
     (tmp_path / LEXICON).write_text("z\u00fcg\n")
     with pytest.raises(ModelError, match=r"lexicon.txt: no token spells 'ü'; mend the list"):
-        transcript_judge(tmp_path)
+        judges.transcript(tmp_path)
     (tmp_path / LEXICON).write_text("\n")
     with pytest.raises(ModelError, match=r"a lexicon needs words"):
-        transcript_judge(tmp_path)
+        judges.transcript(tmp_path)

@@ -103,7 +103,7 @@ def test_its_words_can_be_understood_and_its_requests_be_heard(speaking, validat
     """Bounds are loose on purpose; the model card has the figures."""
     clips = validation.where(emotion="neutral").limit(16)
     run = esn.conversions(speaking, clips, ["angry", "sad"], batch_size=8, progress=False)
-    recogniser = esn.judges.transcript_judge("toy-ctc")
+    recogniser = esn.judges.transcript("toy-ctc")
     heard = recogniser.transcribe([one.waveform for one in run.conversions], 24_000)
     rates = [errors(one.transcript, said).cer for one, said in zip(run.conversions, heard, strict=True)]
     assert np.mean(rates) < 0.15

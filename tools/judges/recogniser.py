@@ -26,7 +26,7 @@ from transformers import (
 )
 
 from esn_interp.speech.audio import SAMPLE_RATE
-from esn_interp.tasks.judges.transcript import LEXICON
+from esn_interp.tasks.judges.recognisers import LEXICON
 from esn_interp.tasks.judges.word_errors import plain_words
 from judges.recordings import DEVELOPMENT, TRAINING, Recordings, read
 

@@ -28,7 +28,7 @@ from transformers.utils import logging as transformers_logging
 
 from esn_interp.errors import ModelError
 from esn_interp.models.edits import SCOPE_CODES
-from esn_interp.models.families.hearing import require_heard
+from esn_interp.models.families.hearing import require_whole
 from esn_interp.models.families.inputs import (
     Inputs,
     Processor,
@@ -252,7 +252,7 @@ class Family:
         made = processor.whole.apply_chat_template(
             conversation, add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt"
         )
-        require_heard(made.get("input_features"), processor.feature_extractor, waveform, self.title)
+        require_whole(made.get("input_features"), processor.feature_extractor, waveform, self.title)
         return {name: value for name, value in made.items() if isinstance(value, Tensor)}
 
     # ---------------------------------------------------------------- speech

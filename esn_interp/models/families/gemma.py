@@ -34,22 +34,22 @@ class _Gemma(Family):
         system: str | None = None,
     ) -> dict[str, Tensor]:
         tokenizer: Any = processor.tokenizer
-        heard = self.heard(processor.feature_extractor, waveform)
+        features = self.features(processor.feature_extractor, waveform)
         text = processor.text(messages(waveform, prompt, system=system))
-        text = text.replace(tokenizer.audio_token, self.audio_text(tokenizer, self.frames(heard)), 1)
+        text = text.replace(tokenizer.audio_token, self.audio_text(tokenizer, self.frames(features)), 1)
         begun = tokenizer.bos_token is not None and text.startswith(tokenizer.bos_token)
         tokens = tokenizer(text, add_special_tokens=not begun, return_tensors="pt")
-        return {"input_ids": tokens["input_ids"], "attention_mask": tokens["attention_mask"], **heard}
+        return {"input_ids": tokens["input_ids"], "attention_mask": tokens["attention_mask"], **features}
 
-    def heard(self, extractor: Any, waveform: Float[np.ndarray, " sample"]) -> dict[str, Tensor]:
+    def features(self, extractor: Any, waveform: Float[np.ndarray, " sample"]) -> dict[str, Tensor]:
         """Features of a clip and their mask, batch axis included."""
         made = extractor([waveform], return_tensors="pt")
         return {name: made[name] for name in ("input_features", "input_features_mask")}
 
     @staticmethod
-    def frames(heard: dict[str, Tensor]) -> int:
+    def frames(features: dict[str, Tensor]) -> int:
         """Frames of the encoder that hear the clip: two convolutions of stride 2."""
-        return int(heard["input_features_mask"][0, ::4].sum())
+        return int(features["input_features_mask"][0, ::4].sum())
 
     def audio_text(self, tokenizer: Any, frames: int) -> str:
         """What stands for a clip in the prompt."""
@@ -100,7 +100,7 @@ class Gemma3n(_Gemma):
         _without_images()
         return transformers.Gemma3nConfig()
 
-    def heard(self, extractor: Any, waveform: Float[np.ndarray, " sample"]) -> dict[str, Tensor]:
+    def features(self, extractor: Any, waveform: Float[np.ndarray, " sample"]) -> dict[str, Tensor]:
         # The convolutions look a few frames ahead: what they see after a clip must not depend on its neighbours.
         length = len(waveform) + 16 * extractor.hop_length
         made = extractor(
@@ -120,8 +120,8 @@ class Gemma3n(_Gemma):
         system: str | None = None,
     ) -> Inputs:
         inputs = super().inputs(processor, waveforms, prompt, system=system)
-        heard = inputs.tensors["input_features_mask"][:, ::16].sum(dim=1, keepdim=True)
-        return Inputs(inputs.tensors, inputs.audio & (inputs.audio.cumsum(dim=1) <= heard))
+        lasting = inputs.tensors["input_features_mask"][:, ::16].sum(dim=1, keepdim=True)
+        return Inputs(inputs.tensors, inputs.audio & (inputs.audio.cumsum(dim=1) <= lasting))
 
 
 class _NoImages(PreTrainedModel):

@@ -90,8 +90,8 @@ class GraniteSpeech(EncodedAlone):
 
     def merge(self, model: nn.Module, ids: Tensor, features: Tensor) -> Tensor:
         inner: Any = model.get_submodule("model")
-        heard = inner.get_audio_features(features, return_dict=True).pooler_output
-        return inner.get_merged_audio_embeddings(ids, heard)
+        encoded = inner.get_audio_features(features, return_dict=True).pooler_output
+        return inner.get_merged_audio_embeddings(ids, encoded)
 
 
 class _Features:

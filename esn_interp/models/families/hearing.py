@@ -1,4 +1,4 @@
-"""Whether a model's processor kept the whole clip: most cut long audio off without a word."""
+"""Whether a model's processor takes in the whole clip: most cut long audio off without a word."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from esn_interp.errors import AudioError
 _EDGE = 0.1  # seconds at a clip's end that may fill no frame
 
 
-def require_heard(
+def require_whole(
     features: Tensor | None, extractor: Any, waveform: Float[np.ndarray, " sample"], title: str
 ) -> None:
     """Refuse a clip of which the features, mel frames of all its windows, hold a part only.
@@ -25,8 +25,8 @@ def require_heard(
     if features is None or not isinstance(hop, int) or not isinstance(mels, int):
         return
     rate = int(extractor.sampling_rate)
-    seconds, heard = len(waveform) / rate, features.numel() / mels * hop / rate
-    if heard < seconds - _EDGE:
+    seconds, covered = len(waveform) / rate, features.numel() / mels * hop / rate
+    if covered < seconds - _EDGE:
         raise AudioError(
-            f"a clip of {seconds:.1f} s is longer than the {heard:g} s that {title} hears; cut it, or leave it out"
+            f"a clip of {seconds:.1f} s is longer than the {covered:g} s that {title} hears; cut it, or leave it out"
         )

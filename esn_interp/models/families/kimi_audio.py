@@ -170,8 +170,8 @@ class KimiAudio(ClipByClip):
             "is_continuous_mask": pad(continuous, batch_first=True),
             "whisper_input_feature": pad(features, batch_first=True),
         }
-        heard = [nn.functional.pad(mask, (start, 0)) for mask, start in zip(continuous, left, strict=True)]
-        return Inputs(tensors, torch.stack(heard))
+        audio = [nn.functional.pad(mask, (start, 0)) for mask, start in zip(continuous, left, strict=True)]
+        return Inputs(tensors, torch.stack(audio))
 
     def one(self, tensors: Mapping[str, Tensor], row: int) -> dict[str, Tensor]:
         text = tensors["input_ids"][row : row + 1, tensors["attention_mask"][row].eq(0).sum() :]

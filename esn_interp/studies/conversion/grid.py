@@ -16,7 +16,7 @@ from esn_interp.studies.conversion.cell import EvcCell
 from esn_interp.studies.conversion.config import EvcConfig
 from esn_interp.studies.conversion.units import Judges
 from esn_interp.studies.models import StudiedModel
-from esn_interp.tasks.listener import Speaker
+from esn_interp.tasks.listener import SpeakingLM
 
 
 class SpeakingModel(StudiedModel):
@@ -32,7 +32,7 @@ class SpeakingModel(StudiedModel):
 class GivenModel(StudiedModel):
     """A model that is loaded already, and stays so."""
 
-    def __init__(self, lm: Speaker, spec: Any) -> None:
+    def __init__(self, lm: SpeakingLM, spec: Any) -> None:
         super().__init__(spec)
         self._lm = lm
 
@@ -42,7 +42,7 @@ class GivenModel(StudiedModel):
         return f"{self._lm.fingerprint} {self._lm.component}"
 
     @property
-    def lm(self) -> Speaker:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def lm(self) -> SpeakingLM:  # pyright: ignore[reportIncompatibleVariableOverride]
         """The model itself."""
         return self._lm
 

@@ -26,7 +26,7 @@ from esn_interp.studies.conversion.page import build_evc_report
 from esn_interp.studies.conversion.record import evc_record, kept
 from esn_interp.studies.conversion.units import Unit
 from esn_interp.studies.conversion.workers import Recipe, perform
-from esn_interp.tasks.listener import Speaker
+from esn_interp.tasks.listener import SpeakingLM
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -95,7 +95,7 @@ def evc_study(
     config: str | Path | EvcConfig = READY,
     out: str | Path = "esn-evc",
     *,
-    lm: Speaker | None = None,
+    lm: SpeakingLM | None = None,
     clips: Clips | None = None,
     progress: bool = True,
     say: Callable[[str], None] = lambda text: None,
@@ -245,7 +245,7 @@ def _study(grid: EvcGrid, content: dict[str, Any]) -> EvcStudy:
 
 
 def _changed(
-    config: EvcConfig, changed: dict[str, Any], lm: Speaker | None, clips: Clips | None
+    config: EvcConfig, changed: dict[str, Any], lm: SpeakingLM | None, clips: Clips | None
 ) -> EvcConfig:
     """The config with other settings, checked anew."""
     if unknown := sorted(set(changed) - set(EvcConfig.model_fields)):

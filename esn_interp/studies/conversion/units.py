@@ -11,16 +11,9 @@ from esn_interp.analysis.conversion.settings import SteeringSetting
 from esn_interp.speech.audio import SAMPLE_RATE
 from esn_interp.speech.clips import Clips
 from esn_interp.studies.conversion.config import EvcConfig
+from esn_interp.tasks import judges
 from esn_interp.tasks.conversion_record import Conversion, ConversionRun
-from esn_interp.tasks.judges import (
-    EmotionJudge,
-    SpeakerJudge,
-    TranscriptJudge,
-    emotion_judge,
-    prosody,
-    speaker_judge,
-    transcript_judge,
-)
+from esn_interp.tasks.judges import EmotionJudge, SpeakerJudge, TranscriptJudge, prosody
 from esn_interp.tasks.success import SuccessFilter, Verdict, judge
 
 
@@ -68,23 +61,23 @@ class Judges:
     @cached_property
     def filter(self) -> EmotionJudge:
         """Decides which conversions neurons are found on, and how to steer."""
-        return emotion_judge(self.config.filter_judge)
+        return judges.emotion(self.config.filter_judge)
 
     @cached_property
     def scorer(self) -> EmotionJudge:
         """Scores the outcome."""
         same = self.config.score_judge == self.config.filter_judge
-        return self.filter if same else emotion_judge(self.config.score_judge)
+        return self.filter if same else judges.emotion(self.config.score_judge)
 
     @cached_property
     def words(self) -> TranscriptJudge:
         """Hears what is said."""
-        return transcript_judge(self.config.transcript_judge)
+        return judges.transcript(self.config.transcript_judge)
 
     @cached_property
     def voice(self) -> SpeakerJudge | None:
         """Compares voices, where there is such a judge."""
-        return None if self.config.speaker_judge is None else speaker_judge(self.config.speaker_judge)
+        return None if self.config.speaker_judge is None else judges.speaker(self.config.speaker_judge)
 
     def verdicts(self, run: ConversionRun) -> tuple[Verdict, ...]:
         """What the filter makes of each conversion."""
@@ -118,7 +111,7 @@ class Judges:
             wer=verdict.wer if made.audible else unheard,
             cer=verdict.cer if made.audible else unheard,
             text=made.text,
-            heard=verdict.heard,
+            heard=verdict.words,
             reasons=verdict.reasons,
             **(_voice(made) if measured and made.audible else {}),
             **(self._likeness(made, clips, row) if measured and made.audible else {}),

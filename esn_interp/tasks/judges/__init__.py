@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from esn_interp.errors import ModelError
-from esn_interp.tasks.judges.prosody import Prosody, prosody
+from esn_interp.tasks.judges.prosody_measures import Prosody, prosody
 from esn_interp.tasks.judges.protocol import EmotionJudge, NaturalnessJudge, SpeakerJudge, TranscriptJudge
 from esn_interp.tasks.judges.word_errors import Errors, errors
 
@@ -27,18 +27,18 @@ __all__ = [
     "Prosody",
     "SpeakerJudge",
     "TranscriptJudge",
-    "emotion_judge",
+    "emotion",
     "errors",
-    "naturalness_judge",
+    "naturalness",
     "prosody",
-    "speaker_judge",
-    "transcript_judge",
+    "speaker",
+    "transcript",
 ]
 
 # What loads a judge is imported when one is asked for: torch and transformers take seconds.
 
 
-def emotion_judge(
+def emotion(
     name: str | Path | EmotionJudge, *, labels: Mapping[str, str] | None = None, device: str = "cpu"
 ) -> EmotionJudge:
     """A judge of emotion.
@@ -69,14 +69,14 @@ def emotion_judge(
         from esn_interp.tasks.judges.spectrum_judge import load_spectrum_judge
 
         return load_spectrum_judge()
-    from esn_interp.tasks.judges.emotion import load_classifier, load_emotion2vec
+    from esn_interp.tasks.judges.emotion_classifiers import load_classifier, load_emotion2vec
 
     if str(name) == "emotion2vec":
         return load_emotion2vec(device=device)
     return load_classifier(name, labels=labels, device=device)
 
 
-def transcript_judge(
+def transcript(
     name: str | Path | TranscriptJudge, *, language: str = "en", device: str = "cpu"
 ) -> TranscriptJudge:
     """A judge of words.
@@ -98,12 +98,12 @@ def transcript_judge(
     """
     if isinstance(name, TranscriptJudge):
         return name
-    from esn_interp.tasks.judges.transcript import load_recogniser
+    from esn_interp.tasks.judges.recognisers import load_recogniser
 
     return load_recogniser(name, language=language, device=device)
 
 
-def speaker_judge(name: str | Path | SpeakerJudge, *, device: str = "cpu") -> SpeakerJudge:
+def speaker(name: str | Path | SpeakerJudge, *, device: str = "cpu") -> SpeakerJudge:
     """A judge of voices: a folder or hub id of any x-vector model of transformers, or a judge already.
 
     ``"microsoft/wavlm-base-plus-sv"`` is a usual choice. None is bundled.
@@ -112,12 +112,12 @@ def speaker_judge(name: str | Path | SpeakerJudge, *, device: str = "cpu") -> Sp
     """
     if isinstance(name, SpeakerJudge):
         return name
-    from esn_interp.tasks.judges.speaker import load_speaker_judge
+    from esn_interp.tasks.judges.voice_vectors import load_speaker_judge
 
     return load_speaker_judge(name, device=device)
 
 
-def naturalness_judge(name: str | NaturalnessJudge, *, device: str = "cpu") -> NaturalnessJudge:
+def naturalness(name: str | NaturalnessJudge, *, device: str = "cpu") -> NaturalnessJudge:
     """A judge of naturalness: ``"utmos"`` (needs the extra ``mos``), or a judge already.
 
     Raises `ModelError` for any other name, or when its package is missing.
@@ -126,6 +126,6 @@ def naturalness_judge(name: str | NaturalnessJudge, *, device: str = "cpu") -> N
         return name
     if name != "utmos":
         raise ModelError(f"no judge of naturalness {name!r}; there is one by name, utmos")
-    from esn_interp.tasks.judges.naturalness import load_utmos
+    from esn_interp.tasks.judges.utmos import load_utmos
 
     return load_utmos(device=device)

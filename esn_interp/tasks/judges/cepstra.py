@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Float64
 from scipy.fft import dct
 
 from esn_interp.speech.audio import SAMPLE_RATE
-from esn_interp.tasks.judges.heard import heard
+from esn_interp.tasks.judges.prepared import prepared
 
 MELS, CEPSTRA = 64, 40
 WINDOW, HOP, FFT = 400, 160, 512  # samples at 16 kHz: 25 ms every 10 ms
@@ -29,7 +29,7 @@ _SIZE = 256
 def log_mel(waveform: Float[np.ndarray, " _sample"], rate: int) -> Float64[np.ndarray, "frame mel"]:
     """Natural logarithm of the mel power, a hundred frames a second."""
     power = librosa.feature.melspectrogram(
-        y=heard(waveform, rate), sr=SAMPLE_RATE, n_fft=FFT, win_length=WINDOW, hop_length=HOP, n_mels=MELS, fmin=20.0
+        y=prepared(waveform, rate), sr=SAMPLE_RATE, n_fft=FFT, win_length=WINDOW, hop_length=HOP, n_mels=MELS, fmin=20.0
     )
     return np.log(np.maximum(power.T, FLOOR)).astype(np.float64)
 

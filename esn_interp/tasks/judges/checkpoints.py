@@ -12,7 +12,7 @@ from jaxtyping import Float
 from transformers import AutoFeatureExtractor
 
 from esn_interp.errors import ModelError
-from esn_interp.tasks.judges.heard import heard
+from esn_interp.tasks.judges.prepared import prepared
 
 BUNDLED = ("toy-ctc",)
 _HARMLESS = "masked_spec_embed"  # of use in training only, and left out of many checkpoints
@@ -37,7 +37,7 @@ class Checkpoint:
         Raises `AudioError` for a waveform that is empty or not finite.
         """
         own = int(self.extractor.sampling_rate)
-        made = self.extractor(heard(waveform, rate, at=own), sampling_rate=own, return_tensors="pt")
+        made = self.extractor(prepared(waveform, rate, at=own), sampling_rate=own, return_tensors="pt")
         return {name: tensor.to(self.model.device) for name, tensor in made.items()}
 
 

@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64
 
 from esn_interp.speech.audio import SAMPLE_RATE
-from esn_interp.tasks.judges.heard import heard
-from esn_interp.tasks.judges.prosody import HIGHEST, HOP, LOWEST, WINDOW
+from esn_interp.tasks.judges.prepared import prepared
+from esn_interp.tasks.judges.prosody_measures import HIGHEST, HOP, LOWEST, WINDOW
 
 EDGES = (300, 600, 1000, 1600, 2400, 3400, 5000, 8000)
 """Hz. The first five bands pass a telephone; the lowest 300 Hz are left out, since they don't."""
@@ -49,7 +49,7 @@ def contours(waveform: Float[np.ndarray, " _sample"], rate: int) -> Contours:
 
     Raises `AudioError` for a waveform that is empty or not finite.
     """
-    wave = heard(waveform, rate).astype(np.float64)
+    wave = prepared(waveform, rate).astype(np.float64)
     frames = np.lib.stride_tricks.sliding_window_view(np.pad(wave, WINDOW // 2), WINDOW)[::HOP]
     level = _decibels(np.square(frames).mean(axis=1))
     f0, harmonicity = _pitch(wave, frames, LOWEST, HIGHEST)

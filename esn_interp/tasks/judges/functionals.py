@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float64
 from scipy.ndimage import gaussian_filter1d
 
 from esn_interp.tasks.judges.contours import EDGES, STEPS, Contours
-from esn_interp.tasks.judges.prosody import syllable_nuclei
+from esn_interp.tasks.judges.prosody_measures import syllable_nuclei
 
 FEWEST = 5
 """Voiced frames, 0.1 s: with fewer, what would be said of pitch is not a number."""
@@ -78,8 +78,8 @@ def _loudness(clip: Contours, speech: slice) -> dict[str, float]:
 def _timbre(
     clip: Contours, loud: Bool[np.ndarray, " frame"], voiced: Bool[np.ndarray, " frame"]
 ) -> dict[str, float]:
-    heard = voiced if voiced.sum() >= FEWEST else loud
-    bands = clip.bands[heard]
+    telling = voiced if voiced.sum() >= FEWEST else loud
+    bands = clip.bands[telling]
     centres = np.log2(np.sqrt(np.array(EDGES[:-1]) * np.array(EDGES[1:])) / 1000)
     mean = bands.mean(axis=0)
     relative = mean - mean[:5].mean()
@@ -90,12 +90,12 @@ def _timbre(
         "slope_loudest": float(np.polyfit(centres[:5], loudest[:5], 1)[0]),
         **{f"band_{edge}": float(value) for edge, value in zip(EDGES, relative, strict=False)},
         "band_spread": float(bands.std(axis=0)[:5].mean()),
-        "below": float(np.median(clip.level[heard] - bands[:, :5].max(axis=1))),
+        "below": float(np.median(clip.level[telling] - bands[:, :5].max(axis=1))),
         **{
             f"harmonicity_{share}": float(value)
             for share, value in zip((10, 50, 90), harmonicity, strict=True)
         },
-        "harmonicity_voiced": float(np.mean(clip.harmonicity[heard])),
+        "harmonicity_voiced": float(np.mean(clip.harmonicity[telling])),
     }
 
 

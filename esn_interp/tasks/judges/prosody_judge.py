@@ -31,8 +31,8 @@ class ProsodyJudge:
     ) -> Float[np.ndarray, "clip emotion"]:
         if not waveforms:
             return np.empty((0, len(self.emotions)))
-        heard = [functionals(contours(waveform, rate)) for waveform in waveforms]
-        return self.trees.probabilities(np.stack([as_row(numbers) for numbers in heard]))
+        found = [functionals(contours(waveform, rate)) for waveform in waveforms]
+        return self.trees.probabilities(np.stack([as_row(numbers) for numbers in found]))
 
 
 def load_prosody_judge(folder: Path = FOLDER, name: str = FOLDER.name) -> ProsodyJudge:

@@ -1,4 +1,4 @@
-"""How far what is heard is from what should have been said."""
+"""How far a judge's words are from what should have been said."""
 
 import re
 from collections.abc import Callable
@@ -23,13 +23,13 @@ def plain_words(text: str) -> str:
     return " ".join(re.findall(r"\w+(?:['’]\w+)*", text.lower())).replace("’", "'")
 
 
-def errors(reference: str, heard: str, *, normalise: Callable[[str], str] = plain_words) -> Errors:
-    """Errors of what was heard, against what should have been said.
+def errors(reference: str, hypothesis: str, *, normalise: Callable[[str], str] = plain_words) -> Errors:
+    """Errors of the words of a hypothesis, against what should have been said.
 
     ``normalise`` is applied to both: give the judge's own, ``judge.normalise``, where it spells otherwise
     ("21" for "twenty one").
     """
-    reference, heard = normalise(reference), normalise(heard)
+    reference, hypothesis = normalise(reference), normalise(hypothesis)
     if not reference:
         return Errors(float("nan"), float("nan"))
-    return Errors(float(jiwer.wer(reference, heard)), float(jiwer.cer(reference, heard)))
+    return Errors(float(jiwer.wer(reference, hypothesis)), float(jiwer.cer(reference, hypothesis)))

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 
 from esn_interp.tasks.judges.checkpoints import need
-from esn_interp.tasks.judges.heard import heard
+from esn_interp.tasks.judges.prepared import prepared
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +23,7 @@ class UtmosJudge:
     def scores(
         self, waveforms: Sequence[Float[np.ndarray, " _sample"]], rate: int
     ) -> Float[np.ndarray, " clip"]:
-        waves = (torch.from_numpy(heard(waveform, rate))[None].to(self.device) for waveform in waveforms)
+        waves = (torch.from_numpy(prepared(waveform, rate))[None].to(self.device) for waveform in waveforms)
         return np.array([float(self.model.score(wave)) for wave in waves])
 
 

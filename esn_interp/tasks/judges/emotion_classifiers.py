@@ -13,7 +13,7 @@ from transformers import AutoModelForAudioClassification
 from esn_interp.errors import ModelError
 from esn_interp.speech.labels import VOCABULARY, emotion_name, emotion_order
 from esn_interp.tasks.judges.checkpoints import Checkpoint, need, open_checkpoint
-from esn_interp.tasks.judges.heard import heard
+from esn_interp.tasks.judges.prepared import prepared
 
 EMOTION2VEC = "iic/emotion2vec_plus_large"
 _NO_EMOTION = ("other", "<unk>")  # classes of emotion2vec that are left out
@@ -80,7 +80,7 @@ class Emotion2VecJudge:
         rows = np.empty((len(waveforms), len(self.emotions)))
         for row, waveform in enumerate(waveforms):
             (result,) = self.model.generate(
-                heard(waveform, rate), granularity="utterance", extract_embedding=False
+                prepared(waveform, rate), granularity="utterance", extract_embedding=False
             )
             # A label is Chinese and English: "生气/angry".
             named = [emotion_name(label.rsplit("/", 1)[-1]) for label in result["labels"]]

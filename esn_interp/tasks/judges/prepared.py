@@ -1,4 +1,4 @@
-"""A waveform as every judge hears it: checked, float32, at the rate that the judge hears at."""
+"""A waveform as every judge takes it: checked, float32, at the rate that the judge hears at."""
 
 import numpy as np
 import soxr
@@ -11,7 +11,7 @@ SHORTEST = 0.5
 """Seconds: shorter waveforms are filled up with silence, since networks need a few frames."""
 
 
-def heard(
+def prepared(
     waveform: Float[np.ndarray, " _sample"], rate: int, *, at: int = SAMPLE_RATE
 ) -> Float32[np.ndarray, " _resampled"]:
     """The waveform at ``at`` samples a second, half a second of it or more.

@@ -8,7 +8,7 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.signal import find_peaks
 
 from esn_interp.speech.audio import SAMPLE_RATE
-from esn_interp.tasks.judges.heard import heard
+from esn_interp.tasks.judges.prepared import prepared
 
 WINDOW, HOP = 1024, 320
 """64 and 20 ms: a window holds two periods of the lowest voice."""
@@ -57,7 +57,7 @@ def prosody(waveform: Float[np.ndarray, " _sample"], rate: int) -> Prosody:
     Raises `AudioError` for a waveform that is empty or not finite. In silence everything but ``energy`` is zero or
     NaN.
     """
-    wave = heard(waveform, rate)
+    wave = prepared(waveform, rate)
     level = frame_levels(wave)
     loud = np.flatnonzero((level > level.max() - QUIET) & (level > 10 * np.log10(_FLOOR)))
     if len(loud) == 0:
