@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from esn_interp.models.access import access_points
+from esn_interp.models.decoding import static_cache, untraced
 from esn_interp.models.edits import EVERYWHERE, Edit
 from esn_interp.models.families.inputs import Inputs
 from esn_interp.models.gate_activations import GateActivations
@@ -145,6 +146,7 @@ class AudioLM(Speaking):
         edits: Sequence[Edit] = (),
         max_new_tokens: int = 32,
         plan: str | None = None,
+        compiled: bool = False,
     ) -> list[str]:
         """Greedy free-text answers, one per waveform; edits act at every step.
 
@@ -152,16 +154,29 @@ class AudioLM(Speaking):
         ----------
         plan
             How the edits are carried out: ``auto``, ``traced`` or ``scaled``; by default as `plan` says.
+        compiled
+            Whether to decode with transformers' static cache, compiled on an accelerator: much faster once it is
+            compiled, which takes a minute. The text is the same in float32.
+
+        Raises
+        ------
+        EditError
+            When it is to be compiled with edits that only a trace can carry out.
+        ModelError
+            When it is to be compiled, and the model has a way of its own to write.
         """
         if self.family.clip_by_clip and len(waveforms) > 1:
-            options: Any = {"edits": edits, "max_new_tokens": max_new_tokens, "plan": plan}
+            options: Any = {"edits": edits, "max_new_tokens": max_new_tokens, "plan": plan, "compiled": compiled}
             return [self.generate([waveform], prompt, **options)[0] for waveform in waveforms]
         inputs = self._inputs(waveforms, prompt)
         generator: Any = self.family.generator(self.model)
+        write = generator.generate
         arguments = {**inputs.tensors, "do_sample": False, "max_new_tokens": max_new_tokens}
-        answers = self.component in self.family.answering
-        tokens = self._run(generator.generate, arguments, inputs.scopes, edits, plan=plan, certain=answers)
-        start = inputs.tensors["input_ids"].shape[1]
+        start, answers = inputs.tensors["input_ids"].shape[1], self.component in self.family.answering
+        if compiled:
+            arguments |= static_cache(generator, prompt=start, max_new_tokens=max_new_tokens)
+            write, plan = untraced(self.model, write), "scaled"  # a compiler can't look into a trace
+        tokens = self._run(write, arguments, inputs.scopes, edits, plan=plan, certain=answers)
         decoded = self.processor.tokenizer.batch_decode(tokens[:, start:], skip_special_tokens=True)
         return [text.strip() for text in decoded]
 

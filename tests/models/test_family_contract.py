@@ -15,8 +15,9 @@ import torch
 from plain_hooks import editing, reading
 from tiny_models import BUILDERS
 from tiny_omni import CHOICE, EMOTIONS, noise
+from transformers import GenerationMixin
 
-from esn_interp.errors import EditError
+from esn_interp.errors import EditError, ModelError
 from esn_interp.models.audio_lm import AudioLM
 from esn_interp.models.columns import NotScalable
 from esn_interp.models.edits import Edit
@@ -230,6 +231,19 @@ def test_scaled_columns_do_what_a_trace_does(lm):
     assert answers[0] == answers[1]
     assert np.abs(scores[0] - lm.scores(encoded, EMOTIONS)).max() > 1e-3
     assert all(torch.equal(held[name], value) for name, value in lm.model.state_dict().items())
+
+
+def test_a_static_cache_writes_the_same(lm):
+    """On an accelerator the step is compiled, which needs modules without controllers."""
+    edits = [Edit(layer, np.arange(0, width, 2), gain=2.0) for layer, width in enumerate(lm.widths)]
+    options = {"edits": edits, "max_new_tokens": TOKENS}
+    if lm.family.clip_by_clip or not isinstance(lm.family.generator(lm.model), GenerationMixin):
+        with pytest.raises(ModelError, match="can't be compiled"):
+            lm.generate(CLIPS, CHOICE, **options, compiled=True)
+        return
+    expected = lm.generate(CLIPS, CHOICE, **options)
+    assert lm.generate(CLIPS, CHOICE, **options, compiled=True) == expected
+    assert lm.generate(CLIPS, CHOICE, **options, plan="traced") == expected  # controllers are back
 
 
 @pytest.mark.parametrize("family", BUILDERS)
