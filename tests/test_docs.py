@@ -1,9 +1,12 @@
 """What the documentation says is what the code does."""
 
 import importlib
+import inspect
 import pkgutil
 import re
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -28,6 +31,8 @@ def blocks(text: str, language: str) -> list[str]:
 def public_modules() -> set[str]:
     """Every module that defines something; those of the command line have a page of their own."""
     found = {module.name for module in pkgutil.walk_packages(esn_interp.__path__, "esn_interp.")}
+    if find_spec("triton") is None:
+        found.remove("esn_interp.neurons.triton_kernels")
     return {name for name in found if not name.startswith("esn_interp.cli") and defines_something(name)}
 
 
@@ -36,12 +41,34 @@ def defines_something(name: str) -> bool:
     return any(callable(value) and getattr(value, "__module__", None) == name for value in values)
 
 
-def test_the_reference_covers_every_module():
-    listed: list[str] = []
-    for page in sorted(DOCS.glob("api/*.md")):
-        listed += re.findall(r"automodule:: (\S+)", page.read_text(encoding="utf-8"))
-    listed.append("esn_interp.errors")  # on the page about errors
-    assert sorted(listed) == sorted(public_modules())
+def test_the_reference_covers_every_module_once():
+    pages = "\n".join(page.read_text(encoding="utf-8") for page in [DOCS / "errors.md", *DOCS.glob("api/*.md")])
+    rooms = re.findall(r"^```\{modules\} (\S+)", pages, flags=re.MULTILINE) + re.findall(r"automodule:: (\S+)", pages)
+    assert len(rooms) > 10
+    for name in public_modules():
+        assert sum(f"{name}.".startswith(f"{room}.") for room in rooms) == 1, name
+
+
+def test_an_analysis_goes_by_one_noun():
+    """The table of analyses: each has a folder, a page and, where there is one, a notebook of its name."""
+    table = (DOCS / "analyses" / "index.md").read_text(encoding="utf-8")
+    names = r"\| `(\w+)` \| \[.+?\]\((\w+)\.md\) \| `esn ([\w -]+)` \| `esn\.(\w+)` \| `esn\.(\w+)` \|"
+    rows = re.findall(rf"^{names} (?:`\d\d_(\w+)` )?\|$", table, flags=re.MULTILINE)
+    assert len(rows) == 14
+    folders = {path.parent.name for path in Path(esn_interp.__file__).parent.glob("analysis/*/__init__.py")}
+    # What a corpus is worth is asked before any analysis, and inference is part of all of them.
+    assert {noun for noun, *_ in rows} == folders - {"corpus_check", "inference"}
+    notebooks = {path.stem[3:] for path in (REPOSITORY / "notebooks").glob("*.py")} - {"a_first_neuron"}
+    assert {notebook for *_, notebook in rows if notebook} == notebooks
+    for noun, page, command, function, result, notebook in rows:
+        assert page == noun
+        assert (DOCS / "analyses" / f"{page}.md").is_file()
+        assert notebook in ("", noun)
+        group: Any = typer.main.get_command(app)
+        for word in command.split():
+            group = group.commands[word]
+        assert callable(getattr(esn_interp, function))
+        assert inspect.isclass(getattr(esn_interp, result))
 
 
 def test_the_readme_lists_every_command():

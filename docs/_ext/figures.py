@@ -16,7 +16,7 @@ from sphinx.util.docutils import SphinxDirective
 
 if TYPE_CHECKING:
     from esn_interp.analysis.attribution.result import Attribution
-    from esn_interp.analysis.overlap.measure import Overlap
+    from esn_interp.analysis.overlap.result import Overlap
     from esn_interp.models.audio_lm import AudioLM
     from esn_interp.neurons.neuron_set import NeuronSet
     from esn_interp.neurons.statistics import GateStatistics

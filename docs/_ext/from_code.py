@@ -3,6 +3,7 @@
 import dataclasses
 import importlib
 import inspect
+import pkgutil
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -213,6 +214,36 @@ class PublicNames(_Markdown):
         return _table(["name", "what it is"], rows)
 
 
+class Modules(_Markdown):
+    """Every module of a room that defines something, folder by folder, each with all that it defines."""
+
+    required_arguments = 1
+
+    def markdown(self) -> str:
+        return "\n\n".join(_modules(self.arguments[0], level=2))
+
+
+def _modules(name: str, *, level: int) -> list[str]:
+    """The sections of a module or folder; that of a folder begins with the sentence that the folder says of itself."""
+    try:
+        module = importlib.import_module(name)
+    except ModuleNotFoundError:  # such as a kernel, where there is no compiler for it
+        return []
+    inside = sorted(found.name for found in pkgutil.iter_modules(getattr(module, "__path__", ()), f"{name}."))
+    if not inside and not defines_something(name):
+        return []
+    # What a folder passes on is told where it is defined.
+    member = f".. automodule:: {name}\n   :ignore-module-all:"
+    head = f"{'#' * level} `{name}`\n\n```{{eval-rst}}\n{member}\n```"
+    return [head, *(section for part in inside for section in _modules(part, level=min(level + 1, 4)))]
+
+
+def defines_something(name: str) -> bool:
+    """Whether a module has a class or function of its own."""
+    values = vars(importlib.import_module(name)).values()
+    return any(callable(value) and getattr(value, "__module__", None) == name for value in values)
+
+
 def _to_markdown(docstring: str) -> str:
     return re.sub(r":\w+:`~?([^`]*)`", r"`\1`", docstring).replace("``", "`")
 
@@ -250,5 +281,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("corpora", Corpora)
     app.add_directive("corpus-cards", CorpusCards)
     app.add_directive("public-names", PublicNames)
+    app.add_directive("modules", Modules)
     app.add_directive("result-fields", ResultFields)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

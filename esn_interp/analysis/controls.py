@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from esn_interp.analysis.trials import NO_CONTROL
 from esn_interp.errors import StatisticsError
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.neurons.statistics import GateStatistics
@@ -50,6 +51,18 @@ def parse_controls(
             " (esn: --stats)"
         )
     return (drawn[0] if drawn else None), tuple(name for name in names if name not in drawn)
+
+
+def random_sets(esns: NeuronSet, draws: int, *, seed: int) -> tuple[list[NeuronSet], str]:
+    """Random neurons of the same layers, drawn as often; or none, and why there is no control.
+
+    That is so where the sets leave too few neurons to draw from.
+    """
+    states = np.random.SeedSequence(seed).generate_state(draws).tolist() if draws else []
+    try:
+        return [esns.random_like(state) for state in states], "" if draws else NO_CONTROL
+    except StatisticsError as error:
+        return [], f"no random control: {error}"
 
 
 def always_on(stats: GateStatistics, like: NeuronSet) -> NeuronSet:

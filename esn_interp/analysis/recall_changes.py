@@ -1,35 +1,21 @@
 """Changes of recall when sets of neurons are ablated, by speaker: what ablations are compared by."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from einops import repeat
 from jaxtyping import Bool, Float, Float64, Num
 
+from esn_interp.analysis.inference.estimates import Estimates
 from esn_interp.analysis.inference.significance import (
-    ANYWHERE,
     CHANGE,
-    MIN_SPEAKERS,
     Interval,
-    Range,
     SpeakerMeans,
     nan_mean,
-    sign_flip_test,
+    sign_flip_tests,
 )
 from esn_interp.analysis.trials import Trials
-
-
-@dataclass(frozen=True, eq=False)
-class Estimates:
-    """Several values with their 95 % cluster-t bounds over speakers."""
-
-    value: Float64[np.ndarray, "*cell"]
-    low: Float64[np.ndarray, "*cell"]
-    high: Float64[np.ndarray, "*cell"]
-
-    def at(self, *cell: int, speakers: int) -> Interval:
-        """One of them."""
-        return Interval(float(self.value[cell]), float(self.low[cell]), float(self.high[cell]), speakers)
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,20 +32,18 @@ class RecallChanges:
     @classmethod
     def stack(cls, trials: Trials, kinds: Sequence[SpeakerMeans]) -> "RecallChanges":
         """From the changes of each kind, as `change_of` gives them."""
-        total = np.stack([kind.total for kind in kinds], axis=1)
-        count = np.stack([kind.count for kind in kinds], axis=1)
         own = trials.target[:, None] == np.arange(len(trials.emotions))
-        return cls(SpeakerMeans(total, count), own)
+        return cls(SpeakerMeans.stack(kinds), own)
 
     @property
     def speakers(self) -> int:
         """Number of speakers who have a clip at all."""
-        return int(self.means.count.reshape(len(self.means.count), -1).any(axis=1).sum())
+        return int(self.means.present.sum())
 
     @property
     def cells(self) -> Estimates:
         """Every cell by itself."""
-        return Estimates(self.means.value, *self.means.bounds(within=CHANGE))
+        return Estimates.of(self.means, within=CHANGE)
 
     def self_of(self, cells: Float[np.ndarray, "... set emotion"]) -> Float[np.ndarray, "..."]:
         """Mean over the cells of an emotion's own set."""
@@ -72,17 +56,17 @@ class RecallChanges:
     @property
     def self_change(self) -> Estimates:
         """By kind."""
-        return self._reduced(self.self_of, CHANGE)
+        return Estimates.reduced(self.means, self.self_of, within=CHANGE)
 
     @property
     def cross_change(self) -> Estimates:
         """By kind."""
-        return self._reduced(self.cross_of, CHANGE)
+        return Estimates.reduced(self.means, self.cross_of, within=CHANGE)
 
     @property
     def specificity(self) -> Estimates:
         """Self minus cross change, by kind."""
-        return self._reduced(lambda cells: self.self_of(cells) - self.cross_of(cells), ANYWHERE)
+        return Estimates.reduced(self.means, lambda cells: self.self_of(cells) - self.cross_of(cells))
 
     def self_minus(self, first: int, second: int) -> Interval:
         """Self change of one kind minus that of another, paired over speakers."""
@@ -97,15 +81,7 @@ class RecallChanges:
 
     def p_values(self, first: int, second: int, *, seed: int) -> Float64[np.ndarray, " set"]:
         """Sign-flip tests of one kind's self change against another's; NaN with too few speakers."""
-        return np.array(
-            [
-                sign_flip_test(values, seed=seed) if (~np.isnan(values)).sum() >= MIN_SPEAKERS else np.nan
-                for values in self.by_speaker(first, second).T
-            ]
-        )
-
-    def _reduced(self, reduce: Callable[[np.ndarray], np.ndarray], within: Range) -> Estimates:
-        return Estimates(*self.means.reduced(reduce, within=within))
+        return sign_flip_tests(self.by_speaker(first, second), seed=seed)
 
 
 def change_of(
@@ -115,6 +91,12 @@ def change_of(
 ) -> SpeakerMeans:
     """Change of recall by speaker, set and emotion, over the clips that met the sets; mean over treatments."""
     before = trials.baseline.argmax(axis=1) == trials.truth
-    change = ((answers == trials.truth).mean(axis=0) - before)[:, None]
+    change = (answers == trials.truth).mean(axis=0) - before
     among = trials.of_emotion.T if met is None else trials.of_emotion.T & met
-    return trials.means(np.repeat(change, len(trials.emotions), axis=1), among)
+    return trials.means(repeat(change, "set clip -> set emotion clip", emotion=len(trials.emotions)), among)
+
+
+def recall_without_edit(trials: Trials) -> SpeakerMeans:
+    """Recall of each emotion as the model is, by speaker."""
+    right = trials.baseline.argmax(axis=1) == trials.truth
+    return trials.means(repeat(right, "clip -> emotion clip", emotion=len(trials.emotions)), trials.of_emotion.T)

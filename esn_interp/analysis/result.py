@@ -1,17 +1,24 @@
-"""What every result can do: be saved as readable JSON, and be loaded again."""
+"""What every result can do: be saved as readable JSON, be loaded again, and be drawn."""
 
 import types
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar, cast, get_args, get_origin
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast, get_args, get_origin
 
 import numpy as np
 
+from esn_interp.analysis.inference.significance import few_speakers_note
 from esn_interp.errors import StatisticsError
 from esn_interp.files import package_version, read_json, write_json
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.speech.clips import Clips
+from esn_interp.tasks.batches import Skipped
 from esn_interp.tasks.listener import Listener
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 # Not typing.Self: the run-time type checker of the tests can't follow it.
 AnyResult = TypeVar("AnyResult", bound="Result")
@@ -23,11 +30,13 @@ class Result:
 
     Fields may be numbers, text, tuples, arrays (annotated with an exact jaxtyping dtype such as ``Float64``),
     mappings of those, and further dataclasses. A field that is not a number is null in the file. Subclasses
-    name their ``kind``, and raise ``version`` whenever a field changes its meaning.
+    name their ``kind``, and raise ``version`` whenever a field changes its meaning. ``drawn_by`` is the module
+    in the result's folder whose ``draw`` draws it.
     """
 
     kind: ClassVar[str] = ""
     version: ClassVar[int] = 1
+    drawn_by: ClassVar[str] = "figure"
 
     def to_dict(self) -> dict[str, Any]:
         """All fields as plain JSON values, with ``kind`` and ``version``."""
@@ -54,6 +63,16 @@ class Result:
             raise StatisticsError(f"{path}: this {cls.kind} file is damaged ({error}); run it anew") from None
 
 
+    def plot(self) -> "go.Figure":
+        """Draw it; what the figure shows is said by ``draw`` of the module ``figure`` in the same folder."""
+        return self._drawn(self.drawn_by)
+
+    def _drawn(self, module: str, *options: Any) -> "go.Figure":
+        """What another module of the result's own folder draws: plotly is loaded only now."""
+        folder = type(self).__module__.rpartition(".")[0]
+        return import_module(f"{folder}.{module}").draw(self, *options)
+
+
 @dataclass(frozen=True)
 class Origins:
     """What an effect was measured on: which model, which clips, and whose neurons, selected how."""
@@ -78,6 +97,45 @@ class Origins:
             selection=dict(neurons.parameters),
             identified_on=neurons.origin.corpus,
         )
+
+
+@dataclass(frozen=True, eq=False)
+class OverClips(Result):
+    """A result over clips, by id, with the speaker of each and what must be said of it.
+
+    ``skipped`` are the clips that could not be used; ``notes`` what a reader must know before trusting figures.
+    """
+
+    clips: tuple[str, ...]
+    speakers: tuple[str, ...]
+    skipped: tuple[Skipped, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def n_speakers(self) -> int:
+        """The number of different speakers."""
+        return len(set(self.speakers))
+
+
+@dataclass(frozen=True, eq=False)
+class OfSets(OverClips):
+    """A result of editing the neurons of each emotion in turn: ``sets`` names whose, ``emotions`` what was offered."""
+
+    origins: Origins
+    seed: int
+    emotions: tuple[str, ...]
+    sets: tuple[str, ...]
+
+
+def standing_notes(speakers: int, skipped: Sequence[Skipped], *others: str | None) -> tuple[str, ...]:
+    """What must be said of a result: that speakers are few, what else there is, and that clips were skipped."""
+    left_out = f"{len(skipped)} clips were skipped, the first: {skipped[0].reason}" if skipped else None
+    return told(few_speakers_note(speakers), *others, left_out)
+
+
+def told(*notes: str | None) -> tuple[str, ...]:
+    """The notes that there are."""
+    return tuple(filter(None, notes))
 
 
 def _encode(value: Any) -> Any:

@@ -22,7 +22,8 @@ from planted_listener import (
 from scipy import stats
 from tiny_omni import noise
 
-from esn_interp.analysis.ablation.measure import Ablation, ablation
+from esn_interp.analysis.ablation.measure import ablation
+from esn_interp.analysis.ablation.result import Ablation
 from esn_interp.analysis.controls import always_on
 from esn_interp.analysis.inference.significance import holm, sign_flip_test, standardised_effect
 from esn_interp.analysis.trials import UNMET, deal

@@ -11,9 +11,10 @@ from miniature_corpora.parts import tone
 from scipy.stats import chi2_contingency
 from scipy.stats.contingency import association
 
-from esn_interp.analysis.corpus_check.figure import MOST, balance, sound
-from esn_interp.analysis.corpus_check.measure import CorpusCheck, check_corpus, confounding, counted
+from esn_interp.analysis.corpus_check.figure import MOST, draw, sound
+from esn_interp.analysis.corpus_check.measure import check_corpus, confounding, counted
 from esn_interp.analysis.corpus_check.page import corpus_page
+from esn_interp.analysis.corpus_check.result import CorpusCheck
 from esn_interp.errors import CorpusError
 from esn_interp.speech.clips import Clips
 from esn_interp.speech.corpora import corpus
@@ -202,7 +203,7 @@ def test_two_speakers_and_one_emotion_missing() -> None:
 
 def test_the_figures_show_what_was_counted() -> None:
     check = check_corpus(clips_of(good()), draws=20)
-    figure = balance(check)
+    figure = draw(check)
     assert np.array(figure.data[0].z).tolist() == check.balance.tolist()
     assert list(figure.data[0].x) == list(check.emotions)
     levels = sound(check)
@@ -217,7 +218,7 @@ def test_many_speakers_share_the_last_row() -> None:
         for t in range(3 if s else 4)
     ]  # fmt: skip
     check = check_corpus(clips_of(rows), draws=20)
-    figure = balance(check)
+    figure = draw(check)
     assert len(figure.data[0].y) == MOST + 1
     assert figure.data[0].y[0] == "s000 "
     assert figure.data[0].y[-1] == "12 others (mean) "

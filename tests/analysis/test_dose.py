@@ -5,7 +5,8 @@ import pytest
 from planted_listener import BIAS, EMOTIONS, PlantedListener, evidence_for, planted_clips, planted_set
 from scipy import stats
 
-from esn_interp.analysis.dose.measure import DoseResponse, dose_response
+from esn_interp.analysis.dose.measure import dose_response
+from esn_interp.analysis.dose.result import DoseResponse
 from esn_interp.errors import EditError
 from esn_interp.speech.clips import Clips
 

@@ -18,7 +18,8 @@ from planted_listener import (
 
 from esn_interp.analysis.dose.breaking import UNPARSED
 from esn_interp.analysis.dose.doses import in_layers, of_emotions, over_bands
-from esn_interp.analysis.dose.measure import DoseResponse, dose_response
+from esn_interp.analysis.dose.measure import dose_response
+from esn_interp.analysis.dose.result import DoseResponse
 from esn_interp.errors import EditError, StatisticsError
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.neurons.origin import Origin

@@ -10,7 +10,8 @@ from planted_demo import StudiedListener, studied_clips
 from planted_listener import PlantedListener, planted_clips
 
 from esn_interp.analysis.ablation.measure import ablation
-from esn_interp.analysis.efficiency.measure import Efficiency, efficiency
+from esn_interp.analysis.efficiency.measure import efficiency
+from esn_interp.analysis.efficiency.result import Efficiency
 from esn_interp.analysis.overlap.measure import overlap
 from esn_interp.errors import StatisticsError
 from esn_interp.neurons.resampling import deal_clips

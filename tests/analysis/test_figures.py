@@ -5,10 +5,12 @@ import plotly.graph_objects as go
 import pytest
 from planted_listener import EMOTIONS, WIDTHS, PlantedListener, planted_clips, planted_set
 
-from esn_interp.analysis.ablation.measure import Ablation, ablation
-from esn_interp.analysis.dose.measure import DoseResponse, dose_response
+from esn_interp.analysis.ablation.measure import ablation
+from esn_interp.analysis.ablation.result import Ablation
+from esn_interp.analysis.dose.measure import dose_response
+from esn_interp.analysis.dose.result import DoseResponse
 from esn_interp.drawing import theme
-from esn_interp.drawing.scales import log_position
+from esn_interp.drawing.marks import log_position
 from esn_interp.neurons.neuron_map import neuron_map
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.neurons.origin import Origin

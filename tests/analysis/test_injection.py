@@ -9,7 +9,8 @@ from planted_listener import EMOTIONS, PlantedListener, planted_clips, planted_s
 from tiny_omni import CHOICE, noise
 from tiny_omni import EMOTIONS as LABELS
 
-from esn_interp.analysis.injection.measure import Injection, injection
+from esn_interp.analysis.injection.measure import injection
+from esn_interp.analysis.injection.result import Injection
 from esn_interp.errors import EditError, StatisticsError
 from esn_interp.interventions.edits import mix, steer, two_pass, union
 from esn_interp.interventions.injection import clip_gains

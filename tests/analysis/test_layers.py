@@ -9,7 +9,8 @@ from figure_rules import fits_a_phone
 from made_up_gates import heard_clips, statistics_of
 from scipy.stats import hypergeom
 
-from esn_interp.analysis.layers.measure import LayerProfile, layer_profile
+from esn_interp.analysis.layers.measure import layer_profile
+from esn_interp.analysis.layers.result import LayerProfile
 from esn_interp.errors import StatisticsError
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.neurons.origin import Origin

@@ -12,7 +12,8 @@ from scipy.stats import hypergeom, spearmanr
 from statsmodels.stats.multitest import multipletests
 
 from esn_interp.analysis.inference.rankings import rank_biased_overlap, ranking
-from esn_interp.analysis.overlap.measure import Overlap, overlap
+from esn_interp.analysis.overlap.measure import overlap
+from esn_interp.analysis.overlap.result import Overlap
 from esn_interp.errors import StatisticsError
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.neurons.origin import Origin

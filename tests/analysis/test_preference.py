@@ -15,7 +15,8 @@ from statsmodels.api import Logit
 from esn_interp.analysis.inference.bradley_terry import bradley_terry, strength_bounds
 from esn_interp.analysis.inference.proportion import METHODS, effective_answers, share_bounds
 from esn_interp.analysis.listening.answers import COLUMNS, read_answers
-from esn_interp.analysis.listening.measure import Preference, preference
+from esn_interp.analysis.listening.measure import preference
+from esn_interp.analysis.listening.result import Preference
 from esn_interp.errors import EsnError, StatisticsError
 
 QUESTION = "Which recording sounds more {emotion}?"

@@ -7,7 +7,8 @@ from planted_demo import StudiedListener
 from planted_listener import EMOTIONS, WIDTHS, planted_clips, planted_set
 
 from esn_interp.analysis.ablation.measure import ablation
-from esn_interp.analysis.selectors.measure import SelectorComparison, compare_selectors
+from esn_interp.analysis.selectors.measure import compare_selectors
+from esn_interp.analysis.selectors.result import SelectorComparison
 from esn_interp.errors import StatisticsError
 from esn_interp.neurons.selectors import select
 from esn_interp.neurons.statistics import GateStatistics
@@ -154,13 +155,13 @@ def test_selections_without_neurons_or_without_room_for_a_control_are_noted(stat
     text = " ".join(found.notes)
     assert "lape leaves emotions without neurons at top 0.02" in text
     assert (
-        "mad, top 1: no random control, layer 0" in text or np.isfinite(found.random.self_change.value).all()
+        "mad, top 1: no random control: layer 0" in text or np.isfinite(found.random.self_change.value).all()
     )
     everything = compare_selectors(
         StudiedListener(), clips, statistics, selectors=("lap",), tops=(1.0,), draws=1, progress=False
     )
     assert np.isnan(everything.random.self_change.value).all()
-    assert "lap, top 1: no random control, layer 0: 'neutral' holds 24 of 24 neurons" in " ".join(
+    assert "lap, top 1: no random control: layer 0: 'neutral' holds 24 of 24 neurons" in " ".join(
         everything.notes
     )
     assert "random" not in everything.summary()

@@ -15,7 +15,8 @@ from planted_listener import (
 )
 
 from esn_interp.analysis.inference.significance import cluster_t_interval
-from esn_interp.analysis.side_effects.measure import SideEffects, side_effects
+from esn_interp.analysis.side_effects.measure import side_effects
+from esn_interp.analysis.side_effects.result import SideEffects
 from esn_interp.errors import CorpusError, EditError, ModelError, StatisticsError
 from esn_interp.interventions.edits import at_random, deactivate
 from esn_interp.models.edits import Edit

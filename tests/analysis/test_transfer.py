@@ -8,7 +8,8 @@ from planted_listener import EMOTIONS, PlantedListener, planted_clips, planted_g
 
 from esn_interp.analysis.ablation.measure import ablation
 from esn_interp.analysis.dose.measure import dose_response
-from esn_interp.analysis.transfer.measure import Transfer, transfer
+from esn_interp.analysis.transfer.measure import transfer
+from esn_interp.analysis.transfer.result import Transfer
 from esn_interp.errors import CorpusError, EditError, StatisticsError
 from esn_interp.neurons.neuron_set import NeuronSet
 

@@ -6,8 +6,8 @@ import pytest
 from command_line import Outcome, esn, write_clips
 from tiny_models import BUILDERS
 
-from esn_interp.analysis.ablation.measure import Ablation
-from esn_interp.analysis.dose.measure import DoseResponse
+from esn_interp.analysis.ablation.result import Ablation
+from esn_interp.analysis.dose.result import DoseResponse
 from esn_interp.neurons.statistics import GateStatistics
 
 

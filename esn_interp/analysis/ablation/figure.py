@@ -4,16 +4,17 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from esn_interp.analysis.ablation.measure import Ablation
+from esn_interp.analysis.ablation.result import Ablation
 from esn_interp.analysis.controls import CONTROLS
+from esn_interp.drawing.marks import heatmap, outline, reach
 from esn_interp.drawing.numbers import signed
-from esn_interp.drawing.theme import EFFECTS, GRID, INK, dress
+from esn_interp.drawing.theme import EFFECTS, GRID, dress
 
 _LEAST_RANGE = 10.0
 """Percentage points that the colour scale spans at least, so that noise does not look like an effect."""
 
 
-def ablation_matrix(result: Ablation) -> go.Figure:
+def draw(result: Ablation) -> go.Figure:
     """Changes of recall in percentage points, ablated set by emotion; below it the same for each control.
 
     All share one colour scale, centred on zero: red is a loss. An outline marks an emotion's own neurons.
@@ -27,27 +28,22 @@ def ablation_matrix(result: Ablation) -> go.Figure:
         (f"{CONTROLS[other.name].title}, as many", other.change, other.change_low, other.change_high)
         for other in result.comparisons
     ]
-    known = np.abs([100 * change for _, change, _, _ in panels])
-    extent = max(_LEAST_RANGE, float(np.nanmax(known, initial=0.0)))
+    extent = reach(np.array([100 * change for _, change, _, _ in panels]), _LEAST_RANGE)
     figure = make_subplots(
         rows=len(panels),
         subplot_titles=[panel[0] for panel in panels],
         vertical_spacing=0.3 / max(2, len(panels)),
         shared_xaxes=True,
     )
+    own_cells = [(result.emotions.index(name), line) for line, name in enumerate(result.sets)]
     for row, (_, change, low, high) in enumerate(panels, start=1):
         figure.add_trace(
-            go.Heatmap(
-                z=100 * change,
-                x=list(result.emotions),
-                y=list(result.sets),
-                zmin=-extent,
-                zmax=extent,
+            heatmap(
+                100 * change,
+                result.emotions,
+                result.sets,
+                limits=(-extent, extent),
                 colorscale=EFFECTS,
-                showscale=False,
-                xgap=2,
-                ygap=2,
-                texttemplate="%{text}",
                 text=[[signed(100 * value) for value in line] for line in change],
                 customdata=np.stack(
                     [100 * low, 100 * high, np.broadcast_to(100 * result.baseline_recall, change.shape)],
@@ -62,14 +58,7 @@ def ablation_matrix(result: Ablation) -> go.Figure:
             row=row,
             col=1,
         )
-        for at, name in enumerate(result.sets):
-            column = result.emotions.index(name)
-            figure.add_shape(
-                **{"type": "rect", "x0": column - 0.5, "x1": column + 0.5, "y0": at - 0.5, "y1": at + 0.5},
-                line={"color": INK, "width": 1.5},
-                row=row,
-                col=1,
-            )
+        outline(figure, own_cells, row=row)
     figure.update_yaxes(autorange="reversed", title_text="neurons of", showgrid=False)
     figure.update_xaxes(showgrid=False, showticklabels=True)
     figure.update_xaxes(title_text="recall of", row=len(panels), col=1)

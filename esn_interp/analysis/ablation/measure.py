@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
+from einops import rearrange
 
 from esn_interp.analysis.ablation.result import Ablation, Comparison
 from esn_interp.analysis.controls import CONTROLS, DECILE, RANDOM, always_on, parse_controls
-from esn_interp.analysis.inference.significance import RATE, SpeakerMeans, holm, nan_mean, standardised_effect
-from esn_interp.analysis.recall_changes import RecallChanges, change_of
+from esn_interp.analysis.inference.estimates import Estimates
+from esn_interp.analysis.inference.significance import RATE, holm, nan_mean, standardised_effect
+from esn_interp.analysis.recall_changes import RecallChanges, change_of, recall_without_edit
 from esn_interp.analysis.result import Origins
 from esn_interp.analysis.trials import Treatment, Trials, run_trials
 from esn_interp.errors import StatisticsError
@@ -17,8 +19,6 @@ from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.neurons.statistics import GateStatistics
 from esn_interp.speech.clips import Clips
 from esn_interp.tasks.listener import Listener
-
-__all__ = ["Ablation", "Comparison", "ablation"]
 
 HOW = ("zero", "mean", "resample")
 
@@ -156,18 +156,14 @@ def _result(
     seed: int,
 ) -> Ablation:
     own = trials.log_probs.argmax(axis=-1)
-    by_clip = (own.shape[0] * own.shape[1], own.shape[2])
-    right = trials.baseline.argmax(axis=1) == trials.truth
     draws = [change_of(trials, drawn, met) for drawn, met in zip(trials.random, trials.met, strict=True)]
     first = change_of(trials, own)
-    control = SpeakerMeans(np.zeros_like(first.total), np.zeros_like(first.count))
-    for draw in draws:
-        control = control + draw
-    changes = RecallChanges.stack(trials, [first, control, *(change_of(trials, o) for o in trials.others)])
+    others = [change_of(trials, answers) for answers in trials.others]
+    changes = RecallChanges.stack(trials, [first, first.pool(draws), *others])
     cells, speakers = changes.cells, changes.speakers
     own_self, cross, specificity = changes.self_change, changes.cross_change, changes.specificity
-    recall = trials.means(np.repeat(right[None], len(trials.emotions), axis=0), trials.of_emotion.T)
-    recall_low, recall_high = recall.bounds(within=RATE)
+    recall = recall_without_edit(trials)
+    before = Estimates.of(recall, within=RATE)
     difference = changes.by_speaker(_OWN, _RANDOM)
     effects = [standardised_effect(values) for values in difference.T]
     p_values = changes.p_values(_OWN, _RANDOM, seed=seed)
@@ -186,9 +182,9 @@ def _result(
         sets=trials.sets,
         neurons=counts(sets["own"]),
         baseline_uar=recall.interval(nan_mean, within=RATE),
-        baseline_recall=recall.value,
-        baseline_low=recall_low,
-        baseline_high=recall_high,
+        baseline_recall=before.value,
+        baseline_low=before.low,
+        baseline_high=before.high,
         change=cells.value[_OWN],
         change_low=cells.low[_OWN],
         change_high=cells.high[_OWN],
@@ -220,7 +216,7 @@ def _result(
                 self_change=own_self.at(at, speakers=speakers),
                 cross_change=cross.at(at, speakers=speakers),
                 own_minus=changes.self_minus(_OWN, at),
-                predicted=trials.others[at - 2].reshape(by_clip),
+                predicted=rearrange(trials.others[at - 2], "treatment set clip -> (treatment set) clip"),
             )
             for at, name in enumerate(list(sets)[1:], start=2)
         ),
@@ -228,8 +224,10 @@ def _result(
         clips=trials.clips,
         speakers=trials.speakers,
         truth=trials.truth,
-        predicted=np.vstack([trials.baseline.argmax(axis=1)[None], own.reshape(by_clip)]),
-        random_predicted=trials.random.reshape(len(draws), *by_clip),
+        predicted=np.vstack(
+            [trials.baseline.argmax(axis=1), rearrange(own, "treatment set clip -> (treatment set) clip")]
+        ),
+        random_predicted=rearrange(trials.random, "draw treatment set clip -> draw (treatment set) clip"),
         skipped=trials.skipped,
         notes=trials.notes(sets["own"]),
     )

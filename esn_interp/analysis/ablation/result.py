@@ -9,8 +9,7 @@ from jaxtyping import Float64, Int8, Int64
 
 from esn_interp.analysis.controls import CONTROLS
 from esn_interp.analysis.inference.significance import Interval
-from esn_interp.analysis.result import Origins, Result
-from esn_interp.tasks.batches import Skipped
+from esn_interp.analysis.result import OfSets
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -37,7 +36,7 @@ class Comparison:
 
 
 @dataclass(frozen=True, eq=False)
-class Ablation(Result):
+class Ablation(OfSets):
     """Changes of recall under ablation, as signed fractions: -0.2 is a loss of 20 points.
 
     ``change[i, j]`` is the recall of emotion j with the neurons of set i ablated, minus its recall without an
@@ -64,14 +63,10 @@ class Ablation(Result):
     kind: ClassVar[str] = "ablation"
     version: ClassVar[int] = 2
 
-    origins: Origins
     how: str
     donors: tuple[str, ...]
     positions: tuple[str, ...]
     tokens_touched: int
-    seed: int
-    emotions: tuple[str, ...]
-    sets: tuple[str, ...]
     neurons: tuple[int, ...]
     baseline_uar: Interval
     baseline_recall: Float64[np.ndarray, " emotion"]
@@ -99,13 +94,9 @@ class Ablation(Result):
     p_holm: Float64[np.ndarray, " set"]
     comparisons: tuple[Comparison, ...]
     speakers_with: Int64[np.ndarray, " emotion"]
-    clips: tuple[str, ...]
-    speakers: tuple[str, ...]
     truth: Int64[np.ndarray, " clip"]
     predicted: Int64[np.ndarray, "condition clip"]
     random_predicted: Int8[np.ndarray, "draw ablation clip"]
-    skipped: tuple[Skipped, ...]
-    notes: tuple[str, ...]
 
     @property
     def draws(self) -> int:
@@ -117,14 +108,10 @@ class Ablation(Result):
 
         With several donors a clip counts once for each of them.
         """
-        rows = (
-            [0]
-            if ablated is None
-            else range(1 + self.sets.index(ablated), len(self.predicted), len(self.sets))
-        )
+        first = 0 if ablated is None else 1 + self.sets.index(ablated)
+        answers = self.predicted[first :: len(self.sets)] if first else self.predicted[:1]
         table = np.zeros((len(self.emotions), len(self.emotions)), dtype=np.int64)
-        for row in rows:
-            np.add.at(table, (self.truth, self.predicted[row]), 1)
+        np.add.at(table, (self.truth, answers), 1)
         return table
 
     def to_frame(self) -> pd.DataFrame:
@@ -191,14 +178,6 @@ class Ablation(Result):
             f" {len(self.clips)} clips of {self.specificity.speakers} speakers)."
         )
 
-    def plot(self) -> "go.Figure":
-        """The matrix of changes, with the controls below it."""
-        from esn_interp.analysis.ablation.figure import ablation_matrix
-
-        return ablation_matrix(self)
-
     def plot_confusion(self) -> "go.Figure":
         """What is heard as what: without an edit, and with each set ablated."""
-        from esn_interp.analysis.ablation.confusion_figure import confusion_change
-
-        return confusion_change(self)
+        return self._drawn("confusion_figure")

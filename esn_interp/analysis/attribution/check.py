@@ -1,40 +1,32 @@
 """How well attribution ranks the true effects: single neurons silenced one after the other."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
+from einops import repeat
 from jaxtyping import Float, Float64, Int64
-from scipy import stats
 
+from esn_interp.analysis.inference.estimates import Estimates
 from esn_interp.analysis.inference.log_odds import log_odds
-from esn_interp.analysis.inference.significance import (
-    CHANGE,
-    Interval,
-    SpeakerMeans,
-    few_speakers_note,
-    nan_mean,
-)
-from esn_interp.analysis.result import Result
+from esn_interp.analysis.inference.significance import CHANGE, Interval, SpeakerMeans, nan_mean
+from esn_interp.analysis.inference.trend import spearman
+from esn_interp.analysis.result import OverClips, standing_notes
 from esn_interp.errors import StatisticsError
 from esn_interp.models.edits import SCOPES, Edit
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.neurons.origin import Origin
 from esn_interp.speech.clips import Clips
-from esn_interp.tasks.batches import Skipped
 from esn_interp.tasks.listener import Listener
 from esn_interp.tasks.recognition import BASELINE, Recognition, recognise
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 SAMPLE = 100
 _LEAST = 3
 
 
 @dataclass(frozen=True, eq=False)
-class AttributionCheck(Result):
+class AttributionCheck(OverClips):
     """Predicted and true change of the log-odds of the right label when one neuron is silenced, in nats.
 
     ``predicted`` is minus the attribution; ``effect`` the mean over all clips of the emotion of the true change,
@@ -45,6 +37,7 @@ class AttributionCheck(Result):
     """
 
     kind: ClassVar[str] = "attribution_check"
+    drawn_by: ClassVar[str] = "check_figure"
 
     origin: Origin
     corpus: str
@@ -62,10 +55,6 @@ class AttributionCheck(Result):
     spearman_low: Float64[np.ndarray, " emotion"]
     spearman_high: Float64[np.ndarray, " emotion"]
     agreement: Interval
-    clips: tuple[str, ...]
-    speakers: tuple[str, ...]
-    skipped: tuple[Skipped, ...]
-    notes: tuple[str, ...]
 
     def to_frame(self) -> pd.DataFrame:
         """One row per emotion and neuron."""
@@ -92,12 +81,6 @@ class AttributionCheck(Result):
             f" correlation of {self.agreement:.2f} (mean over emotions; {len(self.clips)} clips of"
             f" {self.agreement.speakers} speakers)."
         )
-
-    def plot(self) -> "go.Figure":
-        """True against predicted change, one point a neuron and emotion."""
-        from esn_interp.analysis.attribution.figure import agreement
-
-        return agreement(self)
 
 
 def check_attribution(
@@ -150,26 +133,17 @@ def check_attribution(
         description="Silencing single neurons",
     )
     odds = log_odds(found.log_probs, found.truth)
-    change = np.repeat((odds[1:] - odds[0]).T[:, None], len(emotions), axis=1)
-    of_emotion = found.truth[:, None, None] == np.arange(len(emotions))[:, None]
-    speaker = np.unique(np.array(found.speaker), return_inverse=True)[1]
-    means = SpeakerMeans.of(
-        change, np.broadcast_to(of_emotion, change.shape), speaker, speakers=len(set(found.speaker))
-    )
+    change = repeat(odds[1:] - odds[0], "neuron clip -> emotion neuron clip", emotion=len(emotions))
+    of_emotion = found.truth == np.arange(len(emotions))[:, None, None]
+    means = SpeakerMeans.over_clips(change, of_emotion, found.speaker)
     predicted = -score[:, index]
 
     def ranks_of(effects: Float[np.ndarray, "*replicate emotion neuron"]) -> np.ndarray:
         flat = effects.reshape(-1, *predicted.shape)
-        ranks = np.array([[_spearman(p, e) for p, e in zip(predicted, one, strict=True)] for one in flat])
+        ranks = np.array([[spearman(p, e) for p, e in zip(predicted, one, strict=True)] for one in flat])
         return ranks.reshape(effects.shape[:-1])
 
-    (low, high), (by, by_low, by_high) = means.bounds(), means.reduced(ranks_of, within=CHANGE)
-    notes = [note] if (note := few_speakers_note(len(set(found.speaker)))) else []
-    for emotion, value in zip(emotions, by.tolist(), strict=True):
-        if np.isnan(value):
-            notes.append(f"{emotion}: no rank correlation, it has no clip or all values are the same")
-    if found.skipped:
-        notes.append(f"{len(found.skipped)} clips were skipped, the first: {found.skipped[0].reason}")
+    effect, ranks = Estimates.of(means), Estimates.reduced(means, ranks_of, within=CHANGE)
     return AttributionCheck(
         origin=origin,
         corpus=clips.name,
@@ -180,21 +154,23 @@ def check_attribution(
         neuron=neuron,
         silent=origin.n_gates - len(alive),
         predicted=predicted,
-        effect=means.value,
-        effect_low=low,
-        effect_high=high,
-        spearman=by,
-        spearman_low=by_low,
-        spearman_high=by_high,
+        effect=effect.value,
+        effect_low=effect.low,
+        effect_high=effect.high,
+        spearman=ranks.value,
+        spearman_low=ranks.low,
+        spearman_high=ranks.high,
         agreement=means.interval(lambda cells: nan_mean(ranks_of(cells)), within=CHANGE),
         clips=found.clips,
         speakers=found.speaker,
         skipped=found.skipped,
-        notes=tuple(notes),
+        notes=standing_notes(
+            len(set(found.speaker)),
+            found.skipped,
+            *(
+                f"{emotion}: no rank correlation, it has no clip or all values are the same"
+                for emotion, value in zip(emotions, ranks.value, strict=True)
+                if np.isnan(value)
+            ),
+        ),
     )
-
-
-def _spearman(predicted: Float[np.ndarray, " neuron"], effect: Float[np.ndarray, " neuron"]) -> float:
-    if np.isnan(predicted).any() or np.isnan(effect).any() or not np.ptp(predicted) or not np.ptp(effect):
-        return float("nan")
-    return float(stats.spearmanr(predicted, effect).statistic)

@@ -1,17 +1,17 @@
-"""Figures of attribution: where the evidence for the right label is, how few gates hold it, and whether it is true."""
+"""Attribution: where the evidence for the right label is, and how few gates hold it."""
 
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from esn_interp.analysis.attribution.check import AttributionCheck
 from esn_interp.analysis.attribution.result import Attribution
-from esn_interp.drawing.theme import EFFECTS, GRID, SOFT, SYMBOLS, dress, emotion_colors
+from esn_interp.drawing.marks import heatmap, reach
+from esn_interp.drawing.theme import EFFECTS, dress, emotion_colors
 
 _POINTS = 200  # a curve over half a million gates needs no more
 
 
-def attribution_map(result: Attribution) -> go.Figure:
+def draw(result: Attribution) -> go.Figure:
     """Summed attribution by layer and emotion, and the share that the strongest gates hold."""
     figure = make_subplots(
         rows=2,
@@ -19,21 +19,18 @@ def attribution_map(result: Attribution) -> go.Figure:
         row_heights=[0.55, 0.45],
         subplot_titles=["log-odds from each layer’s gates, in nats", "share held by the strongest gates"],
     )
-    extent = float(np.nanmax(np.abs(result.layers), initial=1e-9))
+    extent = reach(result.layers, 1e-9)
     layers = [str(layer) for layer in range(result.layers.shape[1])]
     few = result.layers.shape[1] <= 12  # numbers in the cells as long as they fit
     figure.add_trace(
-        go.Heatmap(
-            z=result.layers,
-            x=layers,
-            y=list(result.emotions),
-            zmin=-extent,
-            zmax=extent,
+        heatmap(
+            result.layers,
+            layers,
+            result.emotions,
+            limits=(-extent, extent),
             colorscale=EFFECTS,
             showscale=not few,
             colorbar={"len": 0.5, "y": 1, "yanchor": "top", "thickness": 12},
-            xgap=2,
-            ygap=2,
             texttemplate="%{text}" if few else None,
             text=[[_number(value) for value in row] for row in result.layers],
             customdata=np.stack([result.layers_low, result.layers_high], axis=-1),
@@ -84,64 +81,9 @@ def attribution_map(result: Attribution) -> go.Figure:
         figure,
         "What speaks for the right label",
         f"gradient × gate, {result.where} tokens"
-        f"<br>{len(result.clips)} clips of {len(set(result.speakers))} speakers",
+        f"<br>{len(result.clips)} clips of {result.n_speakers} speakers",
         height=46 * len(result.emotions) + 300,
         below=110,
-    )
-
-
-def agreement(result: AttributionCheck) -> go.Figure:
-    """True change of the log-odds against the predicted one, with intervals over speakers and the diagonal."""
-    figure, colors = go.Figure(), emotion_colors(result.emotions)
-    known = np.concatenate([result.predicted.ravel(), result.effect.ravel(), [0.0]])
-    low, high = float(np.nanmin(known)), float(np.nanmax(known))
-    figure.add_trace(
-        go.Scatter(
-            x=[low, high],
-            y=[low, high],
-            mode="lines",
-            line={"color": SOFT, "width": 1, "dash": "dot"},
-            hoverinfo="skip",
-            showlegend=False,
-        )
-    )
-    for row, emotion in enumerate(result.emotions):
-        correlation = result.spearman[row]
-        effect = result.effect[row]
-        figure.add_trace(
-            go.Scatter(
-                x=result.predicted[row],
-                y=effect,
-                error_y={
-                    "type": "data",
-                    "symmetric": False,
-                    "array": result.effect_high[row] - effect,
-                    "arrayminus": effect - result.effect_low[row],
-                    "thickness": 1,
-                    "width": 0,
-                },
-                mode="markers",
-                name=f"{emotion} ({'–' if np.isnan(correlation) else f'{correlation:.2f}'})",
-                marker={"color": colors[emotion], "size": 6, "symbol": SYMBOLS[row % len(SYMBOLS)]},
-                customdata=np.stack(
-                    [result.layer, result.neuron, result.effect_low[row], result.effect_high[row]], axis=1
-                ),
-                hovertemplate=(
-                    f"<b>{emotion}</b>: layer %{{customdata[0]:.0f}}, neuron %{{customdata[1]:.0f}}"
-                    "<br>predicted %{x:+.3f} nats, true %{y:+.3f}"
-                    "<br>95 % interval %{customdata[2]:+.3f} to %{customdata[3]:+.3f}<extra></extra>"
-                ),
-            )
-        )
-    figure.update_xaxes(title_text="predicted: minus attribution, in nats", zeroline=True, zerolinecolor=GRID)
-    figure.update_yaxes(title_text="true change of log-odds, in nats", zeroline=True, zerolinecolor=GRID)
-    return dress(
-        figure,
-        "Attribution against true ablation",
-        f"{len(result.neuron)} neurons silenced one by one"
-        f"<br>rank correlation {result.agreement:.2f} (by emotion below)",
-        height=420,
-        below=130,
     )
 
 

@@ -7,7 +7,9 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int, Int64
 
 from esn_interp.analysis.attribution.result import ALL, KEPT, Attribution
-from esn_interp.analysis.inference.significance import SpeakerMeans, few_speakers_note
+from esn_interp.analysis.inference.estimates import Estimates
+from esn_interp.analysis.inference.significance import SpeakerMeans
+from esn_interp.analysis.result import standing_notes
 from esn_interp.errors import CorpusError, StatisticsError
 from esn_interp.models.edits import EVERYWHERE, SCOPES
 from esn_interp.models.gradients import Attributions
@@ -126,9 +128,8 @@ def _by_layer(
     origin: Origin,
 ) -> dict[str, Float64[np.ndarray, "emotion layer"]]:
     sums = np.stack([total[..., columns].sum(axis=-1) for columns in origin.layers], axis=-1)
-    means = SpeakerMeans(sums, np.broadcast_to(count[..., None], sums.shape))
-    low, high = means.bounds()
-    return {"layers": means.value, "layers_low": low, "layers_high": high}
+    found = Estimates.of(SpeakerMeans(sums, np.broadcast_to(count[..., None], sums.shape)))
+    return {"layers": found.value, "layers_low": found.low, "layers_high": found.high}
 
 
 def _in_order(
@@ -143,14 +144,12 @@ def _in_order(
 def _notes(
     recognition: Recognition, count: Int64[np.ndarray, "speaker side emotion"], skipped: Sequence[Skipped]
 ) -> tuple[str, ...]:
-    speakers = int(count[:, ALL].any(axis=1).sum())
-    notes = [note] if (note := few_speakers_note(speakers)) else []
-    seen, kept = count[:, ALL].sum(axis=0), count[:, KEPT].sum(axis=0)
-    for emotion, clips, right in zip(recognition.emotions, seen.tolist(), kept.tolist(), strict=True):
-        if not clips:
-            notes.append(f"no clip is {emotion}: nothing is attributed to it")
-        elif not right:
-            notes.append(f"no clip that is {emotion} was labelled correctly")
-    if skipped:
-        notes.append(f"{len(skipped)} clips were skipped, the first: {skipped[0].reason}")
-    return tuple(notes)
+    (seen, kept), speakers = count.sum(axis=0)[[ALL, KEPT]], int(count[:, ALL].any(axis=1).sum())
+    silent = [
+        f"no clip is {emotion}: nothing is attributed to it"
+        if not clips
+        else f"no clip that is {emotion} was labelled correctly"
+        for emotion, clips, right in zip(recognition.emotions, seen, kept, strict=True)
+        if not right
+    ]
+    return standing_notes(speakers, skipped, *silent)

@@ -1,14 +1,15 @@
 """What is known once the log-odds of the right label were attributed to every gate."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float32, Float64, Int64
 
 from esn_interp.analysis.attribution.check import SAMPLE, AttributionCheck, check_attribution
-from esn_interp.analysis.result import Result
+from esn_interp.analysis.inference.significance import quotient
+from esn_interp.analysis.result import OverClips
 from esn_interp.errors import StatisticsError
 from esn_interp.models.edits import EVERYWHERE
 from esn_interp.neurons.neuron_set import NeuronSet
@@ -16,11 +17,7 @@ from esn_interp.neurons.origin import Origin
 from esn_interp.neurons.scores import Scores
 from esn_interp.neurons.selectors import Size, take
 from esn_interp.speech.clips import Clips
-from esn_interp.tasks.batches import Skipped
 from esn_interp.tasks.listener import Listener
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 FILTERS = ("correct", "none")
 KEPT, ALL = 0, 1
@@ -28,7 +25,7 @@ KEPT, ALL = 0, 1
 
 
 @dataclass(frozen=True, eq=False)
-class Attribution(Result):
+class Attribution(OverClips):
     """Gradient times gate of the log-odds of the right label, for every gate, in nats.
 
     ``values[side, e, n]`` is the mean over the clips of emotion e of ``sum over tokens of g * dL / dg``, with g
@@ -52,13 +49,9 @@ class Attribution(Result):
     layers: Float64[np.ndarray, "emotion layer"]
     layers_low: Float64[np.ndarray, "emotion layer"]
     layers_high: Float64[np.ndarray, "emotion layer"]
-    clips: tuple[str, ...]
-    speakers: tuple[str, ...]
     truth: Int64[np.ndarray, " clip"]
     predicted: Int64[np.ndarray, " clip"]
     per_clip: Float32[np.ndarray, "clip gate"] | None
-    skipped: tuple[Skipped, ...]
-    notes: tuple[str, ...]
 
     @property
     def where(self) -> str:
@@ -161,8 +154,7 @@ class Attribution(Result):
         """Share of all positive attribution that the strongest 1, 2, 3 ... gates hold; NaN without any."""
         positive = np.maximum(self.score(filter), 0.0)
         ordered = np.cumsum(np.sort(positive, axis=1)[:, ::-1], axis=1)
-        total = ordered[:, -1:]
-        return np.divide(ordered, total, out=np.full(ordered.shape, np.nan), where=total > 0)
+        return quotient(ordered, ordered[:, -1:])
 
     def to_frame(self) -> pd.DataFrame:
         """One row per emotion and gate, strongest first within an emotion."""
@@ -191,11 +183,5 @@ class Attribution(Result):
             f"The strongest 1 % of {gates:,} gates hold {held} of all that speaks for the right label"
             f" (gradient times gate, {self.where} tokens; mean over"
             f" {int((self.seen > 0).sum())} emotions, {len(self.clips)} clips of"
-            f" {len(set(self.speakers))} speakers)."
+            f" {self.n_speakers} speakers)."
         )
-
-    def plot(self) -> "go.Figure":
-        """Attribution by layer and emotion, and how few gates hold most of it."""
-        from esn_interp.analysis.attribution.figure import attribution_map
-
-        return attribution_map(self)

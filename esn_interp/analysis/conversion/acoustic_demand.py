@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from esn_interp.analysis.conversion.effect import STEERED, ConversionEffect
 from esn_interp.speech.acting import RULES
@@ -56,16 +55,10 @@ def demanded(emotion: str, measure: str) -> int:
 
 def directions(effect: ConversionEffect, *, condition: str = STEERED) -> tuple[Direction, ...]:
     """Every target and measure."""
-    found: list[Direction] = []
-    for target in effect.targets:
-        for measure in CHECKED:
-            change = effect.change_of(measure, condition, target)
-            found.append(
-                Direction(target, measure, demanded(target, measure), change.value, change.low, change.high)
-            )
-    return tuple(found)
+    return tuple(
+        Direction(target, measure, demanded(target, measure), change.value, change.low, change.high)
+        for target in effect.targets
+        for measure in CHECKED
+        for change in [effect.change_of(measure, condition, target)]
+    )
 
-
-def directions_frame(found: tuple[Direction, ...]) -> pd.DataFrame:
-    """One row per target and measure, with the verdict."""
-    return pd.DataFrame([{**vars(one), "verdict": one.verdict} for one in found])

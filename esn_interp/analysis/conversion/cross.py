@@ -2,28 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float64
 
 from esn_interp.analysis.conversion.measures import Outcome
-from esn_interp.analysis.inference.significance import (
-    ANYWHERE,
-    CHANGE,
-    RATE,
-    Interval,
-    SpeakerMeans,
-    few_speakers_note,
-    nan_mean,
-)
-from esn_interp.analysis.recall_changes import Estimates
-from esn_interp.analysis.result import Result
+from esn_interp.analysis.inference.estimates import Estimates
+from esn_interp.analysis.inference.significance import CHANGE, RATE, Interval, SpeakerMeans, nan_mean
+from esn_interp.analysis.result import Result, standing_notes
 from esn_interp.errors import StatisticsError
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +26,7 @@ class ConversionCross(Result):
     """
 
     kind: ClassVar[str] = "conversion_cross"
+    drawn_by: ClassVar[str] = "cross_figure"
 
     judge: str
     targets: tuple[str, ...]
@@ -54,29 +44,33 @@ class ConversionCross(Result):
     @property
     def as_requested(self) -> Float64[np.ndarray, "request neurons"]:
         """Change of the share that is heard as the emotion asked for."""
-        return np.stack([self.change.value[at, :, self.labels.index(t)] for at, t in enumerate(self.targets)])
+        return _requested(self.change.value[..., self._columns])
 
     @property
     def as_edited(self) -> Float64[np.ndarray, "request neurons"]:
         """Change of the share that is heard as the emotion whose neurons are edited."""
-        columns = [self.labels.index(target) for target in self.targets]
-        return np.stack([self.change.value[:, at, label] for at, label in enumerate(columns)], axis=1)
+        return _edited(self.change.value[..., self._columns])
+
+    @property
+    def _columns(self) -> list[int]:
+        return [self.labels.index(target) for target in self.targets]
 
     def to_frame(self) -> pd.DataFrame:
         """One row per request, neurons and emotion heard: shares and their change, with bounds."""
-        rows = [
-            {
-                **{"request": request, "neurons": neurons, "heard": label},
-                "unsteered": self.unsteered.value[r, k],
-                "share": self.share.value[r, n, k],
-                **{"change": self.change.value[r, n, k]},
-                **{"low": self.change.low[r, n, k], "high": self.change.high[r, n, k]},
-            }
-            for r, request in enumerate(self.targets)
-            for n, neurons in enumerate(self.targets)
-            for k, label in enumerate(self.labels)
-        ]
-        return pd.DataFrame(rows)
+        return pd.DataFrame(
+            [
+                {
+                    **{"request": request, "neurons": neurons, "heard": label},
+                    "unsteered": self.unsteered.value[r, k],
+                    "share": self.share.value[r, n, k],
+                    **{"change": self.change.value[r, n, k]},
+                    **{"low": self.change.low[r, n, k], "high": self.change.high[r, n, k]},
+                }
+                for r, request in enumerate(self.targets)
+                for n, neurons in enumerate(self.targets)
+                for k, label in enumerate(self.labels)
+            ]
+        )
 
     def summary(self) -> str:
         """The result in one sentence, in percentage points with 95 % intervals over speakers."""
@@ -86,12 +80,6 @@ class ConversionCross(Result):
             f" {other:+.1f} under another emotion's, whose own share changes by {pulled:+.1f};"
             f" {len(self.clips)} clips of {len(self.speakers)} speakers."
         )
-
-    def plot(self) -> "go.Figure":
-        """Two matrices: heard as asked for, and heard as edited."""
-        from esn_interp.analysis.conversion.cross_figure import conversion_matrix
-
-        return conversion_matrix(self)
 
 
 def conversion_cross(
@@ -126,42 +114,48 @@ def conversion_cross(
     before = [first[pair] for pair in pairs]
     names = {name for row in (before, *tables) for o in row for name in o.probabilities}
     labels = (*targets, *sorted(names - set(targets)))
-    everyone = sorted({o.speaker for o in before})
-    speaker = np.array([everyone.index(o.speaker) for o in before])
-    request = np.array([[o.target == target for target in targets] for o in before])
+    speakers = [o.speaker for o in before]
+    request = np.array([[o.target == target for o in before] for target in targets])
 
-    def heard(row: Sequence[Outcome]) -> Float64[np.ndarray, "conversion label"]:
-        return np.array([[o.label == name for name in labels] for o in row], dtype=np.float64)
+    def heard(row: Sequence[Outcome]) -> Float64[np.ndarray, "label conversion"]:
+        return np.array([[o.label == name for o in row] for name in labels], dtype=np.float64)
 
-    after = np.stack([heard(row) for row in tables], axis=1)
-
-    def means(values: np.ndarray) -> SpeakerMeans:
+    def means(values: Float64[np.ndarray, "*cell conversion"]) -> SpeakerMeans:
         """By speaker, request and whatever else the values have axes for."""
-        outcome = np.broadcast_to(values[:, None], (len(values), len(targets), *values.shape[1:]))
-        mask = np.broadcast_to(request.reshape(*request.shape, *[1] * (values.ndim - 1)), outcome.shape)
-        return SpeakerMeans.of(outcome, mask, speaker, speakers=len(everyone))
+        outcome = np.broadcast_to(values, (len(targets), *values.shape))
+        return SpeakerMeans.over_clips(
+            outcome, request.reshape(len(targets), *[1] * (values.ndim - 1), -1), speakers
+        )
 
-    at_first, shares, change = means(heard(before)), means(after), means(after - heard(before)[:, None])
-    rows = np.arange(len(targets))
-    apart = rows[:, None] != rows
-
-    def requested(cells: np.ndarray) -> np.ndarray:
-        return np.stack([cells[..., r, :, r] for r in rows], axis=-2)
-
-    def edited_share(cells: np.ndarray) -> np.ndarray:
-        return np.stack([cells[..., :, n, n] for n in rows], axis=-1)
+    after = np.stack([heard(row) for row in tables])
+    change = means(after - heard(before))
+    apart = ~np.eye(len(targets), dtype=np.bool_)
 
     return ConversionCross(
         judge=judge,
         targets=tuple(targets),
         labels=labels,
-        unsteered=Estimates(at_first.value, *at_first.bounds(within=RATE)),
-        share=Estimates(shares.value, *shares.bounds(within=RATE)),
-        change=Estimates(change.value, *change.bounds(within=CHANGE)),
-        own=change.interval(lambda cells: nan_mean(requested(cells)[..., ~apart]), within=ANYWHERE),
-        other=change.interval(lambda cells: nan_mean(requested(cells)[..., apart]), within=ANYWHERE),
-        pulled=change.interval(lambda cells: nan_mean(edited_share(cells)[..., apart]), within=ANYWHERE),
+        unsteered=Estimates.of(means(heard(before)), within=RATE),
+        share=Estimates.of(means(after), within=RATE),
+        change=Estimates.of(change, within=CHANGE),
+        own=change.interval(lambda cells: nan_mean(_requested(cells)[..., ~apart])),
+        other=change.interval(lambda cells: nan_mean(_requested(cells)[..., apart])),
+        pulled=change.interval(lambda cells: nan_mean(_edited(cells)[..., apart])),
         clips=tuple(sorted({o.clip for o in before})),
-        speakers=tuple(everyone),
-        notes=(*([note] if (note := few_speakers_note(len(everyone))) else []), *notes),
+        speakers=tuple(sorted(set(speakers))),
+        notes=standing_notes(len(set(speakers)), (), *notes),
     )
+
+
+def _requested(
+    cells: Float64[np.ndarray, "*batch request neurons label"],
+) -> Float64[np.ndarray, "*batch request neurons"]:
+    """What is heard as the emotion asked for; the first labels are the targets."""
+    return np.stack([cells[..., at, :, at] for at in range(cells.shape[-3])], axis=-2)
+
+
+def _edited(
+    cells: Float64[np.ndarray, "*batch request neurons label"],
+) -> Float64[np.ndarray, "*batch request neurons"]:
+    """What is heard as the emotion whose neurons are edited; the first labels are the targets."""
+    return np.stack([cells[..., at, at] for at in range(cells.shape[-2])], axis=-1)

@@ -5,14 +5,15 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from esn_interp.analysis.conversion.cross import ConversionCross
+from esn_interp.drawing.marks import heatmap, outline, reach
 from esn_interp.drawing.numbers import signed
-from esn_interp.drawing.theme import EFFECTS, GRID, INK, dress
+from esn_interp.drawing.theme import EFFECTS, GRID, dress
 
 _LEAST_RANGE = 20.0
 """Percentage points that the colour scale spans at least, so that noise does not look like an effect."""
 
 
-def conversion_matrix(result: ConversionCross) -> go.Figure:
+def draw(result: ConversionCross) -> go.Figure:
     """Changes of shares in points: above, heard as asked for; below, heard as the emotion whose neurons are edited.
 
     Rows are the emotion asked for, columns the neurons; outlined cells are an emotion's own neurons.
@@ -25,27 +26,20 @@ def conversion_matrix(result: ConversionCross) -> go.Figure:
         ("heard as the emotion asked for", result.as_requested, np.array(columns)[request]),
         ("heard as the neurons’ emotion", result.as_edited, np.array(columns)[neurons]),
     ]
-    extent = max(_LEAST_RANGE, *(100 * float(np.nanmax(np.abs(change), initial=0.0)) for _, change, _ in panels))
+    extent = reach(100 * np.array([change for _, change, _ in panels]), _LEAST_RANGE)
     figure = make_subplots(rows=2, subplot_titles=[panel[0] for panel in panels], vertical_spacing=0.17)
     for row, (_, change, label) in enumerate(panels, start=1):
-        low, high = (
-            100 * getattr(result.change, part)[request, neurons, label] for part in ("low", "high")
-        )
+        found = result.change[request, neurons, label]
         before = 100 * result.unsteered.value[request, label]
         figure.add_trace(
-            go.Heatmap(
-                z=100 * change,
-                x=targets,
-                y=targets,
-                zmin=-extent,
-                zmax=extent,
+            heatmap(
+                100 * change,
+                targets,
+                targets,
+                limits=(-extent, extent),
                 colorscale=EFFECTS,
-                showscale=False,
-                xgap=2,
-                ygap=2,
                 text=[[signed(value) for value in line] for line in 100 * change],
-                texttemplate="%{text}",
-                customdata=np.stack([low, high, before], axis=-1),
+                customdata=np.stack([100 * found.low, 100 * found.high, before], axis=-1),
                 hovertemplate=(
                     "asked for <b>%{y}</b>, neurons of <b>%{x}</b>: %{z:+.1f} points"
                     "<br>95 % interval %{customdata[0]:+.1f} to %{customdata[1]:+.1f}"
@@ -55,13 +49,7 @@ def conversion_matrix(result: ConversionCross) -> go.Figure:
             row=row,
             col=1,
         )
-        for at in range(len(targets)):
-            figure.add_shape(
-                **{"type": "rect", "x0": at - 0.5, "x1": at + 0.5, "y0": at - 0.5, "y1": at + 0.5},
-                line={"color": INK, "width": 1.5},
-                row=row,
-                col=1,
-            )
+        outline(figure, [(at, at) for at in range(len(targets))], row=row)
     figure.update_yaxes(autorange="reversed", title_text="asked for", showgrid=False)
     figure.update_xaxes(showgrid=False, showticklabels=True)
     figure.update_xaxes(title_text="neurons of", row=2, col=1)

@@ -7,22 +7,21 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import pandas as pd
+from einops import repeat
 from jaxtyping import Float64, Int64
 
 from esn_interp.analysis.conversion.measures import MEASURES, NOTHING, Outcome
+from esn_interp.analysis.inference.estimates import Estimates
 from esn_interp.analysis.inference.significance import (
     ANYWHERE,
     CHANGE,
-    MIN_SPEAKERS,
     Interval,
     SpeakerMeans,
-    few_speakers_note,
     holm,
     nan_mean,
-    sign_flip_test,
+    sign_flip_tests,
 )
-from esn_interp.analysis.recall_changes import Estimates
-from esn_interp.analysis.result import Result
+from esn_interp.analysis.result import Result, standing_notes
 from esn_interp.errors import StatisticsError
 
 if TYPE_CHECKING:
@@ -57,6 +56,7 @@ class ConversionEffect(Result):
     """
 
     kind: ClassVar[str] = "conversion_effect"
+    drawn_by: ClassVar[str] = "effect_figure"
 
     voices: str
     judge: str
@@ -84,40 +84,40 @@ class ConversionEffect(Result):
 
     def of(self, measure: str, condition: str = STEERED, target: str | None = None) -> Interval:
         """Mean of a measure, of one target or over all."""
-        at = (self.conditions.index(condition), self.measures.index(measure))
-        if target is None:
-            return self.mean_level.at(*at, speakers=self.n_speakers)
-        return self.level.at(*at, self.targets.index(target), speakers=self.n_speakers)
+        return self._at(self.level, self.mean_level, measure, condition, target)
 
     def change_of(self, measure: str, condition: str = STEERED, target: str | None = None) -> Interval:
         """Change of a measure from the unsteered conversion, of one target or over all."""
+        return self._at(self.change, self.mean_change, measure, condition, target)
+
+    def _at(
+        self, each: Estimates, mean: Estimates, measure: str, condition: str, target: str | None
+    ) -> Interval:
         at = (self.conditions.index(condition), self.measures.index(measure))
         if target is None:
-            return self.mean_change.at(*at, speakers=self.n_speakers)
-        return self.change.at(*at, self.targets.index(target), speakers=self.n_speakers)
+            return mean.at(*at, speakers=self.n_speakers)
+        return each.at(*at, self.targets.index(target), speakers=self.n_speakers)
 
     def to_frame(self) -> pd.DataFrame:
         """One row per condition, measure and target (or ``mean``): level and change with their bounds.
 
         Durations, rates and F0 are natural logarithms of s, nuclei a second and Hz; their changes of ratios.
         """
-        rows = [
-            {
-                **{"voices": self.voices, "condition": condition, "measure": measure, "target": target},
-                **{"level": level[0], "level_low": level[1], "level_high": level[2]},
-                **{"change": change[0], "change_low": change[1], "change_high": change[2]},
-            }
-            for c, condition in enumerate(self.conditions)
-            for m, measure in enumerate(self.measures)
-            for target, level, change in (
-                *(
-                    (target, _at(self.level, c, m, t), _at(self.change, c, m, t))
-                    for t, target in enumerate(self.targets)
-                ),
-                ("mean", _at(self.mean_level, c, m), _at(self.mean_change, c, m)),
-            )
-        ]
-        return pd.DataFrame(rows)
+        return pd.DataFrame(
+            [
+                {
+                    **{"voices": self.voices, "condition": condition, "measure": measure},
+                    "target": target or "mean",
+                    **{"level": level.value, "level_low": level.low, "level_high": level.high},
+                    **{"change": change.value, "change_low": change.low, "change_high": change.high},
+                }
+                for condition in self.conditions
+                for measure in self.measures
+                for target in (*self.targets, None)
+                for level in [self.of(measure, condition, target)]
+                for change in [self.change_of(measure, condition, target)]
+            ]
+        )
 
     def summary(self) -> str:
         """The result in one sentence; shares in percentage points, with 95 % intervals over speakers."""
@@ -133,17 +133,9 @@ class ConversionEffect(Result):
             f" {len(self.targets)} emotions."
         )
 
-    def plot(self) -> "go.Figure":
-        """Target accuracy and its cost, by emotion and condition."""
-        from esn_interp.analysis.conversion.effect_figure import conversion_effects
-
-        return conversion_effects(self)
-
     def plot_prosody(self) -> "go.Figure":
         """How far F0, its range, energy, duration and rate move."""
-        from esn_interp.analysis.conversion.prosody_figure import prosody_shifts
-
-        return prosody_shifts(self)
+        return self._drawn("prosody_figure")
 
 
 def conversion_effect(
@@ -177,15 +169,18 @@ def conversion_effect(
             )
         table.append([found[pair] for pair in pairs])
     everyone = sorted({o.speaker for o in table[0]})
-    speaker = np.array([everyone.index(o.speaker) for o in table[0]])
-    of_target = np.array([[o.target == target for target in targets] for o in table[0]])
-    values = np.array([[[m.of(o) for m in MEASURES.values()] for o in row] for row in table])
+    of_target = np.array([[o.target == target for o in table[0]] for target in targets])
+    values = np.array([[[m.of(o) for o in row] for m in MEASURES.values()] for row in table])
 
-    level = _means(values, of_target, speaker, len(everyone))
-    change = _means(values - values[:1], of_target, speaker, len(everyone))
+    def means(values: Float64[np.ndarray, "condition measure conversion"]) -> SpeakerMeans:
+        """By speaker, condition, measure and target; what is not known is left out."""
+        outcome = repeat(values, "... conversion -> ... target conversion", target=len(targets))
+        return SpeakerMeans.over_clips(outcome, of_target & ~np.isnan(outcome), [o.speaker for o in table[0]])
+
+    level, change = means(values), means(values - values[:1])
     limits = np.array([m.limits for m in MEASURES.values()])
     ours = [conditions.index(c) if c in conditions else 0 for c in (STEERED, RANDOM)]
-    difference = _means((values[ours[0]] - values[ours[1]])[None], of_target, speaker, len(everyone))
+    difference = means((values[ours[0]] - values[ours[1]])[None])
     labels = (*sorted({name for row in table for o in row for name in o.probabilities}), NOTHING)
     return ConversionEffect(
         voices=voices,
@@ -198,8 +193,8 @@ def conversion_effect(
         change=_cells(change, _differences(limits)),
         mean_level=_over_targets(level, limits),
         mean_change=_over_targets(change, _differences(limits)),
-        over_random=_first(_cells(difference, _differences(limits))),
-        mean_over_random=_first(_over_targets(difference, _differences(limits))),
+        over_random=_cells(difference, _differences(limits))[0],
+        mean_over_random=_over_targets(difference, _differences(limits))[0],
         p_holm=_p_values(difference, seed=seed, tested=STEERED in conditions and RANDOM in conditions),
         heard=np.array(
             [
@@ -211,37 +206,20 @@ def conversion_effect(
         problems=_problems(dict(zip(conditions, table, strict=True))),
         clips=tuple(sorted({o.clip for o in table[0]})),
         speakers=tuple(everyone),
-        notes=(*([note] if (note := few_speakers_note(len(everyone))) else []), *notes),
+        notes=standing_notes(len(everyone), (), *notes),
     )
-
-
-def _means(
-    values: Float64[np.ndarray, "condition conversion measure"],
-    of_target: np.ndarray,
-    speaker: np.ndarray,
-    speakers: int,
-) -> SpeakerMeans:
-    """Means by speaker, condition, measure and target; what is not known is left out."""
-    outcome = np.moveaxis(values, 1, 0)[..., None]
-    mask = ~np.isnan(outcome) & of_target[:, None, None, :]
-    return SpeakerMeans.of(np.broadcast_to(outcome, mask.shape), mask, speaker, speakers=speakers)
 
 
 def _cells(means: SpeakerMeans, limits: Float64[np.ndarray, "measure side"]) -> Estimates:
     """Every condition, measure and target by itself."""
-    low, high = means.bounds(within=ANYWHERE)
-    least, most = limits.T[:, None, :, None]
-    return Estimates(means.value, np.maximum(low, least), np.minimum(high, most))
+    found, (least, most) = Estimates.of(means), limits.T[:, None, :, None]
+    return Estimates(found.value, np.maximum(found.low, least), np.minimum(found.high, most))
 
 
 def _over_targets(means: SpeakerMeans, limits: Float64[np.ndarray, "measure side"]) -> Estimates:
     """The unweighted mean over the targets that have conversions."""
-    value, low, high = means.reduced(nan_mean, within=ANYWHERE)
-    return Estimates(value, np.maximum(low, limits[:, 0]), np.minimum(high, limits[:, 1]))
-
-
-def _first(estimates: Estimates) -> Estimates:
-    return Estimates(estimates.value[0], estimates.low[0], estimates.high[0])
+    found, (least, most) = Estimates.reduced(means, nan_mean), limits.T
+    return Estimates(found.value, np.maximum(found.low, least), np.minimum(found.high, most))
 
 
 def _differences(limits: Float64[np.ndarray, "measure side"]) -> Float64[np.ndarray, "measure side"]:
@@ -252,11 +230,7 @@ def _differences(limits: Float64[np.ndarray, "measure side"]) -> Float64[np.ndar
 
 def _p_values(difference: SpeakerMeans, *, seed: int, tested: bool) -> Float64[np.ndarray, " target"]:
     by_speaker = difference.per_speaker[:, 0, list(MEASURES).index("accuracy")]
-    p = [
-        sign_flip_test(values, seed=seed) if tested and (~np.isnan(values)).sum() >= MIN_SPEAKERS else np.nan
-        for values in by_speaker.T
-    ]
-    return holm(np.array(p, dtype=np.float64))
+    return holm(sign_flip_tests(by_speaker if tested else np.full_like(by_speaker, np.nan), seed=seed))
 
 
 def _problems(table: Mapping[str, Sequence[Outcome]]) -> tuple[Problem, ...]:
@@ -268,6 +242,3 @@ def _problems(table: Mapping[str, Sequence[Outcome]]) -> tuple[Problem, ...]:
     )
     return tuple(Problem(*what, count) for what, count in sorted(found.items()))
 
-
-def _at(estimates: Estimates, *cell: int) -> tuple[float, float, float]:
-    return float(estimates.value[cell]), float(estimates.low[cell]), float(estimates.high[cell])

@@ -5,6 +5,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from esn_interp.analysis.conversion.effect import RANDOM, STEERED, UNFILTERED, UNSTEERED, ConversionEffect
+from esn_interp.drawing.marks import name_lines
 from esn_interp.drawing.theme import CONTROL, INK, SOFT, dress, emotion_colors
 
 TITLES = {
@@ -17,7 +18,7 @@ _SYMBOLS = {UNSTEERED: "circle-open", STEERED: "circle", RANDOM: "diamond", UNFI
 _PANELS = (("accuracy", "heard as the target"), ("wer", "word error rate"))
 
 
-def conversion_effects(result: ConversionEffect) -> go.Figure:
+def draw(result: ConversionEffect) -> go.Figure:
     """One row per target and one for their mean; marks are conditions, bars their 95 % intervals over speakers."""
     rows = [*result.targets, "mean"]
     figure = make_subplots(
@@ -77,12 +78,7 @@ def conversion_effects(result: ConversionEffect) -> go.Figure:
                 },
             )
         )
-    figure.update_yaxes(
-        tickvals=list(range(len(rows))),
-        ticktext=[*result.targets, "<b>mean</b>"],
-        range=[len(rows) - 0.45, -0.55],
-        showgrid=False,
-    )
+    name_lines(figure, [*result.targets, "<b>mean</b>"], room=(0.55, 0.55), showgrid=False)
     figure.update_xaxes(ticksuffix=" %", rangemode="tozero", zeroline=True, zerolinecolor=SOFT)
     figure.update_xaxes(range=[0, 102], row=1, col=1)
     gain = result.change_of("accuracy").scaled(100) if STEERED in result.conditions else None

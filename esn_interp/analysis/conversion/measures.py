@@ -136,7 +136,5 @@ _ALL = (
 MEASURES = {measure.name: measure for measure in _ALL}
 """By name. Error rates are cut at 1, so that one attempt that never ends can't outweigh the others."""
 
-HEARD = ("accuracy", "probability", "filter_accuracy", "filter_probability", "wer", "cer", "failed")
-"""The measures that the judges of emotion and words give."""
 PROSODY = ("f0", "range", "energy", "duration", "rate")
 """The measures of how it is spoken."""

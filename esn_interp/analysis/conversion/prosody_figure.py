@@ -7,6 +7,7 @@ from plotly.subplots import make_subplots
 from esn_interp.analysis.conversion.acoustic_demand import CHECKED, demanded
 from esn_interp.analysis.conversion.effect import RANDOM, STEERED, ConversionEffect
 from esn_interp.analysis.conversion.measures import MEASURES, PROSODY
+from esn_interp.drawing.marks import known_bars, name_lines
 from esn_interp.drawing.theme import CONTROL, SOFT, dress, emotion_colors
 
 _UNITS = {"range": "semitones", "energy": "dB"}
@@ -25,7 +26,7 @@ def unit(measure: str) -> str:
     return "semitones" if measure == "f0" else _UNITS.get(measure, "%")
 
 
-def prosody_shifts(result: ConversionEffect) -> go.Figure:
+def draw(result: ConversionEffect) -> go.Figure:
     """A panel for each measure: changes from the unsteered conversion, by target, with 95 % intervals.
 
     Grey diamonds are random neurons. An arrow at the emotion's name says where its acoustics demand that the measure
@@ -60,10 +61,7 @@ def prosody_shifts(result: ConversionEffect) -> go.Figure:
                         "size": 8 if random else 10,
                         "color": CONTROL if random else [colors[target] for target in result.targets],
                     },
-                    error_x={
-                        **{"type": "data", "symmetric": False, "width": 0, "color": CONTROL if random else SOFT},
-                        **{"array": np.nan_to_num(high - value), "arrayminus": np.nan_to_num(value - low)},
-                    },
+                    error_x=known_bars(value, low, high, width=0, color=CONTROL if random else SOFT),
                     customdata=np.stack([low, high], axis=1),
                     hovertemplate=(
                         f"<b>{'random' if random else 'steered'}</b>: %{{x:+.2f}} {unit(name)}"
@@ -74,14 +72,8 @@ def prosody_shifts(result: ConversionEffect) -> go.Figure:
                 col=1,
             )
         arrows = [_ARROWS[demanded(target, name)] if name in CHECKED else "" for target in result.targets]
-        figure.update_yaxes(
-            tickvals=list(range(len(result.targets))),
-            ticktext=[f"{target}{arrow}" for target, arrow in zip(result.targets, arrows, strict=True)],
-            range=[len(result.targets) - 0.5, -0.5],
-            showgrid=False,
-            row=row,
-            col=1,
-        )
+        names = [f"{target}{arrow}" for target, arrow in zip(result.targets, arrows, strict=True)]
+        name_lines(figure, names, row=row, room=(0.5, 0.5), showgrid=False)
     figure.update_xaxes(rangemode="tozero", zeroline=True, zerolinecolor=SOFT, zerolinewidth=1)
     return dress(
         figure,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -10,13 +10,10 @@ from jaxtyping import Int64
 
 from esn_interp.analysis.conversion.effect import UNSTEERED, ConversionEffect, conversion_effect
 from esn_interp.analysis.conversion.measures import Outcome
+from esn_interp.analysis.inference.estimates import Estimates
 from esn_interp.analysis.inference.significance import Interval
-from esn_interp.analysis.recall_changes import Estimates
 from esn_interp.analysis.result import Result
 from esn_interp.errors import StatisticsError
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 RANDOM_SELECTOR = "random"
 CRITERION = "filter_probability"
@@ -50,6 +47,7 @@ class ConversionGrid(Result):
     """
 
     kind: ClassVar[str] = "conversion_grid"
+    drawn_by: ClassVar[str] = "settings_figure"
 
     judge: str
     filter_judge: str
@@ -83,18 +81,19 @@ class ConversionGrid(Result):
 
     def to_frame(self) -> pd.DataFrame:
         """One row per setting: mean changes from the unsteered conversions, with the bounds of the accuracy."""
-        rows = [
-            {
-                **{"selector": s.selector, "top": s.top, "filtered": s.filtered, "alpha": s.alpha},
-                "neurons": int(self.neurons[at].sum()),
-                **{name: self.change.value[at, k] for k, name in enumerate(self.measures)},
-                "accuracy_low": self.change_of("accuracy", at).low,
-                "accuracy_high": self.change_of("accuracy", at).high,
-                "chosen": at == self.chosen,
-            }
-            for at, s in enumerate(self.settings)
-        ]
-        return pd.DataFrame(rows)
+        return pd.DataFrame(
+            [
+                {
+                    **{"selector": s.selector, "top": s.top, "filtered": s.filtered, "alpha": s.alpha},
+                    "neurons": int(self.neurons[at].sum()),
+                    **{name: self.change.value[at, k] for k, name in enumerate(self.measures)},
+                    "accuracy_low": self.change_of("accuracy", at).low,
+                    "accuracy_high": self.change_of("accuracy", at).high,
+                    "chosen": at == self.chosen,
+                }
+                for at, s in enumerate(self.settings)
+            ]
+        )
 
     def summary(self) -> str:
         """The choice in one sentence."""
@@ -104,12 +103,6 @@ class ConversionGrid(Result):
             f" {len(self.speakers)} validation speakers it changes the share heard as the target by {gain:+.1f} points"
             f" and the word error rate by {100 * self.change_of('wer', self.chosen).value:+.1f}."
         )
-
-    def plot(self) -> "go.Figure":
-        """Target accuracy over alpha: every selector, filter on and off, and random neurons."""
-        from esn_interp.analysis.conversion.settings_figure import conversion_alpha
-
-        return conversion_alpha(self)
 
 
 def conversion_grid(
@@ -158,10 +151,10 @@ def conversion_grid(
         measures=compared.measures,
         settings=settings,
         neurons=counts,
-        unsteered=_row(compared.mean_level, slice(0, 1), squeeze=True),
-        level=_row(compared.mean_level, slice(1, None)),
-        change=_row(compared.mean_change, slice(1, None)),
-        by_target=_row(compared.change, slice(1, None)),
+        unsteered=compared.mean_level[0],
+        level=compared.mean_level[1:],
+        change=compared.mean_change[1:],
+        by_target=compared.change[1:],
         chosen=chosen,
         unusable=tuple(unusable),
         clips=compared.clips,
@@ -202,7 +195,3 @@ def _choose(
     best = min(affordable, key=lambda at: (-gain[at], settings[at].alpha, settings[at].top))
     return best, tuple(notes)
 
-
-def _row(estimates: Estimates, rows: slice, *, squeeze: bool = False) -> Estimates:
-    parts = (estimates.value[rows], estimates.low[rows], estimates.high[rows])
-    return Estimates(*(part[0] if squeeze else part for part in parts))

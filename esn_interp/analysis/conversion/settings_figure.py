@@ -5,14 +5,14 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from esn_interp.analysis.conversion.settings import RANDOM_SELECTOR, ConversionGrid
-from esn_interp.drawing.scales import log_position
-from esn_interp.drawing.theme import CONTROL, INK, SYMBOLS, dress, translucent
+from esn_interp.drawing.marks import band, log_position
+from esn_interp.drawing.theme import CONTROL, INK, SYMBOLS, dress
 
 _COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#7a7a00")
 _PANELS = (("accuracy", "heard as the target"), ("wer", "word error rate"))
 
 
-def conversion_alpha(result: ConversionGrid) -> go.Figure:
+def draw(result: ConversionGrid) -> go.Figure:
     """Means over the targets, at the chosen number of neurons; every curve begins at the unsteered conversions.
 
     Lines are selectors, dashed where the filter is off, and grey for random neurons. The chosen selector and the
@@ -46,7 +46,8 @@ def conversion_alpha(result: ConversionGrid) -> go.Figure:
                 for part in ("value", "low", "high")
             )
             if banded and np.isfinite([low, high]).all():
-                _band(figure, alphas, low, high, color, panel)
+                surface = band(log_position(alphas), low, high, color, opacity=0.13)
+                figure.add_trace(surface, row=panel, col=1)
             figure.add_trace(
                 go.Scatter(
                     x=log_position(alphas),
@@ -100,25 +101,4 @@ def conversion_alpha(result: ConversionGrid) -> go.Figure:
         f"<br>chosen: {chosen.selector}, {chosen.top:.1%} of the gates, alpha {chosen.alpha:g}",
         height=440,
         below=130,
-    )
-
-
-def _band(
-    figure: go.Figure, alphas: np.ndarray, low: np.ndarray, high: np.ndarray, color: str, panel: int
-) -> None:
-    """The interval as a surface, out of reach of the pointer."""
-    where = log_position(alphas)
-    figure.add_trace(
-        go.Scatter(
-            x=np.concatenate([where, where[::-1]]),
-            y=np.concatenate([high, low[::-1]]),
-            fill="toself",
-            fillcolor=translucent(color, 0.13),
-            line={"width": 0},
-            mode="lines",
-            hoverinfo="skip",
-            showlegend=False,
-        ),
-        row=panel,
-        col=1,
     )

@@ -5,14 +5,15 @@ import plotly.graph_objects as go
 from jaxtyping import Float
 from plotly.subplots import make_subplots
 
-from esn_interp.analysis.corpus_check.measure import CorpusCheck
+from esn_interp.analysis.corpus_check.result import CorpusCheck
+from esn_interp.drawing.marks import bars, heatmap
 from esn_interp.drawing.theme import COUNTS, GRID, dress, emotion_colors
 
 MOST = 30
 """Speakers that get a row of their own; the others share one."""
 
 
-def balance(check: CorpusCheck) -> go.Figure:
+def draw(check: CorpusCheck) -> go.Figure:
     """Clips by speaker (rows) and emotion; the speakers with fewest clips share the last row if they are many."""
     order = np.argsort(-check.balance.sum(axis=1), kind="stable")
     shown = sorted(order[:MOST].tolist()) if len(order) > MOST else list(range(len(order)))
@@ -27,16 +28,13 @@ def balance(check: CorpusCheck) -> go.Figure:
         for row in table.tolist()
     ]
     figure = go.Figure(
-        go.Heatmap(
-            z=table,
-            x=list(check.emotions),
+        heatmap(
+            table,
+            check.emotions,
             # Names such as "03" would be drawn as numbers, to scale.
-            y=[f"{name} " for name in names],
-            zmin=0,
+            [f"{name} " for name in names],
+            limits=(0, None),
             colorscale=COUNTS,
-            showscale=False,
-            xgap=2,
-            ygap=2,
             text=text,
             texttemplate="%{text}" if len(check.emotions) <= 12 else "",
             hovertemplate="speaker <b>%{y}</b><br><b>%{x}</b>: %{text} clips<extra></extra>",
@@ -63,20 +61,17 @@ def sound(check: CorpusCheck) -> go.Figure:
     panels = ((check.level, "dB", 1), (check.seconds, "s", 2))
     for values, unit, column in panels:
         for row, emotion in enumerate(check.emotions):
-            low, median, high = values[row].tolist()
+            low, median, high = values[row][:, None]
             figure.add_trace(
                 go.Scatter(
-                    x=[median],
+                    x=median,
                     y=[emotion],
                     mode="markers",
                     marker={"color": colors[emotion], "size": 11},
-                    error_x={
-                        **{"type": "data", "symmetric": False, "array": [high - median]},
-                        **{"arrayminus": [median - low], "thickness": 3, "width": 0},
-                    },
+                    error_x=bars(median, low, high, thickness=3, width=0),
                     showlegend=False,
-                    hovertemplate=f"<b>{emotion}</b><br>median {median:.2f} {unit}"
-                    f"<br>middle half {low:.2f} to {high:.2f} {unit}<extra></extra>",
+                    hovertemplate=f"<b>{emotion}</b><br>median {median.item():.2f} {unit}"
+                    f"<br>middle half {low.item():.2f} to {high.item():.2f} {unit}<extra></extra>",
                 ),
                 row=1,
                 col=column,

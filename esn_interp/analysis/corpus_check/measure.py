@@ -2,151 +2,25 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float64, Int, Int64
 from scipy.stats import random_table
 
-from esn_interp.analysis.result import Result
+from esn_interp.analysis.corpus_check.result import Confounding, CorpusCheck
 from esn_interp.errors import CorpusError
 from esn_interp.speech.clips import Clips
 from esn_interp.speech.hygiene import CLIPPED, Sound, listen
-from esn_interp.speech.labels import SPLITS, listing
+from esn_interp.speech.labels import SPLITS
 from esn_interp.speech.splits import Assignment, in_several_splits
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 DRAWS = 1_000
 _AT_ONCE = 50  # random tables in memory at a time
-CONFOUNDED = 0.3
-"""Cramér's V from which speaker and emotion are called confounded (Cohen 1988: a medium effect)."""
 
 
-@dataclass(frozen=True, eq=False)
-class Confounding:
-    """How much the name of a unit, such as the speaker, tells of the emotion.
-
-    ``cramers_v``, corrected for bias, runs from 0 to 1; ``p`` is the share of random tables with the same
-    margins whose chi-square reaches that of the corpus. ``guess`` is how often the unit's commonest emotion is
-    the right one, ``chance`` how often the corpus's is.
-    """
-
-    unit: str
-    units: int
-    cramers_v: float
-    p: float
-    guess: float
-    chance: float
-
-    @property
-    def serious(self) -> bool:
-        """Whether it is both large and more than chance."""
-        return self.cramers_v >= CONFOUNDED and self.p < 0.05
 
 
-@dataclass(frozen=True, eq=False)
-class CorpusCheck(Result):
-    """What `check_corpus` found. ``balance`` counts clips by speaker and emotion, before anything is left out."""
-
-    kind: ClassVar[str] = "corpus-check"
-
-    corpus: str
-    fingerprint: str
-    preparation: str
-    clips: int
-    emotions: tuple[str, ...]
-    speakers: tuple[str, ...]
-    balance: Int64[np.ndarray, " speaker emotion"]
-    hours: float
-    seconds: Float64[np.ndarray, " emotion quartile"]
-    level: Float64[np.ndarray, " emotion quartile"]
-    problems: tuple[tuple[str, ...], ...]
-    clipped: tuple[str, ...]
-    repeats: tuple[tuple[str, ...], ...]
-    leaks: tuple[tuple[str, ...], ...]
-    confounding: tuple[Confounding, ...]
-    split_by: str
-    seed: int
-    splits: dict[str, dict[str, int]]
-    shared_speakers: tuple[str, ...]
-    loading: tuple[str, ...]
-
-    def require(self) -> "CorpusCheck":
-        """This check, when no clip is in two splits.
-
-        Raises
-        ------
-        CorpusError
-            When one is: a model would be judged by clips that its neurons were found on.
-        """
-        if self.leaks:
-            raise CorpusError(
-                f"corpus {self.corpus}: recordings in more than one split under different names: {len(self.leaks)}, "
-                f"such as {' and '.join(self.leaks[0])}; remove the copies or split otherwise"
-            )
-        return self
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What a reader should know before trusting results on these clips, the gravest first."""
-        serious = [found for found in self.confounding if found.serious]
-        few = [f"{count} {emotion}" for emotion, count in self.counts.items() if count < 20]
-        notes = (
-            f"recordings in more than one split: {len(self.leaks)}; that is an error" if self.leaks else "",
-            *(
-                f"{found.unit} and emotion are confounded (Cramér's V {found.cramers_v:.2f}): knowing only the "
-                f"{found.unit}, the best guess is right for {found.guess:.0%} of the clips, against {found.chance:.0%}"
-                for found in serious
-            ),
-            f"speakers with clips in more than one split: {len(self.shared_speakers)}; nothing is shown for new voices"
-            if self.shared_speakers
-            else "",
-            f"clips that cannot be used: {listing(_kinds(self.problems))}" if self.problems else "",
-            f"clips with {CLIPPED:.1%} of their samples or more at full scale: {len(self.clipped)}"
-            if self.clipped
-            else "",
-            f"recordings that occur more than once within a split: {len(self.repeats)}"
-            if self.repeats
-            else "",
-            f"fewer than 20 clips: {', '.join(few)}" if few else "",
-            "speakers are not known: intervals cannot be over speakers" if self.speakers == ("",) else "",
-            *self.loading,
-        )
-        return tuple(filter(None, notes))
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """Clips per emotion."""
-        return dict(zip(self.emotions, self.balance.sum(axis=0).tolist(), strict=True))
-
-    def summary(self) -> str:
-        """The outcome in one sentence."""
-        speakers = f"{len(self.speakers)} speakers" if self.speakers != ("",) else "unknown speakers"
-        usable = self.clips - len(self.problems)
-        return (
-            f"{self.corpus}: {usable:,} of {self.clips:,} clips can be used, {self.hours:.1f} hours by {speakers} in "
-            f"{len(self.emotions)} emotions; {len(self.notes) or 'no'} remarks"
-        )
-
-    def to_frame(self) -> pd.DataFrame:
-        """The balance table: one row a speaker and emotion."""
-        return pd.DataFrame(
-            [
-                {"speaker": speaker, "emotion": emotion, "clips": int(self.balance[s, e])}
-                for s, speaker in enumerate(self.speakers)
-                for e, emotion in enumerate(self.emotions)
-            ]
-        )
-
-    def plot(self) -> "go.Figure":
-        """The balance of speakers and emotions."""
-        from esn_interp.analysis.corpus_check.figure import balance
-
-        return balance(self)
 
 
 def check_corpus(
@@ -209,12 +83,8 @@ def counted(
     rows: Sequence[str], row_names: Sequence[str], columns: Sequence[str], column_names: Sequence[str]
 ) -> Int64[np.ndarray, " row column"]:
     """How often each pair of names occurs."""
-    table = np.zeros((len(row_names), len(column_names)), dtype=np.int64)
-    at_row = {name: number for number, name in enumerate(row_names)}
-    at_column = {name: number for number, name in enumerate(column_names)}
-    for row, column in zip(rows, columns, strict=True):
-        table[at_row[row], at_column[column]] += 1
-    return table
+    found = Counter(zip(rows, columns, strict=True))
+    return np.array([[found[row, column] for column in column_names] for row in row_names], dtype=np.int64)
 
 
 def confounding(
@@ -305,13 +175,3 @@ def _per_split(
     return {split: {emotion: counts[split, emotion] for emotion in names} for split in SPLITS}
 
 
-def _kinds(problems: Sequence[Sequence[str]]) -> Counter[str]:
-    """How often each kind of problem occurs: its sentence without the numbers in it."""
-    kinds = {
-        **{"no such file": "missing", "empty file": "empty", "not audio": "not audio", "silent": "silent"},
-        **{"not finite": "not finite", "longer": "too long", "shorter": "too short", "no samples": "empty"},
-    }
-    return Counter(
-        next((kind for mark, kind in kinds.items() if mark in reason), "otherwise unreadable")
-        for _, reason in problems
-    )

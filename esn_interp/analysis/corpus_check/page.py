@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from esn_interp.analysis.corpus_check.figure import balance, sound
-from esn_interp.analysis.corpus_check.measure import CorpusCheck
+from esn_interp.analysis.corpus_check.figure import draw, sound
+from esn_interp.analysis.corpus_check.result import CorpusCheck
 from esn_interp.files import package_version
 from esn_interp.report.page import drawn, fill_with_figures, write_page
 from esn_interp.speech.labels import SPLITS
@@ -20,7 +20,7 @@ def write_corpus_page(check: CorpusCheck, path: str | Path) -> None:
 
 def corpus_page(check: CorpusCheck) -> str:
     """The page as text."""
-    figures = {"balance": balance(check), "sound": sound(check)}
+    figures = {"balance": draw(check), "sound": sound(check)}
     return fill_with_figures(
         "corpus.html.j2",
         check=check,

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from esn_interp.analysis.dose.doses import DoseAxis
-from esn_interp.analysis.inference.curves import Curves
+from esn_interp.analysis.inference.estimates import Curves
 from esn_interp.analysis.inference.significance import CHANGE, SpeakerMeans
 from esn_interp.models.edits import Edit
 from esn_interp.speech.clips import Clips
@@ -66,10 +66,7 @@ def measure_losses(
     def curves(accuracy: dict[str, Float64[np.ndarray, " clip"]], speakers: list[str]) -> Curves:
         before = accuracy[BASELINE]
         loss = np.array([[before - accuracy.get(name, before) for name in row] for row in order])
-        by_clip = np.moveaxis(loss, -1, 0)
-        number = np.unique(np.array(speakers), return_inverse=True)[1].astype(np.int64)
-        means = SpeakerMeans.of(by_clip, ~np.isnan(by_clip), number, speakers=int(number.max()) + 1)
-        return Curves.of(means, CHANGE)
+        return Curves.of(SpeakerMeans.over_clips(loss, ~np.isnan(loss), speakers), CHANGE)
 
     answers = free_answers(lm, clips, conditions=everything, batch_size=batch_size, progress=progress)
     speaker_of = dict(zip(clips.column("id"), clips.column("speaker"), strict=True))

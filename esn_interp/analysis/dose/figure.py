@@ -5,10 +5,10 @@ import plotly.graph_objects as go
 from jaxtyping import Float
 from plotly.subplots import make_subplots
 
-from esn_interp.analysis.dose.measure import DoseResponse
-from esn_interp.analysis.inference.curves import Curves
-from esn_interp.drawing.scales import log_position
-from esn_interp.drawing.theme import BROKEN, CONTROL, FIT, INK, SYMBOLS, dress, emotion_colors, translucent
+from esn_interp.analysis.dose.result import DoseResponse
+from esn_interp.analysis.inference.estimates import Curves
+from esn_interp.drawing.marks import band, log_position
+from esn_interp.drawing.theme import BROKEN, CONTROL, FIT, INK, SYMBOLS, dress, emotion_colors
 
 _PERCENT = [0, 25, 50, 75, 100]
 LOSS_COLORS = ("#7a4b9a", "#8c6d1f", "#4f7a5b")
@@ -17,7 +17,7 @@ RECALL_TITLE = "clips of the target heard as the target"
 LOSS_TITLE = "what is lost on the way"
 
 
-def dose_curve(result: DoseResponse) -> go.Figure:
+def draw(result: DoseResponse) -> go.Figure:
     """Flip rate and target recall over the dose: the mean over emotions with its band, each emotion, control.
 
     Gains stand on an axis that is logarithmic in the factor ``1 + alpha`` above zero, and mirrored below, so
@@ -165,21 +165,8 @@ def _band(
     """A mean curve over the emotions, with its interval as a band where it is known."""
     where = axis_position(result, result.doses)
     if not np.isnan(curves.mean_low).any():
-        figure.add_trace(
-            go.Scatter(
-                x=np.concatenate([where, where[::-1]]),
-                y=100 * np.concatenate([curves.mean_high, curves.mean_low[::-1]]),
-                fill="toself",
-                fillcolor=translucent(color, 0.14),
-                line={"width": 0},
-                mode="lines",
-                legendgroup=name,
-                showlegend=False,
-                hoverinfo="skip",
-            ),
-            row=row,
-            col=1,
-        )
+        surface = band(where, 100 * curves.mean_low, 100 * curves.mean_high, color, legendgroup=name)
+        figure.add_trace(surface, row=row, col=1)
     figure.add_trace(
         go.Scatter(
             x=where,

@@ -13,15 +13,16 @@ from esn_interp.analysis.dose.figure import (
     hover_template,
     subtitle,
 )
-from esn_interp.analysis.dose.measure import DoseResponse
-from esn_interp.analysis.inference.curves import Curves
+from esn_interp.analysis.dose.result import DoseResponse
+from esn_interp.analysis.inference.estimates import Curves
+from esn_interp.drawing.marks import known_bars
 from esn_interp.drawing.theme import BROKEN, CONTROL, INK, SYMBOLS, dress, emotion_colors
 
 _SPREAD = 0.36
 """How far from its tick a point may lie, so that the points of one dose do not cover each other."""
 
 
-def dose_points(result: DoseResponse) -> go.Figure:
+def draw(result: DoseResponse) -> go.Figure:
     """Flip rate and target recall at each dose: points for emotions, their mean and the control with bars."""
     losses = list(result.lost.curves.items()) if result.lost else []
     rows = 3 if losses else 2
@@ -90,15 +91,12 @@ def _mean(
     color: str,
 ) -> None:
     """Means over the emotions, with their intervals where these are known."""
-    up, down = curves.mean_high - curves.mean, curves.mean - curves.mean_low
+    value, low, high = 100 * curves.mean, 100 * curves.mean_low, 100 * curves.mean_high
     figure.add_trace(
         go.Scatter(
             x=_lane(result, *lane),
-            y=100 * curves.mean,
-            error_y={
-                **{"type": "data", "array": 100 * np.nan_to_num(up), "symmetric": False},
-                **{"arrayminus": 100 * np.nan_to_num(down), "width": 4, "thickness": 2},
-            },
+            y=value,
+            error_y=known_bars(value, low, high, width=4, thickness=2),
             mode="markers",
             name=name,
             legendgroup=name,

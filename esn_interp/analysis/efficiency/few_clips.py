@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from einops import rearrange
 from jaxtyping import Float64
 
+from esn_interp.analysis.inference.estimates import Estimates
 from esn_interp.analysis.inference.significance import (
     CHANGE,
     Interval,
@@ -14,6 +16,7 @@ from esn_interp.analysis.inference.significance import (
     few_speakers_note,
     nan_mean,
 )
+from esn_interp.analysis.result import told
 from esn_interp.analysis.trials import options
 from esn_interp.errors import StatisticsError
 from esn_interp.interventions.edits import deactivate
@@ -76,12 +79,11 @@ def measure_effects(
     """
     emotions = sets[0][0].emotions
     sets[0][0].check(lm)
-    recognition, notes = options(clips, sets[0][0]), list[str]()
+    recognition, why = options(clips, sets[0][0]), None
     try:
         random = [sets[-1][0].random_like(seed + draw) for draw in range(draws)]
     except StatisticsError as error:
-        random = []
-        notes.append(f"no random control: {error}")
+        random, why = [], f"no random control: {error}"
     tried = [*sets, random] if random else sets
     conditions = {
         f"{size}/{resample}/{emotion}": deactivate(one[emotion]) if len(one[emotion]) else ()
@@ -99,31 +101,26 @@ def measure_effects(
         description="Ablating",
     )
     right = heard.predicted == heard.truth
-    change = (right[1:].astype(np.float64) - right[0]).reshape(-1, len(emotions), len(heard))
+    change = rearrange(
+        right[1:].astype(np.float64) - right[0], "(set emotion) clip -> set emotion clip", emotion=len(emotions)
+    )
     starts = np.cumsum([0, *map(len, tried)])
     by_size = np.stack([change[start:stop].mean(axis=0) for start, stop in pairwise(starts)])
-    speaker = np.unique(np.array(heard.speaker), return_inverse=True)[1]
     target = np.array([recognition.emotions.index(emotion) for emotion in emotions])
-    mask = np.broadcast_to(heard.truth == target[:, None], by_size.shape)
-    speakers = int(speaker.max(initial=-1)) + 1
-    means = SpeakerMeans.of(np.moveaxis(by_size, -1, 0), np.moveaxis(mask, -1, 0), speaker, speakers=speakers)
-    own, low, high = means.reduced(nan_mean, within=CHANGE)
-    if note := few_speakers_note(speakers):
-        notes.append(note)
+    means = SpeakerMeans.over_clips(by_size, heard.truth == target[:, None], heard.speaker)
+    effects, speakers, sizes = Estimates.reduced(means, nan_mean, within=CHANGE), len(set(heard.speaker)), len(sets)
     unknown = float("nan")
-    control = Interval(float(own[-1]), float(low[-1]), float(high[-1]), speakers)
-    sizes = len(sets)
     return Effects(
         corpus=clips.name,
         corpus_fingerprint=clips.fingerprint,
         clips=len(heard),
         speakers=speakers,
         resamples=len(sets[0]),
-        own=own[:sizes],
-        low=low[:sizes],
-        high=high[:sizes],
+        own=effects.value[:sizes],
+        low=effects.low[:sizes],
+        high=effects.high[:sizes],
         each=means.value[:sizes],
         draws=len(random),
-        random=control if random else Interval(unknown, unknown, unknown, speakers),
-        notes=tuple(notes),
+        random=effects.at(-1, speakers=speakers) if random else Interval(unknown, unknown, unknown, speakers),
+        notes=told(why, few_speakers_note(speakers)),
     )

@@ -2,21 +2,23 @@
 
 import numpy as np
 import plotly.graph_objects as go
+from einops import rearrange
 from plotly.subplots import make_subplots
 
-from esn_interp.analysis.efficiency.measure import Efficiency
+from esn_interp.analysis.efficiency.result import Efficiency
 from esn_interp.analysis.inference.significance import nan_mean
-from esn_interp.drawing.theme import CONTROL, INK, SOFT, dress, emotion_colors, translucent
+from esn_interp.drawing.marks import band, bars
+from esn_interp.drawing.theme import CONTROL, INK, SOFT, dress, emotion_colors
 
 
-def efficiency_curve(result: Efficiency) -> go.Figure:
+def draw(result: Efficiency) -> go.Figure:
     """Overlap with the set from all clips, of two sets without a common clip, and of chance; below, effects."""
     panels = ["overlap of the sets (Jaccard), range over resamples"]
     if result.effects is not None:
         panels.append("change of recall under ablation, 95 % over speakers")
     figure = make_subplots(rows=len(panels), shared_xaxes=True, vertical_spacing=0.12, subplot_titles=panels)
     sizes, colors = result.sizes, emotion_colors(result.emotions)
-    each = nan_mean(np.moveaxis(result.jaccard, 1, 2))
+    each = nan_mean(rearrange(result.jaccard, "size resample emotion -> size emotion resample"))
     for at, emotion in enumerate(result.emotions):
         figure.add_trace(
             go.Scatter(
@@ -91,10 +93,7 @@ def efficiency_curve(result: Efficiency) -> go.Figure:
                 go.Scatter(
                     x=where[-1:],
                     y=[random.value],
-                    error_y={
-                        **{"type": "data", "symmetric": False, "thickness": 1.6, "width": 4},
-                        **{"array": [random.high - random.value], "arrayminus": [random.value - random.low]},
-                    },
+                    error_y=bars(*np.array([[random.value], [random.low], [random.high]]), thickness=1.6, width=4),
                     mode="markers",
                     name="random neurons",
                     marker={"size": 9, "color": CONTROL, "symbol": "diamond"},
@@ -133,21 +132,7 @@ def _band(
 ) -> None:
     """A thick curve with its range as a band, where that is known."""
     if len(low) and not np.isnan(low).any():
-        figure.add_trace(
-            go.Scatter(
-                x=np.concatenate([x, x[::-1]]),
-                y=np.concatenate([high, low[::-1]]),
-                fill="toself",
-                fillcolor=translucent(color, 0.14),
-                line={"width": 0},
-                mode="lines",
-                legendgroup=name,
-                showlegend=False,
-                hoverinfo="skip",
-            ),
-            row=row,
-            col=1,
-        )
+        figure.add_trace(band(x, low, high, color, legendgroup=name), row=row, col=1)
     figure.add_trace(
         go.Scatter(
             x=x,

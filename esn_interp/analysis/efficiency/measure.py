@@ -1,18 +1,17 @@
 """How many clips it takes to find the neurons: sets from few clips against the set from all of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Float64, Int64
 
-from esn_interp.analysis.efficiency.few_clips import Effects, measure_effects
+from esn_interp.analysis.efficiency.few_clips import measure_effects
+from esn_interp.analysis.efficiency.result import Efficiency
 from esn_interp.analysis.inference.enrichment import SharedCount
-from esn_interp.analysis.inference.significance import nan_mean
+from esn_interp.analysis.inference.significance import quotient
 from esn_interp.analysis.overlap.pair import jaccard
-from esn_interp.analysis.result import Result
+from esn_interp.analysis.result import told
 from esn_interp.errors import StatisticsError
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.neurons.per_clip import PerClip
@@ -22,97 +21,9 @@ from esn_interp.neurons.statistics import GateStatistics
 from esn_interp.speech.clips import Clips
 from esn_interp.tasks.listener import Listener
 
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
 SIZES = (2, 5, 10, 20, 50, 100)
 
 
-@dataclass(frozen=True, eq=False)
-class Efficiency(Result):
-    """Stability of the neuron set over the number of clips per emotion that it is found on.
-
-    ``jaccard`` compares the set from so many clips with the set from all clips: the clips are part of all, so
-    it reaches 1 by construction. ``agreement`` compares two sets from so many clips each that have no clip in
-    common (NaN where there are not enough for two): what two studies of that size would agree on.
-    ``chance`` is the Jaccard index of independent sets with as many neurons in each layer, roughly (expected
-    shared over expected joint members).
-
-    ``unit`` is ``speaker`` where clips were drawn speaker after speaker, so that few clips come from few
-    speakers (``speakers`` is their mean number), else ``clip``. ``available`` counts the clips of each
-    emotion that may be drawn. ``effects`` is what ablating the sets does, where a model was given.
-    """
-
-    kind: ClassVar[str] = "efficiency"
-
-    model: str
-    fingerprint: str
-    corpus: str
-    corpus_fingerprint: str
-    selector: str
-    selection: dict[str, Any]
-    unit: str
-    seed: int
-    emotions: tuple[str, ...]
-    available: tuple[int, ...]
-    neurons: tuple[int, ...]
-    sizes: Int64[np.ndarray, " size"]
-    speakers: Float64[np.ndarray, " size"]
-    jaccard: Float64[np.ndarray, "size resample emotion"]
-    agreement: Float64[np.ndarray, "size resample emotion"]
-    chance: Float64[np.ndarray, "size emotion"]
-    effects: Effects | None
-    notes: tuple[str, ...]
-
-    @property
-    def resamples(self) -> int:
-        """How often clips of each number were drawn."""
-        return self.jaccard.shape[1]
-
-    def spread(
-        self, values: Float64[np.ndarray, "size resample emotion"]
-    ) -> tuple[Float64[np.ndarray, " size"], Float64[np.ndarray, " size"], Float64[np.ndarray, " size"]]:
-        """Mean over the emotions: its mean over the resamples, and its 2.5 and 97.5 % quantiles; NaN where
-        nothing is known."""
-        means = nan_mean(values)
-        known = ~np.isnan(means).all(axis=1)
-        bounds = np.full((2, len(means)), np.nan)
-        bounds[:, known] = np.nanquantile(means[known], [0.025, 0.975], axis=1)
-        return nan_mean(means), bounds[0], bounds[1]
-
-    def to_frame(self) -> pd.DataFrame:
-        """One row per number of clips, resample and emotion."""
-        size, resample, emotion = (index.ravel() for index in np.indices(self.jaccard.shape))
-        return pd.DataFrame(
-            {
-                "clips": self.sizes[size],
-                "resample": resample,
-                "emotion": [self.emotions[row] for row in emotion],
-                "speakers": self.speakers[size],
-                "jaccard": self.jaccard.ravel(),
-                "agreement": self.agreement.ravel(),
-                "chance": self.chance[size, emotion],
-            }
-        )
-
-    def summary(self) -> str:
-        """The result in one sentence: stability at the smallest and the largest number of clips."""
-        mean, low, high = self.spread(self.jaccard)
-        told = " and ".join(
-            f"{self.sizes[at]} clips per emotion by {mean[at]:.2f} [{low[at]:.2f}, {high[at]:.2f}]"
-            for at in dict.fromkeys((0, len(self.sizes) - 1))
-        )
-        effect = f" {self.effects.summary()}" if self.effects is not None else ""
-        return (
-            f"Sets found on {told} overlap with the set from all {min(self.available)} to"
-            f" {max(self.available)} clips (Jaccard, {self.resamples} resamples by {self.unit}).{effect}"
-        )
-
-    def plot(self) -> "go.Figure":
-        """Stability, and the effect where it was measured, over the number of clips."""
-        from esn_interp.analysis.efficiency.figure import efficiency_curve
-
-        return efficiency_curve(self)
 
 
 def efficiency(
@@ -227,10 +138,7 @@ def efficiency(
         agreement=agreement,
         chance=chance,
         effects=effects,
-        notes=(
-            *_notes(single, wanted, possible, available, full),
-            *(effects.notes if effects is not None else ()),
-        ),
+        notes=(*_notes(single, wanted, possible, available, full), *(effects.notes if effects else ())),
     )
 
 
@@ -245,8 +153,7 @@ def _chance(a: NeuronSet, b: NeuronSet) -> Float64[np.ndarray, " emotion"]:
     """Jaccard index of independent sets with as many in each layer: expected shared over expected joint."""
     widths, both = np.array(a.widths), zip(a.counts(), b.counts(), strict=True)
     shared = np.array([SharedCount(widths, one, two).expected for one, two in both])
-    joint = a.counts().sum(axis=1) + b.counts().sum(axis=1) - shared
-    return np.divide(shared, joint, out=np.full(len(shared), np.nan), where=joint > 0)
+    return quotient(shared, a.counts().sum(axis=1) + b.counts().sum(axis=1) - shared)
 
 
 def _notes(
@@ -256,11 +163,12 @@ def _notes(
     available: Int64[np.ndarray, " emotion"],
     full: NeuronSet,
 ) -> tuple[str, ...]:
-    notes: list[str] = []
-    if left_out := [str(size) for size in wanted.tolist() if size not in possible]:
-        notes.append(f"left out {', '.join(left_out)} clips per emotion: one has {available.min()} only")
-    if not by_speaker(single):
-        notes.append("no two known speakers: clips were drawn one by one, which makes sets look too stable")
-    if empty := [emotion for emotion in full.emotions if not len(full[emotion])]:
-        notes.append(f"no neurons for {', '.join(empty)}: no overlap there")
-    return tuple(notes)
+    left_out = [str(size) for size in wanted.tolist() if size not in possible]
+    empty = [emotion for emotion in full.emotions if not len(full[emotion])]
+    return told(
+        f"left out {', '.join(left_out)} clips per emotion: one has {available.min()} only" if left_out else None,
+        None
+        if by_speaker(single)
+        else "no two known speakers: clips were drawn one by one, which makes sets look too stable",
+        f"no neurons for {', '.join(empty)}: no overlap there" if empty else None,
+    )

@@ -5,15 +5,16 @@ import plotly.graph_objects as go
 from jaxtyping import Float
 from plotly.subplots import make_subplots
 
-from esn_interp.analysis.by_set import BySet
 from esn_interp.analysis.grounding.result import ALL, AUDIO, OTHERS, OWN, Grounding
+from esn_interp.analysis.inference.estimates import Estimates
+from esn_interp.drawing.marks import bars, name_lines
 from esn_interp.drawing.theme import CONTROL, INK, SYMBOLS, dress, emotion_colors, translucent
 
 _GROUPS = {OWN: "own clips", OTHERS: "others"}
 _LOOKS = {"own": ("mean, 95 % interval", INK, 0.0), "random": ("random neurons", CONTROL, 0.3)}
 
 
-def grounding_figure(result: Grounding) -> go.Figure:
+def draw(result: Grounding) -> go.Figure:
     """Effects of exchanged gates at all tokens; audio shares; recall when neurons are silenced in one scope."""
     donors = ["audio", *result.kinds[1:]]
     rows = [(kind, group) for kind in range(len(donors)) for group in _GROUPS]
@@ -32,16 +33,16 @@ def grounding_figure(result: Grounding) -> go.Figure:
     kinds, groups = (list(each) for each in zip(*rows, strict=True))
     effect, control = result.effect, result.random_effect
     _dots(figure, 1, result, names, effect.value[kinds, groups, ALL])
-    _means(figure, 1, names, tuple(each[kinds, groups, ALL] for each in _mean(effect)), "own")
+    _means(figure, 1, names, effect.over_sets[kinds, groups, ALL], "own")
     if result.draws:
-        _means(figure, 1, names, tuple(each[kinds, groups] for each in _mean(control)), "random")
+        _means(figure, 1, names, control.over_sets[kinds, groups], "random")
     _shares(figure, result)
     loss, random_loss = result.ablation, result.random_ablation
     where = [f"{scope} tokens" if scope != "last" else "last token" for scope in result.scopes]
     _dots(figure, 3, result, where, 100 * loss.value)
-    _means(figure, 3, where, tuple(100 * each for each in _mean(loss)), "own")
+    _means(figure, 3, where, loss.over_sets.mapped(lambda change: 100 * change), "own")
     if result.draws:
-        _means(figure, 3, where, tuple(100 * each for each in _mean(random_loss)), "random")
+        _means(figure, 3, where, random_loss.over_sets.mapped(lambda change: 100 * change), "random")
     for row in (1, 3):
         figure.update_xaxes(zeroline=True, zerolinecolor=CONTROL, row=row, col=1)
     figure.update_xaxes(range=[-0.03, 1.03], tickvals=[0, 0.5, 1], row=2, col=1)
@@ -56,10 +57,6 @@ def grounding_figure(result: Grounding) -> go.Figure:
         height=sum(heights) + 190,
         below=110,
     )
-
-
-def _mean(table: BySet) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    return table.mean, table.mean_low, table.mean_high
 
 
 def _dots(
@@ -85,9 +82,9 @@ def _dots(
         )
 
 
-def _means(figure: go.Figure, row: int, names: list[str], table: tuple[np.ndarray, ...], whose: str) -> None:
+def _means(figure: go.Figure, row: int, names: list[str], means: Estimates, whose: str) -> None:
     """A value in every line with its interval, as a stroke with whiskers; random neurons a little below."""
-    (name, color, below), (value, low, high) = _LOOKS[whose], table
+    (name, color, below), value, low, high = _LOOKS[whose], means.value, means.low, means.high
     figure.add_trace(
         go.Scatter(
             x=value,
@@ -98,10 +95,7 @@ def _means(figure: go.Figure, row: int, names: list[str], table: tuple[np.ndarra
             legendgroup=name,
             showlegend=row == 1,
             marker={"color": color, "size": 12, "symbol": "line-ns", "line": {"width": 3, "color": color}},
-            error_x={
-                **{"type": "data", "symmetric": False, "array": high - value, "arrayminus": value - low},
-                **{"color": color, "thickness": 1.5, "width": 0},
-            },
+            error_x=bars(value, low, high, color=color, thickness=1.5, width=0),
             customdata=np.stack([low, high], axis=1),
             hovertemplate=(
                 f"<b>{name}</b>, %{{text}}: %{{x:+.2f}}"
@@ -111,9 +105,7 @@ def _means(figure: go.Figure, row: int, names: list[str], table: tuple[np.ndarra
         row=row,
         col=1,
     )
-    figure.update_yaxes(
-        tickvals=list(range(len(names))), ticktext=names, range=[len(names) - 0.4, -0.6], row=row, col=1
-    )
+    name_lines(figure, names, row=row)
 
 
 def _shares(figure: go.Figure, result: Grounding) -> None:
@@ -145,7 +137,6 @@ def _shares(figure: go.Figure, result: Grounding) -> None:
             row=2,
             col=1,
         )
-    names, own, control = list(result.sets), result.share, result.random_share
-    _means(figure, 2, names, (own.value, own.low, own.high), "own")
+    _means(figure, 2, list(result.sets), result.share.each, "own")
     if result.draws:
-        _means(figure, 2, names, (control.value, control.low, control.high), "random")
+        _means(figure, 2, list(result.sets), result.random_share.each, "random")

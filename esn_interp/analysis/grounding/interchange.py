@@ -96,7 +96,7 @@ def interchange(
     control = np.full((len(kinds), len(sets.emotions), len(clips)), np.nan, dtype=np.float32)
     speakers = np.unique(np.array(clips.column("speaker")), return_inverse=True)[1]
     moves = _Moves(sets, speakers)
-    uneven, skipped = [0, 0], list[Skipped]()
+    uneven, skipped = list[np.ndarray](), list[Skipped]()
     used = np.zeros(len(clips), dtype=np.bool_)
     labels = recognition.labels
 
@@ -127,8 +127,7 @@ def interchange(
                 moves.add(s, one, np.array(rows), served, own, source)
                 for k, (lender, seats) in enumerate(source):
                     exchange = _Exchange(lm, labels, recognition.emotions.index(emotion), own, lender, seats)
-                    uneven[0] += int(exchange.averaged[served, 0].sum()) * (k == 0)
-                    uneven[1] += int(served.sum()) * (k == 0)
+                    uneven += [exchange.averaged[served, 0]] if k == 0 else []
                     for p, (changed, turned) in enumerate(exchange.effects(one, *PATCHED.values())):
                         change[k, p, s, rows] = np.where(served, changed, np.nan)
                         flipped[k, p, s, rows] = np.where(served, turned, np.nan)
@@ -146,7 +145,7 @@ def interchange(
         flipped=flipped[..., kept],
         random=control[..., kept],
         moves=moves.means,
-        averaged=uneven[0] / uneven[1] if uneven[1] else float("nan"),
+        averaged=float(np.concatenate(uneven).mean()) if uneven else float("nan"),
         rows=kept,
         skipped=tuple(skipped),
     )

@@ -4,14 +4,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
+from einops import rearrange
 from jaxtyping import Float, Float64
 
-from esn_interp.analysis.by_set import BySet
+from esn_interp.analysis.controls import random_sets
 from esn_interp.analysis.grounding.donors import NOBODY, Donors, find_donors, limit_matched
 from esn_interp.analysis.grounding.interchange import PATCHED, Interchange, Recordable, interchange
 from esn_interp.analysis.grounding.result import ALL, AUDIO, GROUPS, TEXT, Grounding
-from esn_interp.analysis.inference.significance import CHANGE, RATE, SpeakerMeans, nan_mean
-from esn_interp.analysis.result import Origins
+from esn_interp.analysis.inference.estimates import BySet
+from esn_interp.analysis.inference.significance import CHANGE, RATE, SpeakerMeans, nan_mean, quotient
+from esn_interp.analysis.result import Origins, told
 from esn_interp.analysis.trials import Treatment, Trials, options, run_trials
 from esn_interp.errors import StatisticsError
 from esn_interp.interventions.edits import deactivate
@@ -76,7 +78,8 @@ def grounding(
         raise StatisticsError(
             f"corpus {clips.name}: no speaker has clips of two emotions, so no clip has a donor of another emotion"
         )
-    random = _draw(esns, draws, seed)
+    # Where there is none, the trials below tell why.
+    random, _ = random_sets(esns, draws, seed=seed)
     exchanged = interchange(
         lm,
         clips,
@@ -105,15 +108,6 @@ def grounding(
     return _result(
         exchanged, trials, donors, esns, others, Origins.of(lm, clips, esns), recognition, seed=seed
     )
-
-
-def _draw(esns: NeuronSet, draws: int, seed: int) -> list[NeuronSet]:
-    """Random sets like these; none when these leave too few neurons to draw from, which the trials tell of."""
-    seeds = np.random.SeedSequence(seed).generate_state(draws).tolist() if draws else []
-    try:
-        return [esns.random_like(state) for state in seeds]
-    except StatisticsError:
-        return []
 
 
 def _silenced(positions: frozenset[str]) -> Treatment:
@@ -191,14 +185,13 @@ def _set_share(
     moved: Float64[np.ndarray, "*batch kind group scope set"], scope: int
 ) -> Float64[np.ndarray, "*batch set"]:
     """Audio share with both groups of clips weighing the same, as far as they are known."""
-    return _share(nan_mean(np.moveaxis(moved[..., scope, :], -2, -1)))
+    return _share(nan_mean(rearrange(moved[..., scope, :], "... group set -> ... set group")))
 
 
 def _share(moved: Float64[np.ndarray, "*batch kind set"]) -> Float64[np.ndarray, "*batch set"]:
     """Audio share ``A / (A + T)``; NaN where nothing moves."""
     audio, text = moved[..., AUDIO, :], moved[..., TEXT:, :].mean(axis=-2)
-    both = audio + text
-    return np.divide(audio, both, out=np.full(both.shape, np.nan), where=both > 0)
+    return quotient(audio, audio + text)
 
 
 def _neuron_share(
@@ -212,25 +205,23 @@ def _losses(trials: Trials) -> tuple[SpeakerMeans, SpeakerMeans]:
     of_set = trials.of_emotion.T[trials.target]
     before = (trials.baseline.argmax(axis=1) == trials.truth).astype(np.int64)
     own = trials.means((trials.log_probs.argmax(axis=3) == trials.truth) - before, of_set)
-    control = SpeakerMeans(np.zeros_like(own.total), np.zeros_like(own.count))
-    for answers, met in zip(trials.random, trials.met, strict=True):
-        control = control + trials.means((answers == trials.truth) - before, of_set & met)
-    return own, control
+    drawn = zip(trials.random, trials.met, strict=True)
+    return own, own.pool(trials.means((answers == trials.truth) - before, of_set & met) for answers, met in drawn)
 
 
 def _notes(result: Grounding, served: np.ndarray, esns: NeuronSet) -> tuple[str, ...]:
-    notes: list[str] = []
-    for at, emotion in enumerate(result.sets):
-        if not served[at] and len(esns[emotion]):
-            notes.append(f"{emotion}: no clip has a donor of it, so its gates were not exchanged")
-    if result.same_words < 1:
-        notes.append(
-            f"{1 - result.same_words:.0%} of the donors say other words than the clip, so that emotion is not all"
-            " that differs"
-        )
-    if result.averaged > 0:
-        notes.append(
-            f"{result.averaged:.0%} of the donors differ from the clip in length: over the audio, their means were"
-            " exchanged, not their course"
-        )
-    return tuple(notes)
+    return told(
+        *(
+            f"{emotion}: no clip has a donor of it, so its gates were not exchanged"
+            for at, emotion in enumerate(result.sets)
+            if not served[at] and len(esns[emotion])
+        ),
+        f"{1 - result.same_words:.0%} of the donors say other words than the clip, so that emotion is not all"
+        " that differs"
+        if result.same_words < 1
+        else None,
+        f"{result.averaged:.0%} of the donors differ from the clip in length: over the audio, their means were"
+        " exchanged, not their course"
+        if result.averaged > 0
+        else None,
+    )

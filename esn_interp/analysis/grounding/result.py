@@ -1,19 +1,15 @@
 """What is known once gates were exchanged between recordings and between prompts."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float32, Float64, Int32, Int64
 
-from esn_interp.analysis.by_set import BySet
 from esn_interp.analysis.grounding.interchange import PATCHED
-from esn_interp.analysis.result import Origins, Result
-from esn_interp.tasks.batches import Skipped
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
+from esn_interp.analysis.inference.estimates import BySet
+from esn_interp.analysis.result import OfSets
 
 AUDIO, TEXT = 0, 1
 GROUPS = ("others", "own")
@@ -22,7 +18,7 @@ ALL = list(PATCHED).index("all")
 
 
 @dataclass(frozen=True, eq=False)
-class Grounding(Result):
+class Grounding(OfSets):
     """What the gates of each emotion's neurons do when they come from another recording, or another prompt.
 
     A clip is asked the usual question, and the gates of a set are replaced by what they were (``kinds``) for
@@ -44,13 +40,9 @@ class Grounding(Result):
 
     kind: ClassVar[str] = "grounding"
 
-    origins: Origins
     prompt: str
     prompts: dict[str, str]
-    seed: int
     draws: int
-    emotions: tuple[str, ...]
-    sets: tuple[str, ...]
     neurons: tuple[int, ...]
     kinds: tuple[str, ...]
     groups: tuple[str, ...]
@@ -72,17 +64,8 @@ class Grounding(Result):
     neuron_high: Float64[np.ndarray, " member"]
     same_words: float
     averaged: float
-    clips: tuple[str, ...]
-    speakers: tuple[str, ...]
     truth: Int64[np.ndarray, " clip"]
     change: Float32[np.ndarray, "kind scope set clip"]
-    skipped: tuple[Skipped, ...]
-    notes: tuple[str, ...]
-
-    @property
-    def n_speakers(self) -> int:
-        """The number of different speakers."""
-        return len(set(self.speakers))
 
     def to_frame(self) -> pd.DataFrame:
         """One row per quantity, kind of donor, clips of others or of the own emotion, scope, set (or ``mean``)."""
@@ -146,9 +129,3 @@ class Grounding(Result):
             )
             + f"; {len(self.clips)} clips of {self.n_speakers} speakers."
         )
-
-    def plot(self) -> "go.Figure":
-        """Effects by donor and scope, audio shares of sets and neurons, and ablation by scope."""
-        from esn_interp.analysis.grounding.figure import grounding_figure
-
-        return grounding_figure(self)

@@ -1,9 +1,10 @@
 """How unevenly something is spread: over layers, mostly."""
 
 import numpy as np
-import numpy.typing as npt
 from jaxtyping import Float, Float64, Int
 from scipy.stats import chi2
+
+from esn_interp.analysis.inference.significance import quotient
 
 
 def gini(values: Float[np.ndarray, "*row layer"]) -> Float64[np.ndarray, "*row"]:
@@ -14,7 +15,7 @@ def gini(values: Float[np.ndarray, "*row layer"]) -> Float64[np.ndarray, "*row"]
     ordered, n = np.sort(values, axis=-1), values.shape[-1]
     ranks = 2 * np.arange(1, n + 1) - n - 1
     total = ordered.sum(axis=-1)
-    return _quotient((ordered * ranks).sum(axis=-1), n * total)
+    return quotient((ordered * ranks).sum(axis=-1), n * total)
 
 
 def evenness(values: Float[np.ndarray, "*row layer"]) -> Float64[np.ndarray, "*row"]:
@@ -22,10 +23,10 @@ def evenness(values: Float[np.ndarray, "*row layer"]) -> Float64[np.ndarray, "*r
 
     ``-sum q ln q / ln L`` with ``q = v / sum v``; NaN where all values are 0 or there is one only.
     """
-    q = _quotient(values, values.sum(axis=-1, keepdims=True))
+    q = quotient(values, values.sum(axis=-1, keepdims=True))
     entropy = -np.where(q > 0, q * np.log(np.where(q > 0, q, 1.0)), 0.0).sum(axis=-1)
     known = ~np.isnan(q).any(axis=-1)
-    return _quotient(np.where(known, entropy, np.nan), np.log(values.shape[-1]))
+    return quotient(np.where(known, entropy, np.nan), np.log(values.shape[-1]))
 
 
 def goodman_bounds(
@@ -38,12 +39,6 @@ def goodman_bounds(
     """
     quantile = float(chi2.ppf(1 - (1 - level) / counts.shape[-1], 1))
     total = counts.sum(axis=-1, keepdims=True)
-    half = np.sqrt(quantile * (quantile + 4 * counts * _quotient(total - counts, total)))
+    half = np.sqrt(quantile * (quantile + 4 * counts * quotient(total - counts, total)))
     middle = quantile + 2 * counts
     return (middle - half) / (2 * (total + quantile)), (middle + half) / (2 * (total + quantile))
-
-
-def _quotient(above: npt.ArrayLike, below: npt.ArrayLike) -> np.ndarray:
-    """Elementwise quotient, NaN where the divisor is 0."""
-    above, below = np.broadcast_arrays(np.asarray(above, dtype=np.float64), np.asarray(below))
-    return np.divide(above, below, out=np.full(above.shape, np.nan), where=below != 0)

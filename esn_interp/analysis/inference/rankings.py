@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 from scipy.stats import rankdata
 
+from esn_interp.analysis.inference.significance import quotient
 from esn_interp.neurons.origin import Origin
 
 
@@ -69,4 +70,4 @@ def _correlations(
 ) -> Float64[np.ndarray, "row column"]:
     one, two = (ranks - ranks.mean(axis=1, keepdims=True) for ranks in (one, two))
     scale = np.sqrt((one**2).sum(axis=1))[:, None] * np.sqrt((two**2).sum(axis=1))
-    return np.divide(one @ two.T, scale, out=np.full(scale.shape, np.nan), where=scale > 0)
+    return quotient(one @ two.T, scale)

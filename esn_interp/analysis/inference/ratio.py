@@ -6,8 +6,6 @@ from scipy import stats
 
 from esn_interp.analysis.inference.significance import Interval
 
-UNDEFINED = "undefined"
-
 
 def ratio_interval(
     numerator: float,

@@ -30,11 +30,6 @@ class Window:
         """Count over expected."""
         return self.count / self.expected
 
-    @property
-    def layers(self) -> str:
-        """The layers in words: ``layer 3`` or ``layers 3-5``."""
-        return f"layer {self.first}" if self.first == self.last else f"layers {self.first}-{self.last}"
-
 
 def scan(
     counts: Int64[np.ndarray, " layer"],

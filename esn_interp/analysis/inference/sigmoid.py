@@ -7,7 +7,7 @@ from jaxtyping import Float
 from scipy.optimize import least_squares
 from scipy.special import expit
 
-from esn_interp.analysis.inference.curves import mean_over_sets
+from esn_interp.analysis.inference.estimates import mean_over_sets
 from esn_interp.analysis.inference.significance import Interval, SpeakerMeans, cluster_t_bounds
 
 MIN_DOSES = 4

@@ -4,12 +4,13 @@ Clips of one speaker are not independent, so an interval over clips is too narro
 value per speaker, or leaves one speaker out at a time. All functions are pure and take plain arrays.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 import numpy.typing as npt
+from einops import rearrange, reduce
 from jaxtyping import Bool, Float, Int, Shaped
 from scipy import special, stats
 
@@ -93,19 +94,49 @@ class SpeakerMeans:
         np.add.at(count, speaker, mask)
         return cls(total, count)
 
+    @classmethod
+    def over_clips(
+        cls,
+        outcome: Shaped[np.ndarray, " *cell clip"],
+        among: Bool[np.ndarray, "... clip"],
+        speakers: Sequence[str],
+    ) -> "SpeakerMeans":
+        """Sum the outcomes of the clips in ``among`` (which is broadcast), by speaker in alphabetical order.
+
+        ``speakers`` names that of each clip.
+        """
+        number = np.unique(np.array(speakers), return_inverse=True)[1]
+        by_clip = rearrange(outcome, "... clip -> clip ...")
+        mask = rearrange(np.broadcast_to(among, outcome.shape), "... clip -> clip ...")
+        return cls.of(by_clip, mask, number, speakers=len(set(speakers)))
+
+    @classmethod
+    def stack(cls, kinds: Sequence["SpeakerMeans"]) -> "SpeakerMeans":
+        """Several quantities of the same speakers and cells side by side; the kind is the first axis of a cell."""
+        return cls(np.stack([k.total for k in kinds], axis=1), np.stack([k.count for k in kinds], axis=1))
+
     def __add__(self, other: "SpeakerMeans") -> "SpeakerMeans":
         """Pool with further clips of the same speakers."""
         return SpeakerMeans(self.total + other.total, self.count + other.count)
 
+    def pool(self, parts: Iterable["SpeakerMeans"]) -> "SpeakerMeans":
+        """All parts together, in cells such as these; without any part, no cell has a clip."""
+        return sum(parts, SpeakerMeans(np.zeros_like(self.total), np.zeros_like(self.count)))
+
+    @property
+    def present(self) -> Bool[np.ndarray, " speaker"]:
+        """Which speakers have a clip in any cell."""
+        return reduce(self.count > 0, "speaker ... -> speaker", "any")
+
     @property
     def value(self) -> Float[np.ndarray, "*cell"]:
         """Mean over all clips; NaN for a cell without any."""
-        return _quotient(self.total.sum(axis=0), self.count.sum(axis=0))
+        return quotient(self.total.sum(axis=0), self.count.sum(axis=0))
 
     @property
     def per_speaker(self) -> Float[np.ndarray, " speaker *cell"]:
         """Mean over each speaker's clips; NaN where the speaker has none in the cell."""
-        return _quotient(self.total, self.count)
+        return quotient(self.total, self.count)
 
     @property
     def speakers(self) -> Int[np.ndarray, "*cell"]:
@@ -115,7 +146,7 @@ class SpeakerMeans:
     @property
     def replicates(self) -> Float[np.ndarray, " speaker *cell"]:
         """The mean with each speaker left out in turn."""
-        return _quotient(self.total.sum(axis=0) - self.total, self.count.sum(axis=0) - self.count)
+        return quotient(self.total.sum(axis=0) - self.total, self.count.sum(axis=0) - self.count)
 
     def bounds(
         self, *, within: Range = ANYWHERE, level: float = 0.95
@@ -124,30 +155,28 @@ class SpeakerMeans:
         return cluster_t_bounds(self.value, self.replicates, self.speakers, within=within, level=level)
 
     def reduced(
-        self, reduce: Callable[[np.ndarray], np.ndarray], *, within: Range = ANYWHERE, level: float = 0.95
+        self, compute: Callable[[np.ndarray], np.ndarray], *, within: Range = ANYWHERE, level: float = 0.95
     ) -> tuple[Float[np.ndarray, "*rest"], Float[np.ndarray, "*rest"], Float[np.ndarray, "*rest"]]:
         """Value, lower and upper bounds of what is computed from the cells, such as the mean of a diagonal.
 
-        ``reduce`` maps ``[..., *cell]`` to ``[..., *rest]``; it is applied to the pooled means and, for the
+        ``compute`` maps ``[..., *cell]`` to ``[..., *rest]``; it is applied to the pooled means and, for the
         standard error, to the means with each speaker left out.
         """
-        present = self.count.reshape(len(self.count), -1).any(axis=1)
-        value = np.asarray(reduce(self.value))
-        replicates = np.asarray(reduce(self.replicates))[present]
-        speakers = np.full(value.shape, present.sum())
+        value = np.asarray(compute(self.value))
+        replicates = np.asarray(compute(self.replicates))[self.present]
+        speakers = np.full(value.shape, self.present.sum())
         return value, *cluster_t_bounds(value, replicates, speakers, within=within, level=level)
 
     def interval(
         self,
-        reduce: Callable[[np.ndarray], np.ndarray] = lambda cells: cells,
+        compute: Callable[[np.ndarray], np.ndarray] = lambda cells: cells,
         *,
         within: Range = ANYWHERE,
         level: float = 0.95,
     ) -> Interval:
         """Interval of one number computed from the cells; see `reduced`."""
-        value, low, high = self.reduced(reduce, within=within, level=level)
-        speakers = int(self.count.reshape(len(self.count), -1).any(axis=1).sum())
-        return Interval(float(value), float(low), float(high), speakers)
+        value, low, high = self.reduced(compute, within=within, level=level)
+        return Interval(float(value), float(low), float(high), int(self.present.sum()))
 
 
 def cluster_t_bounds(
@@ -267,6 +296,15 @@ def sign_flip_test(
     return reached / len(signs) if exact else (reached + 1) / (draws + 1)
 
 
+def sign_flip_tests(
+    values: Float[np.ndarray, "speaker test"], *, seed: int = 0
+) -> Float[np.ndarray, " test"]:
+    """`sign_flip_test` of each column; NaN where fewer than `MIN_SPEAKERS` have a value."""
+    enough = (~np.isnan(values)).sum(axis=0) >= MIN_SPEAKERS
+    tested = zip(values.T, enough, strict=True)
+    return np.array([sign_flip_test(column, seed=seed) if of else np.nan for column, of in tested], np.float64)
+
+
 def holm(p_values: Float[np.ndarray, " test"]) -> Float[np.ndarray, " test"]:
     """Holm's step-down adjustment for one family; NaN stays NaN and does not count as a test (Holm 1979)."""
     adjusted = np.full(len(p_values), np.nan)
@@ -280,10 +318,10 @@ def holm(p_values: Float[np.ndarray, " test"]) -> Float[np.ndarray, " test"]:
 def nan_mean(values: Float[np.ndarray, "*cell value"]) -> Float[np.ndarray, "*cell"]:
     """Mean over the last axis of what is known; NaN, without a warning, where nothing is."""
     known = ~np.isnan(values)
-    return _quotient(np.where(known, values, 0.0).sum(axis=-1), known.sum(axis=-1))
+    return quotient(np.where(known, values, 0.0).sum(axis=-1), known.sum(axis=-1))
 
 
-def _quotient(total: npt.ArrayLike, count: npt.ArrayLike) -> np.ndarray:
+def quotient(total: npt.ArrayLike, count: npt.ArrayLike) -> np.ndarray:
     """Elementwise quotient, NaN where the count is 0; an array also when it has no axis."""
-    total, count = np.asarray(total, dtype=np.float64), np.asarray(count)
+    total, count = np.broadcast_arrays(np.asarray(total, dtype=np.float64), np.asarray(count))
     return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)

@@ -8,8 +8,8 @@ from esn_interp.analysis.inference.significance import MIN_SPEAKERS
 
 
 def spearman(doses: Float[np.ndarray, " dose"], values: Float[np.ndarray, " dose"]) -> float:
-    """Rank correlation; NaN with a single dose, an unknown value or values that are all the same."""
-    if len(doses) < 2 or np.isnan(values).any() or np.ptp(values) == 0:
+    """Rank correlation; NaN with a single dose, or where one of the two is unknown or all the same."""
+    if len(doses) < 2 or np.isnan([doses, values]).any() or not np.ptp(doses) or not np.ptp(values):
         return float("nan")
     return float(stats.spearmanr(doses, values).statistic)
 

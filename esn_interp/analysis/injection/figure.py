@@ -4,9 +4,10 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from esn_interp.analysis.inference.estimates import Estimates
 from esn_interp.analysis.injection.injected import ORACLE
-from esn_interp.analysis.injection.measure import Gains, Injection
-from esn_interp.drawing.scales import log_position
+from esn_interp.analysis.injection.result import Injection
+from esn_interp.drawing.marks import known_bars, log_position
 from esn_interp.drawing.theme import CONTROL, INK, SOFT, SYMBOLS, dress
 
 _COLORS = {ORACLE: INK, "two_pass": "#0072b2", "mix": "#d55e00", "union": "#009e73"}
@@ -20,7 +21,7 @@ _SIDESTEP = 0.045
 """How far the methods stand apart at one alpha, so that their bars do not cover each other."""
 
 
-def injection_gain(result: Injection) -> go.Figure:
+def draw(result: Injection) -> go.Figure:
     """Change of accuracy and of mean recall over alpha, in points; random neurons dotted, in the same hue."""
     figure = make_subplots(
         rows=2,
@@ -56,7 +57,7 @@ def injection_gain(result: Injection) -> go.Figure:
     )
 
 
-def _line(result: Injection, gains: Gains, at: int, step: float, *, first: bool) -> go.Scatter:
+def _line(result: Injection, gains: Estimates, at: int, step: float, *, first: bool) -> go.Scatter:
     """One method's gains with their intervals, where these are known."""
     method, value = result.methods[at], 100 * gains.value[at]
     low, high = 100 * gains.low[at], 100 * gains.high[at]
@@ -64,10 +65,7 @@ def _line(result: Injection, gains: Gains, at: int, step: float, *, first: bool)
     return go.Scatter(
         x=log_position(result.alphas) + step,
         y=value,
-        error_y={
-            **{"type": "data", "array": np.nan_to_num(high - value), "symmetric": False},
-            **{"arrayminus": np.nan_to_num(value - low), "width": 4, "thickness": 1.5, "color": color},
-        },
+        error_y=known_bars(value, low, high, width=4, thickness=1.5, color=color),
         mode="lines+markers",
         name=_NAMES[method],
         legendgroup=method,
@@ -83,7 +81,7 @@ def _line(result: Injection, gains: Gains, at: int, step: float, *, first: bool)
     )
 
 
-def _control(result: Injection, gains: Gains, at: int, step: float, *, first: bool) -> go.Scatter:
+def _control(result: Injection, gains: Estimates, at: int, step: float, *, first: bool) -> go.Scatter:
     """The same with random neurons in place of the found ones."""
     method = result.methods[at]
     return go.Scatter(

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Float64, Int, Int64
 
-from esn_interp.analysis.trials import NO_CONTROL, deal
-from esn_interp.errors import StatisticsError
+from esn_interp.analysis.controls import random_sets
+from esn_interp.analysis.trials import deal
 from esn_interp.interventions.injection import clip_gains, edits_of, two_pass_weights
 from esn_interp.models.edits import Edit
 from esn_interp.neurons.neuron_set import NeuronSet
@@ -37,16 +37,11 @@ class Controls:
         seed: int,
     ) -> "Controls":
         """Layer-matched random sets, dealt over the clips; none where a set leaves too few neurons for it."""
-        nobody = np.zeros((0, len(truth)), dtype=np.int64)
-        if not draws:
-            return cls((), nobody, NO_CONTROL)
-        seeds = np.random.SeedSequence(seed).generate_state(draws)
-        try:
-            sets = tuple(esns.random_like(int(state)) for state in seeds)
-        except StatisticsError as error:
-            return cls((), nobody, f"no random control: {error}")
+        sets, why = random_sets(esns, draws, seed=seed)
+        if why:
+            return cls((), np.zeros((0, len(truth)), dtype=np.int64), why)
         met = deal(truth, speaker, draws=draws, per_clip=per_clip, seed=seed)
-        return cls(sets, np.argsort(~met, axis=0, kind="stable")[:per_clip].astype(np.int64))
+        return cls(tuple(sets), np.argsort(~met, axis=0, kind="stable")[:per_clip].astype(np.int64))
 
 
 def weights_of(

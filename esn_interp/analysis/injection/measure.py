@@ -1,155 +1,38 @@
 """Label-agnostic injection: does steering help where the clip's label is not known, and how near to knowing it."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-import pandas as pd
-from jaxtyping import Bool, Float, Float64, Int8, Int64
+from einops import rearrange, repeat
+from jaxtyping import Float64
 
+from esn_interp.analysis.inference.estimates import Estimates
 from esn_interp.analysis.inference.significance import (
     CHANGE,
-    MIN_SPEAKERS,
     RATE,
-    Interval,
     SpeakerMeans,
-    few_speakers_note,
     holm,
     nan_mean,
-    sign_flip_test,
+    sign_flip_tests,
 )
 from esn_interp.analysis.injection.injected import ORACLE, Controls, injecting
-from esn_interp.analysis.result import Origins, Result
+from esn_interp.analysis.injection.result import Injection
+from esn_interp.analysis.result import Origins, standing_notes
 from esn_interp.analysis.trials import options
 from esn_interp.errors import EditError, StatisticsError
 from esn_interp.interventions.injection import METHODS
 from esn_interp.models.edits import EVERYWHERE, SCOPES
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.speech.clips import Clips
-from esn_interp.tasks.batches import Skipped
 from esn_interp.tasks.listener import Listener
 from esn_interp.tasks.recognition import BASELINE, PROMPT_SCOPES, Predictions, recognise
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 ALPHAS = (0.5, 1.0, 2.0, 4.0)
 _OWN, _RANDOM = 0, 1
 
 
-@dataclass(frozen=True, eq=False)
-class Gains:
-    """A change by method and alpha, with 95 % cluster-t bounds over speakers; signed fractions."""
-
-    value: Float64[np.ndarray, "method alpha"]
-    low: Float64[np.ndarray, "method alpha"]
-    high: Float64[np.ndarray, "method alpha"]
 
 
-@dataclass(frozen=True, eq=False)
-class Injection(Result):
-    """What steering without the label does to recognition, method by method and alpha by alpha.
-
-    ``methods`` are the ways of [ESN-SER], see `esn_interp.interventions.injection`, and before them
-    ``oracle``, which is told the label. ``accuracy`` and ``uar`` (mean recall of the emotions) are changes
-    against no injection, ``random_accuracy`` and ``random_uar`` the same when layer-matched random neurons
-    stand in for the found ones, and ``above_random`` is the accuracy's difference of the two. ``p_values``
-    test that difference by sign-flips over speakers; ``p_holm`` adjusts them over all methods and alphas (the
-    oracle's by themselves). Both are NaN with fewer than six speakers or without random draws.
-
-    Per clip: ``baseline_predicted`` and ``predicted`` index ``emotions``; ``random_predicted`` holds the
-    answers under as many random sets as each clip met.
-    """
-
-    kind: ClassVar[str] = "injection"
-
-    origins: Origins
-    positions: tuple[str, ...]
-    tokens_touched: int
-    seed: int
-    draws: int
-    emotions: tuple[str, ...]
-    sets: tuple[str, ...]
-    neurons: tuple[int, ...]
-    methods: tuple[str, ...]
-    alphas: Float64[np.ndarray, " alpha"]
-    baseline_accuracy: Interval
-    baseline_uar: Interval
-    accuracy: Gains
-    uar: Gains
-    random_accuracy: Gains
-    random_uar: Gains
-    above_random: Gains
-    p_values: Float64[np.ndarray, "method alpha"]
-    p_holm: Float64[np.ndarray, "method alpha"]
-    clips: tuple[str, ...]
-    speakers: tuple[str, ...]
-    truth: Int64[np.ndarray, " clip"]
-    baseline_predicted: Int64[np.ndarray, " clip"]
-    predicted: Int64[np.ndarray, "method alpha clip"]
-    random_predicted: Int8[np.ndarray, "turn method alpha clip"]
-    skipped: tuple[Skipped, ...]
-    notes: tuple[str, ...]
-
-    def gain(self, method: str, alpha: float | int) -> Interval:
-        """Change of accuracy by one method at one alpha."""
-        found = np.flatnonzero(np.isclose(self.alphas, alpha))
-        if method not in self.methods or not len(found):
-            run = ", ".join(f"{one:g}" for one in self.alphas)
-            raise EditError(f"{method} at alpha {alpha:g} was not run; there are {self.methods} at {run}")
-        return self._at(self.methods.index(method), int(found[0]))
-
-    def _at(self, method: int, alpha: int) -> Interval:
-        gains = self.accuracy
-        low, high = float(gains.low[method, alpha]), float(gains.high[method, alpha])
-        return Interval(float(gains.value[method, alpha]), low, high, len(set(self.speakers)))
-
-    def to_frame(self) -> pd.DataFrame:
-        """One row per quantity, kind of neurons (own, random), method and alpha."""
-        tables = {
-            ("accuracy", "own"): self.accuracy,
-            ("uar", "own"): self.uar,
-            ("accuracy", "random"): self.random_accuracy,
-            ("uar", "random"): self.random_uar,
-            ("accuracy above random", "own"): self.above_random,
-        }
-        rows = [
-            {
-                "quantity": quantity,
-                "neurons": kind,
-                "method": method,
-                "alpha": alpha,
-                "gain": gains.value[i, k],
-                "low": gains.low[i, k],
-                "high": gains.high[i, k],
-                "p": self.p_values[i, k] if quantity == "accuracy above random" else np.nan,
-                "p_holm": self.p_holm[i, k] if quantity == "accuracy above random" else np.nan,
-            }
-            for (quantity, kind), gains in tables.items()
-            for i, method in enumerate(self.methods)
-            for k, alpha in enumerate(self.alphas)
-        ]
-        return pd.DataFrame(rows)
-
-    def summary(self) -> str:
-        """The result in one sentence; changes in points of accuracy with 95 % intervals."""
-        best = np.nan_to_num(self.accuracy.value, nan=-1.0).argmax(axis=1)
-        parts = [
-            f"{name} {self._at(row, int(best[row])).scaled(100):+.1f} (alpha {self.alphas[best[row]]:g})"
-            for row, name in enumerate(self.methods)
-        ]
-        return (
-            f"Steering changes the accuracy of {self.baseline_accuracy.value:.2f} by, in points at the best of"
-            f" {len(self.alphas)} alphas on these clips: {', '.join(parts)};"
-            f" {len(self.clips)} clips of {self.baseline_accuracy.speakers} speakers."
-        )
-
-    def plot(self) -> "go.Figure":
-        """Gains over alpha by method, with the oracle and the random control."""
-        from esn_interp.analysis.injection.figure import injection_gain
-
-        return injection_gain(self)
 
 
 def injection(
@@ -249,38 +132,36 @@ def _result(
     *,
     seed: int,
 ) -> Injection:
-    names, speaker = np.unique(np.array(answers.speaker), return_inverse=True)
     truth, before, cells = answers.truth, answers.predicted[0], (len(methods), len(doses))
-    edited = answers.predicted[1:].reshape(-1, *cells, len(truth))
+    edited = rearrange(
+        answers.predicted[1:], "(turn method alpha) clip -> turn method alpha clip", method=cells[0], alpha=cells[1]
+    )
     change = (edited == truth).astype(np.float64) - (before == truth)
     # Own neurons and random ones; a clip's change under random ones is the mean over the draws that it met.
-    outcome = np.zeros((len(truth), 2, *cells))
-    outcome[:, _OWN] = np.moveaxis(change[0], -1, 0)
-    met = np.ones_like(outcome, dtype=np.bool_)
-    if len(change) > 1:
-        outcome[:, _RANDOM] = np.moveaxis(change[1:].mean(axis=0), -1, 0)
-    else:
-        met[:, _RANDOM] = False
+    drawn = len(change) > 1
+    outcome = np.stack([change[0], change[1:].mean(axis=0) if drawn else np.zeros_like(change[0])])
+    met = repeat(np.array([True, drawn]), "kind -> kind method alpha clip", method=1, alpha=1, clip=len(truth))
+    of_emotion = answers.truth == np.arange(len(answers.emotions))[:, None]
 
-    def means(
-        values: Float[np.ndarray, " clip *cell"], mask: Bool[np.ndarray, " clip *cell"]
-    ) -> SpeakerMeans:
-        return SpeakerMeans.of(values, mask, speaker.astype(np.int64), speakers=len(names))
+    def recall_of(values: np.ndarray, among: np.ndarray) -> SpeakerMeans:
+        by_emotion = repeat(values, "... clip -> ... emotion clip", emotion=len(of_emotion))
+        return SpeakerMeans.over_clips(by_emotion, among[..., None, :] & of_emotion, answers.speaker)
 
-    of_emotion = truth[:, None] == np.arange(len(answers.emotions))
-    spread = np.broadcast_to(outcome[..., None], (*outcome.shape, len(answers.emotions)))
-    accuracy, recall = means(outcome, met), means(spread, met[..., None] & of_emotion[:, None, None, None])
+    accuracy, recall = SpeakerMeans.over_clips(outcome, met, answers.speaker), recall_of(outcome, met)
     right = (before == truth).astype(np.float64)
-    recall_before = means(np.repeat(right[:, None], of_emotion.shape[1], axis=1), of_emotion)
+    everyone = np.ones_like(right, dtype=np.bool_)
     per_speaker = accuracy.per_speaker[:, _OWN] - accuracy.per_speaker[:, _RANDOM]
-    p_values = np.array(
-        [
-            sign_flip_test(values, seed=seed) if (~np.isnan(values)).sum() >= MIN_SPEAKERS else np.nan
-            for values in per_speaker.reshape(len(names), -1).T
-        ]
-    ).reshape(cells)
+    p_values = sign_flip_tests(rearrange(per_speaker, "speaker method alpha -> speaker (method alpha)"), seed=seed)
+    p_values = p_values.reshape(cells)
     # The oracle is a yardstick, not one of the ways that are tested, so it is a family of its own.
     adjusted = np.vstack([holm(p_values[0]), holm(p_values[1:].ravel()).reshape(-1, len(doses))])
+
+    def accuracy_of(kind: int) -> Estimates:
+        return Estimates.reduced(accuracy, lambda cells: cells[..., kind, :, :], within=CHANGE)
+
+    def uar_of(kind: int) -> Estimates:
+        return Estimates.reduced(recall, lambda cells: nan_mean(cells[..., kind, :, :, :]), within=CHANGE)
+
     return Injection(
         origins=origins,
         positions=tuple(scope for scope in SCOPES if scope in positions),
@@ -292,17 +173,13 @@ def _result(
         neurons=tuple(len(esns[emotion]) for emotion in esns.emotions),
         methods=methods,
         alphas=doses,
-        baseline_accuracy=means(right, np.ones_like(right, dtype=np.bool_)).interval(within=RATE),
-        baseline_uar=recall_before.interval(nan_mean, within=RATE),
-        accuracy=Gains(*accuracy.reduced(lambda cells: cells[..., _OWN, :, :], within=CHANGE)),
-        uar=Gains(*recall.reduced(lambda cells: nan_mean(cells[..., _OWN, :, :, :]), within=CHANGE)),
-        random_accuracy=Gains(*accuracy.reduced(lambda cells: cells[..., _RANDOM, :, :], within=CHANGE)),
-        random_uar=Gains(
-            *recall.reduced(lambda cells: nan_mean(cells[..., _RANDOM, :, :, :]), within=CHANGE)
-        ),
-        above_random=Gains(
-            *accuracy.reduced(lambda cells: cells[..., _OWN, :, :] - cells[..., _RANDOM, :, :])
-        ),
+        baseline_accuracy=SpeakerMeans.over_clips(right, everyone, answers.speaker).interval(within=RATE),
+        baseline_uar=recall_of(right, everyone).interval(nan_mean, within=RATE),
+        accuracy=accuracy_of(_OWN),
+        uar=uar_of(_OWN),
+        random_accuracy=accuracy_of(_RANDOM),
+        random_uar=uar_of(_RANDOM),
+        above_random=Estimates.reduced(accuracy, lambda cells: cells[..., _OWN, :, :] - cells[..., _RANDOM, :, :]),
         p_values=p_values,
         p_holm=adjusted,
         clips=answers.clips,
@@ -312,21 +189,18 @@ def _result(
         predicted=edited[0],
         random_predicted=edited[1:].astype(np.int8),
         skipped=answers.skipped,
-        notes=_notes(answers, esns, of_emotion, controls.missing),
+        notes=_notes(answers, esns, controls.missing),
     )
 
 
-def _notes(
-    answers: Predictions, esns: NeuronSet, of_emotion: Bool[np.ndarray, "clip emotion"], no_control: str
-) -> tuple[str, ...]:
+def _notes(answers: Predictions, esns: NeuronSet, no_control: str) -> tuple[str, ...]:
     """What a reader must know before trusting the figures."""
-    notes = [note] if (note := few_speakers_note(len(set(answers.speaker)))) else []
-    if without := [name for name in answers.emotions if name not in esns.emotions or not len(esns[name])]:
-        notes.append(f"no neurons for {', '.join(without)}: these clips are not steered towards it")
-    if unheard := [name for at, name in enumerate(answers.emotions) if not of_emotion[:, at].any()]:
-        notes.append(f"no clip is {', '.join(unheard)}: left out of the mean recall")
-    if no_control:
-        notes.append(no_control)
-    if answers.skipped:
-        notes.append(f"{len(answers.skipped)} clips were skipped, the first: {answers.skipped[0].reason}")
-    return tuple(notes)
+    without = [name for name in answers.emotions if name not in esns.emotions or not len(esns[name])]
+    unheard = [name for at, name in enumerate(answers.emotions) if not (answers.truth == at).any()]
+    return standing_notes(
+        len(set(answers.speaker)),
+        answers.skipped,
+        f"no neurons for {', '.join(without)}: these clips are not steered towards it" if without else None,
+        f"no clip is {', '.join(unheard)}: left out of the mean recall" if unheard else None,
+        no_control,
+    )

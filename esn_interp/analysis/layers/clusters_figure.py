@@ -5,14 +5,12 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from esn_interp.analysis.inference.clustering import Tree
-from esn_interp.analysis.layers.measure import LayerProfile
+from esn_interp.analysis.layers.result import LayerProfile
+from esn_interp.drawing.marks import doublings, heatmap, name_lines
 from esn_interp.drawing.theme import EFFECTS, SOFT, dress
 
-_LEAST = 2.0
-"""Fold enrichment that the colour scale spans at least, up and down, so that noise does not look strong."""
 
-
-def layer_clusters(result: LayerProfile) -> go.Figure:
+def draw(result: LayerProfile) -> go.Figure:
     """Fold enrichment of every row in every layer, in the order of the trees, which stand beside it.
 
     Colours are logarithms: twice chance is as blue as half of it is red. A layer without any of a row's
@@ -20,9 +18,7 @@ def layer_clusters(result: LayerProfile) -> go.Figure:
     """
     rows, layers = result.rows.order, result.layers.order
     fold = result.fold[np.ix_(rows, layers)]
-    with np.errstate(divide="ignore"):
-        doublings = np.log2(fold)
-    extent = float(max(np.log2(_LEAST), np.max(doublings[np.isfinite(doublings)], initial=0.0)))
+    strength, extent = doublings(fold)
     figure = make_subplots(
         rows=2,
         cols=2,
@@ -34,16 +30,13 @@ def layer_clusters(result: LayerProfile) -> go.Figure:
         vertical_spacing=0.02,
     )
     figure.add_trace(
-        go.Heatmap(
-            z=np.clip(doublings, -extent, extent),
-            x=list(range(len(layers))),
-            y=list(range(len(rows))),
-            zmin=-extent,
-            zmax=extent,
+        heatmap(
+            strength,
+            range(len(layers)),
+            range(len(rows)),
+            limits=(-extent, extent),
+            gap=1,
             colorscale=EFFECTS,
-            showscale=False,
-            xgap=1,
-            ygap=1,
             text=[[f"{value:.1f}" for value in line] for line in fold],
             texttemplate="%{text}" if len(layers) <= 12 else None,
             customdata=[
@@ -78,13 +71,7 @@ def layer_clusters(result: LayerProfile) -> go.Figure:
         row=2,
         col=1,
     )
-    figure.update_yaxes(
-        tickvals=list(range(len(rows))),
-        ticktext=[result.labels[row] for row in rows],
-        range=[len(rows) - 0.5, -0.5],
-        row=2,
-        col=1,
-    )
+    name_lines(figure, [result.labels[row] for row in rows], row=2, room=(0.5, 0.5))
     # The trees have no scale of their own: their heights are compared, and told on hovering.
     figure.update_yaxes(visible=False, range=_room(result.layers), row=1, col=1)
     figure.update_xaxes(visible=False, row=1, col=1)

@@ -4,14 +4,15 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from esn_interp.analysis.layers.measure import LayerProfile
+from esn_interp.analysis.layers.result import LayerProfile
+from esn_interp.drawing.marks import band
 from esn_interp.drawing.theme import CONTROL, dress, emotion_colors, translucent
 
 _PANEL = 92
 """Height of one row, in pixels."""
 
 
-def layer_profile(result: LayerProfile) -> go.Figure:
+def draw(result: LayerProfile) -> go.Figure:
     """A panel per row: share of its neurons over depth, the range of uniform draws, and its bands.
 
     Whiskers show the range over the resamples where there are any, else the multinomial bounds.
@@ -27,22 +28,9 @@ def layer_profile(result: LayerProfile) -> go.Figure:
     resampled = result.resamples > 0
     low, high = (result.resampled_low, result.resampled_high) if resampled else (result.low, result.high)
     for row, emotion in enumerate(result.emotions):
-        figure.add_trace(
-            go.Scatter(
-                x=np.concatenate([layers, layers[::-1]]),
-                y=100 * np.concatenate([result.null_high[row], result.null_low[row, ::-1]]),
-                fill="toself",
-                fillcolor=translucent(CONTROL, 0.25),
-                line={"width": 0},
-                mode="lines",
-                name="uniform draws, 95 %",
-                legendgroup="null",
-                showlegend=row == 0,
-                hoverinfo="skip",
-            ),
-            row=row + 1,
-            col=1,
-        )
+        by_chance = {"name": "uniform draws, 95 %", "legendgroup": "null", "showlegend": row == 0}
+        uniform = (100 * result.null_low[row], 100 * result.null_high[row])
+        figure.add_trace(band(layers, *uniform, CONTROL, opacity=0.25, **by_chance), row=row + 1, col=1)
         figure.add_trace(
             go.Scatter(
                 x=layers,
@@ -86,11 +74,11 @@ def layer_profile(result: LayerProfile) -> go.Figure:
             col=1,
         )
         axis = "" if row == 0 else str(row + 1)
-        for band in result.bands:
-            if band.row == row:
+        for found in result.bands:
+            if found.row == row:
                 figure.add_shape(
                     **{"type": "rect", "layer": "below", "xref": f"x{axis}", "yref": f"y{axis} domain"},
-                    **{"x0": band.first - 0.5, "x1": band.last + 0.5, "y0": 0, "y1": 1, "line": {"width": 0}},
+                    **{"x0": found.first - 0.5, "x1": found.last + 0.5, "y0": 0, "y1": 1, "line": {"width": 0}},
                     fillcolor=translucent(colors[emotion], 0.13),
                 )
     drawn = np.concatenate([result.share, high, result.null_high])
@@ -114,5 +102,5 @@ def layer_profile(result: LayerProfile) -> go.Figure:
 
 def _title(result: LayerProfile, row: int) -> str:
     """The row's name, with its bands and their p-values."""
-    told = [f"{band.layers}: p {band.p:.2g}" for band in result.bands if band.row == row]
+    told = [f"{found.layers}: p {found.p:.2g}" for found in result.bands if found.row == row]
     return f"{result.labels[row]}" + (f" ({'; '.join(told)})" if told else "")

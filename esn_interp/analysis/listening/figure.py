@@ -6,7 +6,8 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from esn_interp.analysis.listening.measure import ALL, Comparison, Preference, Strength
+from esn_interp.analysis.listening.result import ALL, Comparison, Preference, Strength
+from esn_interp.drawing.marks import known_bars, name_lines
 from esn_interp.drawing.theme import CONTROL, INK, SOFT, SYMBOLS, dress, emotion_colors
 
 _ROW = 30
@@ -16,7 +17,7 @@ _APART = 0.13
 """How far the emotions of one condition stand apart, in lines."""
 
 
-def preference_figure(result: Preference) -> go.Figure:
+def draw(result: Preference) -> go.Figure:
     """A panel per pair of conditions, a line per emotion; small dots are single listeners, below are strengths."""
     panels = [
         [one for one in result.comparisons if (one.first, one.second) == (every.first, every.second)]
@@ -40,12 +41,12 @@ def preference_figure(result: Preference) -> go.Figure:
             figure.add_trace(trace, row=row, col=1)
         figure.add_vline(x=50, line={"color": SOFT, "width": 1, "dash": "dot"}, row=row, col=1)  # pyright: ignore[reportArgumentType]
         figure.update_xaxes(range=[-2, 102], tickvals=_SHARES, ticktext=[f"{n} %" for n in _SHARES], row=row, col=1)
-        _lines(figure, [one.emotion for one in panel], row)
+        name_lines(figure, [one.emotion for one in panel], row=row, showgrid=False)
     if result.strengths:
         for trace in _strengths(result):
             figure.add_trace(trace, row=len(lines), col=1)
         figure.add_vline(x=0, line={"color": SOFT, "width": 1, "dash": "dot"}, row=len(lines), col=1)  # pyright: ignore[reportArgumentType]
-        _lines(figure, result.conditions, len(lines))
+        name_lines(figure, result.conditions, row=len(lines), showgrid=False)
     number = len(result.kept)
     return dress(
         figure,
@@ -54,13 +55,6 @@ def preference_figure(result: Preference) -> go.Figure:
         f"<br>{_shortened(result.question)}",
         height=int(_ROW * total),
         below=70 if result.strengths and len(result.emotions) > 1 else 40,
-    )
-
-
-def _lines(figure: go.Figure, names: Sequence[str], row: int) -> None:
-    ticks = list(range(len(names)))
-    figure.update_yaxes(
-        tickvals=ticks, ticktext=list(names), range=[len(names) - 0.4, -0.6], showgrid=False, row=row, col=1
     )
 
 
@@ -92,7 +86,7 @@ def _shares(panel: Sequence[Comparison], result: Preference) -> list[go.Scatter]
             go.Scatter(
                 x=[100 * one.share],
                 y=[line],
-                error_x=_bars(100 * one.share, 100 * one.low, 100 * one.high),
+                error_x=known_bars(*100 * np.array([[one.share], [one.low], [one.high]]), thickness=1.6, width=4),
                 mode="markers",
                 marker={"size": 11 if one.emotion == ALL else 9, "color": colors[one.emotion]},
                 hovertemplate=f"{told}<extra></extra>",
@@ -114,7 +108,7 @@ def _strengths(result: Preference) -> list[go.Scatter]:
             go.Scatter(
                 x=value,
                 y=np.arange(len(these)) + _APART * (at - middle),
-                error_x=_bars(value, low, high),
+                error_x=known_bars(value, low, high, thickness=1.6, width=4),
                 mode="markers",
                 name=emotion,
                 showlegend=len(emotions) > 1,
@@ -129,15 +123,6 @@ def _strengths(result: Preference) -> list[go.Scatter]:
             )
         )
     return traces
-
-
-def _bars(value: np.ndarray | float, low: np.ndarray | float, high: np.ndarray | float) -> dict[str, object]:
-    """Error bars from bounds; none where these are not known."""
-    up, down = np.nan_to_num(np.subtract(high, value)), np.nan_to_num(np.subtract(value, low))
-    return {
-        **{"type": "data", "symmetric": False, "thickness": 1.6, "width": 4},
-        **{"array": np.atleast_1d(up), "arrayminus": np.atleast_1d(down)},
-    }
 
 
 def _shortened(question: str) -> str:

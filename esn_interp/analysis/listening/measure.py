@@ -1,10 +1,8 @@
 """What listeners preferred: shares and strengths with intervals, the listener being the unit."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -14,118 +12,22 @@ from esn_interp.analysis.inference.bradley_terry import connected, strength_boun
 from esn_interp.analysis.inference.proportion import effective_answers, share_bounds
 from esn_interp.analysis.inference.significance import MIN_SPEAKERS
 from esn_interp.analysis.listening.answers import SIDES, read_answers
-from esn_interp.analysis.result import Result
+from esn_interp.analysis.listening.result import ALL, Comparison, Heard, Preference, Strength
+from esn_interp.analysis.result import told
 from esn_interp.errors import StatisticsError
 from esn_interp.speech.labels import emotion_order
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
-ALL = "all"
-"""In place of an emotion: the answers to all of them together."""
 
 LEAST_CHECKS = 0.8
 """A listener who gets a smaller share of the catch trials right is left out. Our choice: whoever guesses passes 4
 checks of 5 with probability 0.19, and 8 of 10 with 0.05."""
 
 
-@dataclass(frozen=True)
-class Heard:
-    """A listener: how many answers, how many catch trials of how many were right, whether the answers count."""
-
-    listener: str
-    answers: int
-    right: int
-    checks: int
-    kept: bool
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """How often ``first`` was preferred to ``second``, for one emotion or for all of them.
-
-    ``low`` and ``high`` are the interval to report: binomial bounds on as many answers as those of all listeners are
-    worth (``worth``; see `effective_answers`). ``alone_low`` and ``alone_high`` take all answers as
-    independent. ``shares`` are those of the single listeners, NaN for one who was not asked.
-    """
-
-    first: str
-    second: str
-    emotion: str
-    chosen: int
-    answers: int
-    listeners: int
-    share: float
-    low: float
-    high: float
-    worth: float
-    alone_low: float
-    alone_high: float
-    shares: tuple[float, ...]
 
 
-@dataclass(frozen=True)
-class Strength:
-    """Bradley-Terry strength of a condition in log-odds, with its interval; the mean over the conditions is 0."""
-
-    condition: str
-    emotion: str
-    value: float
-    low: float
-    high: float
 
 
-@dataclass(frozen=True, eq=False)
-class Preference(Result):
-    """Outcome of a listening test.
-
-    ``conditions`` stand in the order in which comparisons are told: steered ones first, ``unsteered`` last.
-    ``strengths`` are there where more than two conditions were compared. ``left`` is how often the left one of two
-    recordings was chosen, whatever it was: half of the times, for listeners without a side that they prefer.
-    Intervals are of 95 %.
-    """
-
-    kind: ClassVar[str] = "preference"
-
-    question: str
-    interval: str
-    least_checks: float
-    conditions: tuple[str, ...]
-    emotions: tuple[str, ...]
-    listeners: tuple[Heard, ...]
-    comparisons: tuple[Comparison, ...]
-    strengths: tuple[Strength, ...]
-    left: Comparison
-    notes: tuple[str, ...]
-
-    @property
-    def kept(self) -> tuple[str, ...]:
-        """The listeners whose answers count."""
-        return tuple(heard.listener for heard in self.listeners if heard.kept)
-
-    def overall(self) -> tuple[Comparison, ...]:
-        """Every pair of conditions, all emotions together."""
-        return tuple(one for one in self.comparisons if one.emotion == ALL)
-
-    def to_frame(self) -> pd.DataFrame:
-        """One row per pair of conditions and emotion; the shares of single listeners are in the file only."""
-        return pd.DataFrame([asdict(one) for one in self.comparisons]).drop(columns="shares")
-
-    def summary(self) -> str:
-        """The result in one sentence: each pair of conditions, all emotions together."""
-        told = "; ".join(
-            f"{one.first} was preferred to {one.second} in {100 * one.share:.0f} %"
-            f" [{100 * one.low:.0f}, {100 * one.high:.0f}] of {one.answers} answers"
-            for one in self.overall()
-        )
-        number = len(self.kept)
-        return f"{told} ({number} listener{'s' if number > 1 else ''}, 95 % interval)."
-
-    def plot(self) -> "go.Figure":
-        """Shares with their intervals, per pair of conditions and emotion; strengths below where there are some."""
-        from esn_interp.analysis.listening.figure import preference_figure
-
-        return preference_figure(self)
 
 
 def preference(
@@ -266,23 +168,23 @@ def _strengths(
 
 
 def _notes(listeners: Sequence[Heard], left: Comparison, least_checks: float, *, tied: bool) -> tuple[str, ...]:
-    notes: list[str] = []
-    if out := [heard for heard in listeners if not heard.kept]:
-        named = ", ".join(f"{heard.listener} ({heard.right} of {heard.checks})" for heard in out)
-        limit = f"under {least_checks:g} of catch trials right"
-        notes.append(f"left out {len(out)} of {len(listeners)} listeners, {limit}: {named}")
+    out = [heard for heard in listeners if not heard.kept]
+    failed = ", ".join(f"{heard.listener} ({heard.right} of {heard.checks})" for heard in out)
     kept = [heard for heard in listeners if heard.kept and heard.answers]
-    if unchecked := [heard.listener for heard in kept if not heard.checks]:
-        notes.append(f"attention not checked, no catch trials: {', '.join(unchecked)}")
-    if len(kept) == 1:
-        notes.append("one listener only: the interval speaks of this listener, not of others")
-    elif len(kept) < MIN_SPEAKERS:
-        notes.append(f"only {len(kept)} listeners: wide, rough intervals")
-    if left.low > 0.5 or left.high < 0.5:
-        notes.append(
-            f"the left recording was chosen in {100 * left.share:.0f} %"
-            f" [{100 * left.low:.0f}, {100 * left.high:.0f}]: listeners lean to a side, which weakens any preference"
-        )
-    if not tied:
-        notes.append("no strengths: some conditions were never compared with the others")
-    return tuple(notes)
+    unchecked = [heard.listener for heard in kept if not heard.checks]
+    return told(
+        f"left out {len(out)} of {len(listeners)} listeners, under {least_checks:g} of catch trials right: {failed}"
+        if out
+        else None,
+        f"attention not checked, no catch trials: {', '.join(unchecked)}" if unchecked else None,
+        "one listener only: the interval speaks of this listener, not of others"
+        if len(kept) == 1
+        else f"only {len(kept)} listeners: wide, rough intervals"
+        if len(kept) < MIN_SPEAKERS
+        else None,
+        f"the left recording was chosen in {100 * left.share:.0f} %"
+        f" [{100 * left.low:.0f}, {100 * left.high:.0f}]: listeners lean to a side, which weakens any preference"
+        if left.low > 0.5 or left.high < 0.5
+        else None,
+        None if tied else "no strengths: some conditions were never compared with the others",
+    )

@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from esn_interp.analysis.listening.answers import COLUMNS
 from esn_interp.analysis.listening.pairs import PAIRS, ListeningPair, Side, read_pairs
+from esn_interp.analysis.result import told
 from esn_interp.errors import AudioError, EsnError
 from esn_interp.files import write_text
 from esn_interp.report.page import asset, fill
@@ -201,11 +202,13 @@ def _flac(wave: Float[np.ndarray, " sample"], rate: int) -> bytes:
 
 def _notes(asked: Sequence[ListeningPair], most: int | None, gain: float, place: Path) -> tuple[str, ...]:
     checks = sum(pair.catch for pair in asked)
-    notes: list[str] = []
-    if most is not None and len(asked) - checks < most:
-        notes.append(f"{place / PAIRS} has {len(asked) - checks} pairs, not {most}: all of them are asked")
-    if not checks:
-        notes.append("no catch trials: nothing will tell who listened from who didn't; see --catch")
-    if gain < 1:
-        notes.append(f"all recordings were turned down by {-20 * np.log10(gain):.1f} dB, since one would clip")
-    return tuple(notes)
+    ordinary = len(asked) - checks
+    return told(
+        f"{place / PAIRS} has {ordinary} pairs, not {most}: all of them are asked"
+        if most is not None and ordinary < most
+        else None,
+        None if checks else "no catch trials: nothing will tell who listened from who didn't; see --catch",
+        f"all recordings were turned down by {-20 * np.log10(gain):.1f} dB, since one would clip"
+        if gain < 1
+        else None,
+    )

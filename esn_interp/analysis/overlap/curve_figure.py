@@ -5,11 +5,12 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from esn_interp.analysis.inference.significance import nan_mean
-from esn_interp.analysis.overlap.measure import Overlap
+from esn_interp.analysis.overlap.result import Overlap
+from esn_interp.drawing.marks import bars
 from esn_interp.drawing.theme import CONTROL, INK, dress, emotion_colors
 
 
-def overlap_curve(result: Overlap, at: int = 0) -> go.Figure:
+def draw(result: Overlap, at: int = 0) -> go.Figure:
     """Fold enrichment within layers and Jaccard index of each emotion with itself; different ones in grey."""
     first = result.pairs[at]
     steps = sorted(
@@ -73,10 +74,7 @@ def _curve(
 ) -> None:
     error = None
     if bounds is not None:
-        error = {
-            **{"type": "data", "symmetric": False, "thickness": 1.2, "width": 3},
-            **{"array": bounds[:, 1] - values, "arrayminus": values - bounds[:, 0]},
-        }
+        error = bars(values, *bounds.T, thickness=1.2, width=3)
     figure.add_trace(
         go.Scatter(
             x=where,

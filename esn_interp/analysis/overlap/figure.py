@@ -4,20 +4,18 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from esn_interp.analysis.overlap.measure import Overlap
 from esn_interp.analysis.overlap.pair import PairOverlap
+from esn_interp.analysis.overlap.result import Overlap
+from esn_interp.drawing.marks import bars, doublings, heatmap, outline
 from esn_interp.drawing.theme import CONTROL, COUNTS, EFFECTS, GRID, INK, SOFT, dress, emotion_colors
 
 _CELL = 46
 """Height of a row of a matrix, in pixels."""
 
-_LEAST = 2.0
-"""Fold enrichment that the colour scale spans at least, up and down."""
-
 _OTHERS = "different emotions"
 
 
-def overlap_matrix(result: Overlap, at: int = 0) -> go.Figure:
+def draw(result: Overlap, at: int = 0) -> go.Figure:
     """Fold enrichment of equal emotions with bounds, then fold enrichment and Jaccard index of all pairs.
 
     Different emotions, the control, are one mark in the first panel and all cells without an outline below.
@@ -37,52 +35,32 @@ def overlap_matrix(result: Overlap, at: int = 0) -> go.Figure:
         ],
     )
     _forest(figure, pair, equal)
-    with np.errstate(divide="ignore"):
-        doublings = np.log2(pair.fold)
-    extent = float(max(np.log2(_LEAST), np.max(doublings[np.isfinite(doublings)], initial=0.0)))
+    strength, extent = doublings(pair.fold)
     low, high = result.jaccard_range(at)
     hover = _hover(pair, low, high)
     stars = np.where(pair.p_holm <= 0.05, "*", "")
     for row, (values, scale, limits, text) in enumerate(
         (
-            (np.clip(doublings, -extent, extent), EFFECTS, (-extent, extent), _words(pair.fold, 1, stars)),
+            (strength, EFFECTS, (-extent, extent), _words(pair.fold, 1, stars)),
             (pair.jaccard, COUNTS, (0, 1), _words(pair.jaccard, 2)),
         ),
         start=2,
     ):
         figure.add_trace(
-            go.Heatmap(
-                z=values,
-                x=list(pair.emotions_b),
-                y=list(pair.emotions_a),
-                zmin=limits[0],
-                zmax=limits[1],
+            heatmap(
+                values,
+                pair.emotions_b,
+                pair.emotions_a,
+                limits=limits,
                 colorscale=scale,
-                showscale=False,
-                xgap=2,
-                ygap=2,
                 text=text,
-                texttemplate="%{text}",
                 customdata=hover,
                 hovertemplate="%{customdata}<extra></extra>",
             ),
             row=row,
             col=1,
         )
-        for line, emotion in equal:
-            column = pair.emotions_b.index(emotion)
-            figure.add_shape(
-                **{
-                    "type": "rect",
-                    "x0": column - 0.5,
-                    "x1": column + 0.5,
-                    "y0": line - 0.5,
-                    "y1": line + 0.5,
-                },
-                line={"color": INK, "width": 1.5},
-                row=row,
-                col=1,
-            )
+        outline(figure, [(pair.emotions_b.index(emotion), line) for line, emotion in equal], row=row)
         figure.update_xaxes(title_text=f"neurons of {pair.b}", showgrid=False, row=row, col=1)
         figure.update_yaxes(title_text=f"of {pair.a}", autorange="reversed", showgrid=False, row=row, col=1)
     figure.update_layout(plot_bgcolor="white")
@@ -136,14 +114,7 @@ def _forest(figure: go.Figure, pair: PairOverlap, equal: list[tuple[int, str]]) 
             go.Scatter(
                 x=[value],
                 y=[name],
-                error_x={
-                    "type": "data",
-                    "symmetric": False,
-                    "array": [high - value],
-                    "arrayminus": [value - low],
-                    "thickness": 1.6,
-                    "width": 4,
-                },
+                error_x=bars(*np.array([[value], [low], [high]]), thickness=1.6, width=4),
                 mode="markers",
                 name="within layers, exact 95 % bounds",
                 legendgroup="within",

@@ -14,7 +14,7 @@ from esn_interp.analysis.inference.rankings import (
     spearman,
     spearman_within_layers,
 )
-from esn_interp.analysis.inference.significance import holm
+from esn_interp.analysis.inference.significance import holm, quotient
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.neurons.resampling import score_alike
 from esn_interp.neurons.statistics import GateStatistics
@@ -162,7 +162,7 @@ def pair_overlap(
         among = a.eligible[row] & b.eligible[column]
         one, two = a.member[row] & among, b.member[column] & among
         shared[row, column] = count = int((one & two).sum())
-        by_layer = SharedCount(*(_by_layer(mask, layers) for mask in (among, one, two)))
+        by_layer = SharedCount(*(np.add.reduceat(mask, layers, dtype=np.int64) for mask in (among, one, two)))
         pooled = SharedCount(*(np.array([mask.sum()], dtype=np.int64) for mask in (among, one, two)))
         for null, told in ((by_layer, found), (pooled, overall)):
             if null.expected:
@@ -185,8 +185,8 @@ def pair_overlap(
         size_a=sizes[0],
         size_b=sizes[1],
         shared=shared,
-        jaccard=np.divide(shared, joint, out=np.full(shape, np.nan), where=joint > 0),
-        coefficient=np.divide(shared, smaller, out=np.full(shape, np.nan), where=smaller > 0),
+        jaccard=quotient(shared, joint),
+        coefficient=quotient(shared, smaller),
         expected=found["expected"],
         fold=found["fold"],
         fold_low=found["low"],
@@ -210,14 +210,7 @@ def jaccard(a: NeuronSet, b: NeuronSet) -> Float64[np.ndarray, "a b"]:
     empty."""
     one, two = (Side.of("", side, None).member.astype(np.int64) for side in (a, b))
     shared = one @ two.T
-    joint = one.sum(axis=1)[:, None] + two.sum(axis=1) - shared
-    return np.divide(shared, joint, out=np.full(shared.shape, np.nan), where=joint > 0)
-
-
-def _by_layer(
-    mask: Bool[np.ndarray, " gate"], offsets: Int64[np.ndarray, " layer"]
-) -> Int64[np.ndarray, " layer"]:
-    return np.add.reduceat(mask, offsets, dtype=np.int64)
+    return quotient(shared, one.sum(axis=1)[:, None] + two.sum(axis=1) - shared)
 
 
 def _rankings(a: Side, b: Side, persistence: float | None) -> Sequence[Float64[np.ndarray, "a b"]]:

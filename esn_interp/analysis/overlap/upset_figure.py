@@ -8,14 +8,15 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from esn_interp.analysis.overlap.measure import Overlap
+from esn_interp.analysis.overlap.result import Overlap
+from esn_interp.drawing.marks import name_lines
 from esn_interp.drawing.theme import GRID, INK, SOFT, dress, emotion_colors
 
 _MOST = 15
 """Columns that are drawn at most; the rest hold the fewest neurons."""
 
 
-def upset(result: Overlap) -> go.Figure:
+def draw(result: Overlap) -> go.Figure:
     """Stacked bars of the neurons with each pattern of membership, and what chance within layers gives."""
     shown = np.sort(np.argsort(-result.pattern_counts.sum(axis=1), kind="stable")[:_MOST])
     patterns, names = result.patterns[shown], result.names
@@ -69,14 +70,7 @@ def upset(result: Overlap) -> go.Figure:
             )
     figure.update_layout(barmode="stack", legend_traceorder="normal")
     figure.update_yaxes(title_text="neurons", row=1, col=1)
-    figure.update_yaxes(
-        tickvals=list(range(len(names))),
-        ticktext=list(names),
-        range=[len(names) - 0.4, -0.6],
-        showgrid=False,
-        row=2,
-        col=1,
-    )
+    name_lines(figure, names, row=2, showgrid=False)
     figure.update_xaxes(showticklabels=False, showgrid=False, range=[-0.6, len(shown) - 0.4])
     return dress(
         figure,

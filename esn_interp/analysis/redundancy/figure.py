@@ -4,12 +4,13 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from esn_interp.analysis.by_set import BySet
+from esn_interp.analysis.inference.estimates import BySet
 from esn_interp.analysis.redundancy.result import Redundancy
-from esn_interp.drawing.theme import CONTROL, EFFECTS, FIT, INK, SYMBOLS, dress, emotion_colors, translucent
+from esn_interp.drawing.marks import band, bars, heatmap, name_lines, reach
+from esn_interp.drawing.theme import CONTROL, EFFECTS, FIT, INK, SYMBOLS, dress, emotion_colors
 
 
-def redundancy_figure(result: Redundancy) -> go.Figure:
+def draw(result: Redundancy) -> go.Figure:
     """Cumulative curves; non-additivity of halves with its control; non-additivity of pairs of sets."""
     pairs = len(result.sets) > 1
     heights = [250, 30 * len(result.sets) + 30, *([40 * len(result.sets)] if pairs else [])]
@@ -69,22 +70,8 @@ def _curve(figure: go.Figure, result: Redundancy, table: BySet, name: str, color
     known = ~np.isnan(table.mean)
     banded = known & ~np.isnan(table.mean_low)
     if banded.any():
-        x = result.sizes[banded]
-        figure.add_trace(
-            go.Scatter(
-                x=np.concatenate([x, x[::-1]]),
-                y=np.concatenate([table.mean_high[banded], table.mean_low[banded][::-1]]),
-                fill="toself",
-                fillcolor=translucent(color, 0.14),
-                line={"width": 0},
-                mode="lines",
-                legendgroup=name,
-                showlegend=False,
-                hoverinfo="skip",
-            ),
-            row=1,
-            col=1,
-        )
+        bounds = table.mean_low[banded], table.mean_high[banded]
+        figure.add_trace(band(result.sizes[banded], *bounds, color, legendgroup=name), row=1, col=1)
     figure.add_trace(
         go.Scatter(
             x=result.sizes[known],
@@ -124,10 +111,7 @@ def _halves(
                 mode="markers",
                 showlegend=False,
                 marker={"color": shades[at], "size": 9 if colors else 6},
-                error_x={
-                    **{"type": "data", "symmetric": False, "thickness": 1.5, "width": 0},
-                    **{"array": high[[at]] - value[[at]], "arrayminus": value[[at]] - low[[at]]},
-                },
+                error_x=bars(value[[at]], low[[at]], high[[at]], thickness=1.5, width=0),
                 customdata=[[low[at], high[at]]],
                 hovertemplate=(
                     f"<b>{name}</b>, {'halves of the set' if colors else 'halves of random sets'}: %{{x:+.2f}} nats"
@@ -137,33 +121,21 @@ def _halves(
             row=2,
             col=1,
         )
-    figure.update_yaxes(
-        tickvals=list(range(len(names))),
-        ticktext=names,
-        showgrid=False,
-        range=[len(names) - 0.4, -0.6],
-        row=2,
-        col=1,
-    )
+    name_lines(figure, names, row=2, showgrid=False)
     figure.update_xaxes(zeroline=True, zerolinecolor=CONTROL, row=2, col=1)
 
 
 def _pairs(figure: go.Figure, result: Redundancy) -> None:
     values = np.where(np.eye(len(result.sets), dtype=np.bool_), np.nan, result.pairs)
-    extent = float(np.nanmax(np.abs(values), initial=0.1))
+    extent = reach(values, 0.1)
     figure.add_trace(
-        go.Heatmap(
-            z=values,
-            x=list(result.sets),
-            y=list(result.sets),
-            zmin=-extent,
-            zmax=extent,
+        heatmap(
+            values,
+            result.sets,
+            result.sets,
+            limits=(-extent, extent),
             colorscale=EFFECTS,
-            showscale=False,
-            xgap=2,
-            ygap=2,
             text=[[_signed(value) for value in row] for row in values],
-            texttemplate="%{text}",
             customdata=np.stack(
                 [result.pairs_low, result.pairs_high, result.shared, result.random_pairs], axis=-1
             ),

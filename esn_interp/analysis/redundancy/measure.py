@@ -3,13 +3,15 @@
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+from einops import rearrange
 from jaxtyping import Float64, Int64
 
-from esn_interp.analysis.by_set import BySet
-from esn_interp.analysis.inference.significance import CHANGE, few_speakers_note, nan_mean
+from esn_interp.analysis.controls import random_sets
+from esn_interp.analysis.inference.estimates import BySet
+from esn_interp.analysis.inference.significance import CHANGE, nan_mean
 from esn_interp.analysis.redundancy.joint import Bench, Silenced, Tally
 from esn_interp.analysis.redundancy.result import Redundancy
-from esn_interp.analysis.result import Origins
+from esn_interp.analysis.result import Origins, standing_notes
 from esn_interp.analysis.trials import options
 from esn_interp.errors import CorpusError, StatisticsError
 from esn_interp.models.edits import EVERYWHERE, SCOPES
@@ -71,7 +73,7 @@ def redundancy(
         )
     where = frozenset(positions)
     bench = Bench(lm, esns.origin, options(clips, esns), where, batch_size, strict, progress)
-    random, why = _draw(esns, draws, seed)
+    random, why = random_sets(esns, draws, seed=seed)
     groups = _Groups(esns, random, splits=splits, seed=seed)
     steps = min(greedy, max(groups.counts)) if validation is not None else 0
     sizes = _sizes(groups.counts, steps)
@@ -212,15 +214,6 @@ def _sizes(counts: Sequence[int], steps: int) -> Int64[np.ndarray, " size"]:
     return np.array(sorted(wanted), dtype=np.int64)
 
 
-def _draw(esns: NeuronSet, draws: int, seed: int) -> tuple[list[NeuronSet], str]:
-    """Random sets like these; or none, and the reason, when these leave too few neurons to draw from."""
-    seeds = np.random.SeedSequence(seed).generate_state(draws).tolist() if draws else []
-    try:
-        return [esns.random_like(state) for state in seeds], "" if seeds else "no random control was drawn"
-    except StatisticsError as error:
-        return [], f"no random control: {error}"
-
-
 def _greedily(
     bench: Bench, clips: Clips, candidates: Int64[np.ndarray, " neuron"], steps: int, description: str
 ) -> Int64[np.ndarray, " step"]:
@@ -245,7 +238,7 @@ def _interaction(
 
 
 def _mean_of_draws(cells: Float64[np.ndarray, "*batch draw part set other"]) -> np.ndarray:
-    return nan_mean(np.moveaxis(_interaction(cells), -3, -1))
+    return nan_mean(rearrange(_interaction(cells), "... draw set other -> ... set other draw"))
 
 
 def _mean_of_halves(cells: Float64[np.ndarray, "*batch split part set"]) -> Float64[np.ndarray, "*batch set"]:
@@ -256,29 +249,28 @@ def _share_of_halves(
     cells: Float64[np.ndarray, "*batch split part set"],
 ) -> Float64[np.ndarray, "*batch set"]:
     """Non-additivity as a share of what the whole does; NaN where that is nothing."""
-    whole = nan_mean(np.moveaxis(cells[..., 0, :], -2, -1))
+    whole = nan_mean(rearrange(cells[..., 0, :], "... split set -> ... set split"))
     return np.divide(_mean_of_halves(cells), whole, out=np.full(whole.shape, np.nan), where=whole != 0)
 
 
 def _over_pairs(cells: Float64[np.ndarray, "*batch set other"]) -> np.ndarray:
-    return nan_mean(cells.reshape(*cells.shape[:-2], -1))
+    return nan_mean(rearrange(cells, "... set other -> ... (set other)"))
 
 
 def _notes(
     esns: NeuronSet, clips: Clips, done: Sequence[Silenced], why: str, validation: Clips | None
 ) -> tuple[str, ...]:
-    speakers = {speaker for one in done for speaker in one.speakers}
-    notes = [note] if (note := few_speakers_note(len(speakers))) else []
-    if empty := [emotion for emotion in esns.emotions if not len(esns[emotion])]:
-        notes.append(f"no neurons for {', '.join(empty)}: nothing was silenced there")
-    if missing := [emotion for emotion in esns.emotions if emotion not in clips.emotions]:
-        notes.append(f"no clip is {', '.join(missing)}: their sets are only tried together with others")
-    if single := [emotion for emotion in esns.emotions if len(esns[emotion]) == 1]:
-        notes.append(f"{', '.join(single)}: one neuron has no halves")
-    if validation is not None and (unseen := [e for e in esns.emotions if e not in validation.emotions]):
-        notes.append(f"no validation clip is {', '.join(unseen)}: no greedy order there")
-    if why:
-        notes.append(why)
-    if skipped := [bad for one in done for bad in one.skipped]:
-        notes.append(f"{len(skipped)} clips were skipped, the first: {skipped[0].reason}")
-    return tuple(notes)
+    empty = [emotion for emotion in esns.emotions if not len(esns[emotion])]
+    missing = [emotion for emotion in esns.emotions if emotion not in clips.emotions]
+    single = [emotion for emotion in esns.emotions if len(esns[emotion]) == 1]
+    known = esns.emotions if validation is None else validation.emotions
+    unseen = [emotion for emotion in esns.emotions if emotion not in known]
+    return standing_notes(
+        len({speaker for one in done for speaker in one.speakers}),
+        [bad for one in done for bad in one.skipped],
+        f"no neurons for {', '.join(empty)}: nothing was silenced there" if empty else None,
+        f"no clip is {', '.join(missing)}: their sets are only tried together with others" if missing else None,
+        f"{', '.join(single)}: one neuron has no halves" if single else None,
+        f"no validation clip is {', '.join(unseen)}: no greedy order there" if unseen else None,
+        why,
+    )

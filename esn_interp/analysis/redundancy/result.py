@@ -1,23 +1,20 @@
 """What is known once the neurons of a set were silenced one more at a time, in halves, and together with others."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float64, Int64
 
-from esn_interp.analysis.by_set import BySet
+from esn_interp.analysis.inference.estimates import BySet
 from esn_interp.analysis.inference.significance import Interval
-from esn_interp.analysis.result import Origins, Result
-from esn_interp.tasks.batches import Skipped
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
+from esn_interp.analysis.result import OfSets
 
 
 @dataclass(frozen=True, eq=False)
-class Redundancy(Result):
+class Redundancy(OfSets):
     """Changes of the log-odds of an emotion on its own clips, in nats, when neurons are silenced.
 
     ``curve[k, i]`` is the change with the ``sizes[k]`` highest scores of set i silenced (NaN beyond the set's
@@ -37,13 +34,9 @@ class Redundancy(Result):
 
     kind: ClassVar[str] = "redundancy"
 
-    origins: Origins
     positions: tuple[str, ...]
-    seed: int
     draws: int
     splits: int
-    emotions: tuple[str, ...]
-    sets: tuple[str, ...]
     neurons: tuple[int, ...]
     sizes: Int64[np.ndarray, " size"]
     curve: BySet
@@ -61,15 +54,6 @@ class Redundancy(Result):
     random_pairs: Float64[np.ndarray, "set other"]
     random_pairs_mean: Interval
     shared: Int64[np.ndarray, "set other"]
-    clips: tuple[str, ...]
-    speakers: tuple[str, ...]
-    skipped: tuple[Skipped, ...]
-    notes: tuple[str, ...]
-
-    @property
-    def n_speakers(self) -> int:
-        """The number of different speakers."""
-        return len(set(self.speakers))
 
     @property
     def half_effect(self) -> int:
@@ -82,67 +66,40 @@ class Redundancy(Result):
 
     def to_frame(self) -> pd.DataFrame:
         """One row per quantity, set (or ``mean``), other set where there is one, and number of neurons."""
+        curves = {"curve": self.curve, "recall": self.recall, "random": self.random, "greedy": self.greedy}
+        halves = {
+            "halves": self.halves,
+            "halves_share": self.halves_share,
+            "random_halves": self.random_halves,
+        }
         rows = [
-            {
-                "quantity": name,
-                "set": label,
-                "other": "",
-                "neurons": size,
-                "value": v,
-                "low": low,
-                "high": high,
-            }
-            for name, table in (
-                ("curve", self.curve),
-                ("recall", self.recall),
-                ("random", self.random),
-                ("greedy", self.greedy),
-            )
-            for k, size in enumerate(self.sizes.tolist())
-            for label, v, low, high in (
-                *zip(self.sets, table.value[k], table.low[k], table.high[k], strict=True),
-                ("mean", table.mean[k], table.mean_low[k], table.mean_high[k]),
-            )
+            *(
+                (name, label, "", size, *value)
+                for name, table in curves.items()
+                for k, size in enumerate(self.sizes.tolist())
+                for label, *value in self._by_set(table, k)
+            ),
+            *(
+                (name, label, "", count, *value)
+                for name, table in halves.items()
+                for count, (label, *value) in zip(
+                    (*self.neurons, max(self.neurons)), self._by_set(table), strict=True
+                )
+            ),
+            *(
+                ("pairs", mine, other, self.neurons[i] + self.neurons[j], *value)
+                for i, mine in enumerate(self.sets)
+                for j, other in enumerate(self.sets)
+                for value in [(self.pairs[i, j], self.pairs_low[i, j], self.pairs_high[i, j])]
+                if i != j
+            ),
         ]
-        rows += [
-            {
-                "quantity": name,
-                "set": label,
-                "other": "",
-                "neurons": count,
-                "value": v,
-                "low": low,
-                "high": high,
-            }
-            for name, table in (
-                ("halves", self.halves),
-                ("halves_share", self.halves_share),
-                ("random_halves", self.random_halves),
-            )
-            for label, count, v, low, high in zip(
-                (*self.sets, "mean"),
-                (*self.neurons, max(self.neurons)),
-                (*table.value, float(table.mean)),
-                (*table.low, float(table.mean_low)),
-                (*table.high, float(table.mean_high)),
-                strict=True,
-            )
-        ]
-        rows += [
-            {
-                **{
-                    "quantity": "pairs",
-                    "set": mine,
-                    "other": other,
-                    "neurons": self.neurons[i] + self.neurons[j],
-                },
-                **{"value": self.pairs[i, j], "low": self.pairs_low[i, j], "high": self.pairs_high[i, j]},
-            }
-            for i, mine in enumerate(self.sets)
-            for j, other in enumerate(self.sets)
-            if i != j
-        ]
-        return pd.DataFrame(rows)
+        return pd.DataFrame(rows, columns=["quantity", "set", "other", "neurons", "value", "low", "high"])
+
+    def _by_set(self, table: BySet, *cell: int) -> Iterator[tuple[str, float, float, float]]:
+        """What a table holds of each set, and of their mean, in one cell."""
+        yield from zip(self.sets, table.value[cell], table.low[cell], table.high[cell], strict=True)
+        yield "mean", float(table.mean[cell]), float(table.mean_low[cell]), float(table.mean_high[cell])
 
     def summary(self) -> str:
         """The result in one sentence."""
@@ -155,9 +112,3 @@ class Redundancy(Result):
             f" {self.halves.at():+.2f} nats{control}, two emotions' sets by {self.pairs_mean:+.2f} (below 0: they"
             f" stand in for each other); {len(self.clips)} clips of {self.n_speakers} speakers."
         )
-
-    def plot(self) -> "go.Figure":
-        """Cumulative curves, and what the whole does beyond the sum of its parts."""
-        from esn_interp.analysis.redundancy.figure import redundancy_figure
-
-        return redundancy_figure(self)

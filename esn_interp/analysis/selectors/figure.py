@@ -4,7 +4,8 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from esn_interp.analysis.selectors.measure import SelectorComparison
+from esn_interp.analysis.selectors.result import SelectorComparison
+from esn_interp.drawing.marks import bars
 from esn_interp.drawing.theme import CONTROL, SOFT, SYMBOLS, dress
 
 _COLORS = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#6b5b95")
@@ -17,7 +18,7 @@ _PANELS = {
 }
 
 
-def selector_curves(result: SelectorComparison) -> go.Figure:
+def draw(result: SelectorComparison) -> go.Figure:
     """Changes of recall in percentage points over the share of gates, with their intervals.
 
     One curve a selector; grey are random neurons, as many and of the same layers, one mark for each curve's.
@@ -56,16 +57,7 @@ def selector_curves(result: SelectorComparison) -> go.Figure:
                             "size": 8 if own else 6,
                             "color": _COLORS[at % len(_COLORS)] if own else CONTROL,
                         },
-                        error_y={
-                            "type": "data",
-                            "symmetric": False,
-                            "array": high - value,
-                            "arrayminus": value - low,
-                            "width": 0,
-                            "thickness": 1.2,
-                        }
-                        if own
-                        else None,
+                        error_y=bars(value, low, high, width=0, thickness=1.2) if own else None,
                         customdata=np.stack(
                             [percent, low, high, counts.min(axis=1), counts.max(axis=1)], axis=1
                         ),

@@ -1,17 +1,17 @@
 """Which selector, and how many neurons? Ablation under every selector and size, side by side."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-import pandas as pd
-from jaxtyping import Float64, Int8, Int64
+from einops import rearrange
 
 from esn_interp.analysis.ablation.measure import treatments
-from esn_interp.analysis.inference.significance import RATE, Interval, SpeakerMeans, nan_mean
-from esn_interp.analysis.recall_changes import Estimates, RecallChanges, change_of
-from esn_interp.analysis.result import Origins, Result
+from esn_interp.analysis.controls import random_sets
+from esn_interp.analysis.inference.estimates import Estimates
+from esn_interp.analysis.inference.significance import RATE, nan_mean
+from esn_interp.analysis.recall_changes import RecallChanges, change_of, recall_without_edit
+from esn_interp.analysis.result import Origins
+from esn_interp.analysis.selectors.result import Effects, SelectorComparison, by_selector
 from esn_interp.analysis.trials import Trials, run_trials
 from esn_interp.errors import StatisticsError
 from esn_interp.models.edits import EVERYWHERE, SCOPES
@@ -19,129 +19,14 @@ from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.neurons.selectors import select
 from esn_interp.neurons.statistics import GateStatistics
 from esn_interp.speech.clips import Clips
-from esn_interp.tasks.batches import Skipped
 from esn_interp.tasks.listener import Listener
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 SELECTORS = ("lap", "lape", "mad", "cas")
 TOPS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
 
 
-@dataclass(frozen=True, eq=False)
-class Effects:
-    """Self and cross change and their difference, by selector and size; see `Ablation` for the terms."""
-
-    self_change: Estimates
-    cross_change: Estimates
-    specificity: Estimates
-
-    @classmethod
-    def of(cls, changes: RecallChanges, kinds: slice, shape: tuple[int, int]) -> "Effects":
-        """Those of some of the kinds, which are as many as selectors times sizes."""
-        whole = (changes.self_change, changes.cross_change, changes.specificity)
-        return cls(*(Estimates(*(v[kinds].reshape(shape) for v in (e.value, e.low, e.high))) for e in whole))
 
 
-@dataclass(frozen=True, eq=False)
-class SelectorComparison(Result):
-    """Changes of recall under ablation for every selector and size, as signed fractions.
-
-    ``own`` is what the selected neurons do, ``random`` what as many random neurons of the same layers do
-    (the mean of ``draws`` sets, NaN where a selection leaves too few others), and ``own_minus_random`` the
-    difference of the self changes, paired over speakers. ``neurons`` counts the neurons of each emotion; an
-    emotion without any is left as it is, and counts as unchanged. ``predicted`` indexes ``emotions``.
-    """
-
-    kind: ClassVar[str] = "selector_comparison"
-
-    origins: Origins
-    how: str
-    positions: tuple[str, ...]
-    draws: int
-    seed: int
-    emotions: tuple[str, ...]
-    sets: tuple[str, ...]
-    selectors: tuple[str, ...]
-    tops: Float64[np.ndarray, " top"]
-    neurons: Int64[np.ndarray, "selector top set"]
-    baseline_uar: Interval
-    own: Effects
-    random: Effects
-    own_minus_random: Estimates
-    clips: tuple[str, ...]
-    speakers: tuple[str, ...]
-    truth: Int64[np.ndarray, " clip"]
-    predicted: Int8[np.ndarray, "selector top set clip"]
-    skipped: tuple[Skipped, ...]
-    notes: tuple[str, ...]
-
-    @property
-    def n_speakers(self) -> int:
-        """The number of different speakers."""
-        return len(set(self.speakers))
-
-    @property
-    def best(self) -> tuple[str, float]:
-        """Selector and size of the lowest self minus cross change on these clips; of equals, the fewest."""
-        selector, top = self._best(range(len(self.selectors)))
-        return self.selectors[selector], float(self.tops[top])
-
-    def _best(self, among: Sequence[int]) -> tuple[int, int]:
-        values = self.own.specificity.value
-        top, selector = min(
-            ((t, s) for t in range(len(self.tops)) for s in among),
-            key=lambda cell: np.nan_to_num(values[cell[1], cell[0]], nan=np.inf),
-        )
-        return selector, top
-
-    def to_frame(self) -> pd.DataFrame:
-        """One row per selector, size, kind of neurons (own, random) and quantity; ``count`` is per emotion."""
-        rows = [
-            {
-                "selector": selector,
-                "top": self.tops[t],
-                "count": self.neurons[s, t].mean(),
-                "neurons": kind,
-                "quantity": name,
-                "value": estimates.value[s, t],
-                "low": estimates.low[s, t],
-                "high": estimates.high[s, t],
-            }
-            for kind, effects in (("own", self.own), ("random", self.random))
-            for name, estimates in vars(effects).items()
-            for s, selector in enumerate(self.selectors)
-            for t in range(len(self.tops))
-        ]
-        return pd.DataFrame(rows)
-
-    def summary(self) -> str:
-        """The result in one sentence: each selector at its best size, in percentage points of recall."""
-        told: list[tuple[float, str]] = []
-        for s, selector in enumerate(self.selectors):
-            _, t = self._best([s])
-            specificity = self.own.specificity.at(s, t, speakers=self.n_speakers)
-            told.append(
-                (specificity.value, f"{selector} {specificity.scaled(100):+.1f} at {self.tops[t]:.1%}")
-            )
-        listed = ", ".join(text for _, text in sorted(told, key=lambda pair: pair[0]))
-        random = 100 * self.random.specificity.value
-        control = (
-            f"; random neurons of the same layers {np.nanmin(random):+.1f} to {np.nanmax(random):+.1f}"
-            if np.isfinite(random).any()
-            else ""
-        )
-        return (
-            f"Self minus cross change of recall under ablation ({self.how}), in points, each selector at its best"
-            f" size on these clips: {listed}{control} ({len(self.clips)} clips of {self.n_speakers} speakers)."
-        )
-
-    def plot(self) -> "go.Figure":
-        """The changes over the size of the set, one curve a selector."""
-        from esn_interp.analysis.selectors.figure import selector_curves
-
-        return selector_curves(self)
 
 
 def compare_selectors(
@@ -218,15 +103,23 @@ def compare_selectors(
     kinds = [change_of(trials, one) for one in answers[: len(candidates)]]
     drawn = dict(zip(random, answers[len(candidates) :], strict=True))
     kinds += [
-        _pooled(trials, [v for k, v in drawn.items() if k.startswith(f"{name}, random")])
+        kinds[0].pool(change_of(trials, drawn[one]) for one in drawn if one.startswith(f"{name}, random"))
         for name in candidates
     ]
-    changes, shape, n = RecallChanges.stack(trials, kinds), (len(names), len(sizes)), len(candidates)
-    paired = changes.means.reduced(lambda cells: changes.self_of(cells[..., :n, :, :] - cells[..., n:, :, :]))
-    right = trials.baseline.argmax(axis=1) == trials.truth
-    recall = trials.means(np.repeat(right[None], len(trials.emotions), axis=0), trials.of_emotion.T)
+    changes, n = RecallChanges.stack(trials, kinds), len(candidates)
+    paired = Estimates.reduced(
+        changes.means, lambda cells: changes.self_of(cells[..., :n, :, :] - cells[..., n:, :, :])
+    )
     return SelectorComparison(
-        origins=_origins(lm, clips, stats, names, sizes, scope=scope, filter=filter),
+        origins=Origins(
+            model=lm.name,
+            fingerprint=lm.fingerprint,
+            corpus=clips.name,
+            corpus_fingerprint=clips.fingerprint,
+            selector=", ".join(names),
+            selection={"tops": sizes.tolist(), "scope": scope, "filter": filter, "kept": stats.kept},
+            identified_on=stats.corpus,
+        ),
         how=how,
         positions=tuple(one for one in SCOPES if one in where),
         draws=draws,
@@ -235,15 +128,21 @@ def compare_selectors(
         sets=trials.sets,
         selectors=names,
         tops=sizes,
-        neurons=np.stack([one.counts().sum(axis=1) for one in candidates.values()]).reshape(*shape, -1),
-        baseline_uar=recall.interval(nan_mean, within=RATE),
-        own=Effects.of(changes, slice(0, n), shape),
-        random=Effects.of(changes, slice(n, None), shape),
-        own_minus_random=Estimates(*(part.reshape(shape) for part in paired)),
+        neurons=rearrange(
+            [one.counts().sum(axis=1) for one in candidates.values()],
+            "(selector top) set -> selector top set",
+            selector=len(names),
+        ),
+        baseline_uar=recall_without_edit(trials).interval(nan_mean, within=RATE),
+        own=Effects.of(changes, slice(0, n), len(names)),
+        random=Effects.of(changes, slice(n, None), len(names)),
+        own_minus_random=by_selector(paired, len(names)),
         clips=trials.clips,
         speakers=trials.speakers,
         truth=trials.truth,
-        predicted=answers[:n, 0].reshape(*shape, len(trials.sets), -1),
+        predicted=rearrange(
+            answers[:n, 0], "(selector top) set clip -> selector top set clip", selector=len(names)
+        ),
         skipped=trials.skipped,
         notes=(*_clip_notes(trials, candidates[first]), *notes),
     )
@@ -253,7 +152,6 @@ def _controls(
     candidates: dict[str, NeuronSet], draws: int, *, seed: int
 ) -> tuple[dict[str, NeuronSet], list[str]]:
     """Random sets of each candidate by name, and what must be said of candidates that are not complete."""
-    seeds = np.random.SeedSequence(seed).generate_state(draws) if draws else []
     random: dict[str, NeuronSet] = {}
     incomplete: dict[str, list[str]] = {}
     notes: list[str] = []
@@ -261,10 +159,10 @@ def _controls(
         if any(not len(one[emotion]) for emotion in one.emotions):
             selector, top = name.split(", top ")
             incomplete.setdefault(selector, []).append(f"{float(top):.2g}")
-        try:
-            random |= {f"{name}, random {i}": one.random_like(int(state)) for i, state in enumerate(seeds)}
-        except StatisticsError as error:
-            notes.append(f"{name}: no random control, {error}")
+        likes, why = random_sets(one, draws, seed=seed)
+        random |= {f"{name}, random {i}": like for i, like in enumerate(likes)}
+        if draws and not likes:
+            notes.append(f"{name}: {why}")
     for selector, tops in incomplete.items():
         notes.append(
             f"{selector} leaves emotions without neurons at top {', '.join(tops)}: nothing was edited there"
@@ -272,34 +170,6 @@ def _controls(
     return random, notes
 
 
-def _pooled(trials: Trials, answers: Sequence[Int8[np.ndarray, "treatment set clip"]]) -> SpeakerMeans:
-    """Changes of recall over all draws; cells without a count where there is none."""
-    shape = (trials.n_speakers, len(trials.sets), len(trials.emotions))
-    pooled = SpeakerMeans(np.zeros(shape), np.zeros(shape, dtype=np.int64))
-    for one in answers:
-        pooled = pooled + change_of(trials, one)
-    return pooled
-
-
 def _clip_notes(trials: Trials, candidate: NeuronSet) -> list[str]:
     """What the trials say of the clips; what they say of one candidate's neurons is told for each."""
     return [note for note in trials.notes(candidate) if not note.startswith(("no neurons", "no random"))]
-
-
-def _origins(
-    lm: Listener,
-    clips: Clips,
-    stats: GateStatistics,
-    selectors: tuple[str, ...],
-    tops: Float64[np.ndarray, " top"],
-    **settings: str,
-) -> Origins:
-    return Origins(
-        model=lm.name,
-        fingerprint=lm.fingerprint,
-        corpus=clips.name,
-        corpus_fingerprint=clips.fingerprint,
-        selector=", ".join(selectors),
-        selection={"tops": tops.tolist(), **settings, "kept": stats.kept},
-        identified_on=stats.corpus,
-    )

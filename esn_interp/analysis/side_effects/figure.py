@@ -4,8 +4,9 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from esn_interp.analysis.recall_changes import Estimates
+from esn_interp.analysis.inference.estimates import Estimates
 from esn_interp.analysis.side_effects.result import TITLES, SideEffects
+from esn_interp.drawing.marks import bars
 from esn_interp.drawing.theme import CONTROL, INK, SOFT, SYMBOLS, dress, emotion_colors
 
 _LEAST_RANGE = 5.0
@@ -14,7 +15,7 @@ _LIFT = {"condition": 0.24, "own": 0.02, "random": -0.2}
 """Height of the marks within a row, of which there is one for each task."""
 
 
-def side_costs(result: SideEffects) -> go.Figure:
+def draw(result: SideEffects) -> go.Figure:
     """A row for each task: small marks are conditions, diamonds their mean with its interval, grey is random.
 
     The text has an axis of its own below: the factor by which its perplexity changes, on a log scale.
@@ -41,8 +42,8 @@ def side_costs(result: SideEffects) -> go.Figure:
                 (
                     kind,
                     1,
-                    _column(each),
-                    Estimates(*(np.array([v]) for v in (mean.value, mean.low, mean.high))),
+                    each[:, None],
+                    Estimates(*np.array([[mean.value], [mean.low], [mean.high]])),
                 )
                 for kind, each, mean in (
                     ("own", text.ratio, text.mean_ratio),
@@ -88,11 +89,6 @@ def side_costs(result: SideEffects) -> go.Figure:
         height=54 * sum(rows[panel] for panel in panels) + 90 * (len(panels) - 1) + 30,
         below=130,
     )
-
-
-def _column(each: Estimates) -> Estimates:
-    """One value a condition, as a table with a single task."""
-    return Estimates(each.value[:, None], each.low[:, None], each.high[:, None])
 
 
 def _conditions(
@@ -157,10 +153,7 @@ def _means(
             legendgroup=name,
             showlegend=row == 1,
             marker={"color": color, "symbol": "diamond", "size": 11},
-            error_x={
-                **{"type": "data", "symmetric": False, "array": high - value, "arrayminus": value - low},
-                **{"width": 0, "thickness": 2, "color": color},
-            },
+            error_x=bars(value, low, high, width=0, thickness=2, color=color),
             customdata=[[label, a, b] for label, a, b in zip(labels, low, high, strict=True)],
             hovertemplate=(
                 f"<b>{name}</b><br>%{{customdata[0]}}: {template}"

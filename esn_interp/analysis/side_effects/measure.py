@@ -4,19 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
 import numpy as np
+from einops import rearrange, repeat
 from jaxtyping import Float64, Int64
 
-from esn_interp.analysis.inference.significance import (
-    ANYWHERE,
-    CHANGE,
-    RATE,
-    Range,
-    SpeakerMeans,
-    few_speakers_note,
-    nan_mean,
-)
-from esn_interp.analysis.recall_changes import Estimates
-from esn_interp.analysis.result import Origins
+from esn_interp.analysis.inference.estimates import Estimates
+from esn_interp.analysis.inference.significance import CHANGE, RATE, SpeakerMeans, nan_mean
+from esn_interp.analysis.result import Origins, standing_notes
 from esn_interp.analysis.side_effects.result import SideEffects, TextEffect
 from esn_interp.analysis.trials import NO_CONTROL
 from esn_interp.errors import CorpusError, EditError, StatisticsError
@@ -29,8 +22,6 @@ from esn_interp.tasks.recognition import BASELINE
 from esn_interp.tasks.side_tasks import TASKS as CLIP_TASKS
 from esn_interp.tasks.side_tasks import off_target
 from esn_interp.tasks.unrelated_text import PASSAGE, read_text, sentences_of
-
-__all__ = ["TASKS", "SideEffects", "TextEffect", "side_effects"]
 
 TEXT = "text"
 TASKS = (*CLIP_TASKS, TEXT)
@@ -105,11 +96,10 @@ def side_effects(
         strict=strict,
         progress=progress,
     )
-    speakers = np.unique(np.array(costs.speakers), return_inverse=True)[1].astype(np.int64)
     n_draws = len(random) // len(names)
     accuracy, drawn = np.split(costs.accuracy, [1 + len(names)])
-    drawn = drawn.reshape(n_draws, len(names), *accuracy.shape[1:])
-    changes = _by_speaker(accuracy, drawn, speakers)
+    drawn = rearrange(drawn, "(draw own) task clip -> draw own task clip", own=len(names))
+    changes = _by_speaker(accuracy, drawn, costs.speakers)
     passage = None
     if TEXT in tasks:
         sentences = sentences_of(text) if isinstance(text, str) else tuple(text)
@@ -119,8 +109,6 @@ def side_effects(
                 f"the unedited model's perplexity of the text is {passage.perplexity:,.0f}: it has not learnt to"
                 " write such text, and changes say little"
             )
-    count = int(speakers.max()) + 1
-    few = few_speakers_note(count)
     return SideEffects(
         origins=_origins(lm, clips, edits),
         alpha=_gain(alpha) if isinstance(edits, NeuronSet) else float("nan"),
@@ -131,13 +119,13 @@ def side_effects(
             len({(e.layer, n) for e in one for n in e.neurons.tolist()}) for one in conditions.values()
         ),
         tasks=tuple(read),
-        baseline=_estimates(_means(accuracy[0], speakers), RATE),
-        change=_kind(changes, _OWN),
-        random_change=_kind(changes, _RANDOM),
+        baseline=Estimates.of(_means(accuracy[0], costs.speakers), within=RATE),
+        change=Estimates.of(changes, within=CHANGE)[_OWN],
+        random_change=Estimates.of(changes, within=CHANGE)[_RANDOM],
         mean_change=_mean(changes, _OWN),
         random_mean=_mean(changes, _RANDOM),
-        minus_random=Estimates(
-            *changes.reduced(lambda cells: _over(cells[..., _OWN, :, :] - cells[..., _RANDOM, :, :]))
+        minus_random=Estimates.reduced(
+            changes, lambda cells: _over(cells[..., _OWN, :, :] - cells[..., _RANDOM, :, :])
         ),
         text=passage,
         clips=costs.clips,
@@ -145,7 +133,7 @@ def side_effects(
         accuracy=accuracy,
         random_accuracy=drawn,
         skipped=costs.skipped,
-        notes=(*([few] if few else []), *notes, *([no_control] if no_control else [])),
+        notes=standing_notes(len(set(costs.speakers)), (), *notes, no_control),
     )
 
 
@@ -200,24 +188,18 @@ def _origins(lm: Listener, clips: Clips, edits: Edits) -> Origins:
 # ---------------------------------------------------------------- what clips say, by speaker
 
 
-def _means(values: Float64[np.ndarray, "*cell clip"], speakers: Int64[np.ndarray, " clip"]) -> SpeakerMeans:
-    by_clip = np.moveaxis(values, -1, 0)
-    return SpeakerMeans.of(by_clip, ~np.isnan(by_clip), speakers, speakers=int(speakers.max()) + 1)
+def _means(values: Float64[np.ndarray, "*cell clip"], speakers: Sequence[str]) -> SpeakerMeans:
+    return SpeakerMeans.over_clips(values, ~np.isnan(values), speakers)
 
 
 def _by_speaker(
     accuracy: Float64[np.ndarray, "condition task clip"],
     drawn: Float64[np.ndarray, "draw own task clip"],
-    speakers: Int64[np.ndarray, " clip"],
+    speakers: Sequence[str],
 ) -> SpeakerMeans:
     """Changes of accuracy, [speaker, kind, condition, task]; kind 0 is the edit, 1 its random controls."""
     own = _means(accuracy[1:] - accuracy[0], speakers)
-    random = SpeakerMeans(np.zeros_like(own.total), np.zeros_like(own.count))
-    for one in drawn:
-        random = random + _means(one - accuracy[0], speakers)
-    return SpeakerMeans(
-        np.stack([own.total, random.total], axis=1), np.stack([own.count, random.count], axis=1)
-    )
+    return SpeakerMeans.stack([own, own.pool(_means(one - accuracy[0], speakers) for one in drawn)])
 
 
 def _over(cells: Float64[np.ndarray, "... condition task"]) -> Float64[np.ndarray, "... task"]:
@@ -225,16 +207,8 @@ def _over(cells: Float64[np.ndarray, "... condition task"]) -> Float64[np.ndarra
     return nan_mean(np.swapaxes(cells, -1, -2))
 
 
-def _estimates(means: SpeakerMeans, within: Range) -> Estimates:
-    return Estimates(means.value, *means.bounds(within=within))
-
-
-def _kind(changes: SpeakerMeans, kind: int) -> Estimates:
-    return _estimates(SpeakerMeans(changes.total[:, kind], changes.count[:, kind]), CHANGE)
-
-
 def _mean(changes: SpeakerMeans, kind: int) -> Estimates:
-    return Estimates(*changes.reduced(lambda cells: _over(cells[..., kind, :, :]), within=CHANGE))
+    return Estimates.reduced(changes, lambda cells: _over(cells[..., kind, :, :]), within=CHANGE)
 
 
 # ---------------------------------------------------------------- what a text says, by sentence
@@ -249,27 +223,23 @@ def _text_effect(
 ) -> TextEffect:
     """Ratios of perplexities: exponentials of the mean change per token, so that bounds are those of it."""
     own, drawn = np.split(log_probs[1:] - log_probs[0], [conditions])
-    draws = len(drawn) // conditions
-    pooled = drawn.reshape(draws, conditions, len(tokens)).sum(axis=0)
+    draws = rearrange(drawn, "(draw condition) sentence -> draw condition sentence", condition=conditions)
     # Sentences take the place of speakers: they are what differs when the text is another one.
-    total = np.stack([own, pooled]).transpose(2, 0, 1)
-    count = (
-        np.stack([np.ones(conditions), np.full(conditions, draws)]).astype(np.int64) * tokens[:, None, None]
-    )
-    means = SpeakerMeans(total, count)
+    total = rearrange([own, draws.sum(axis=0)], "kind condition sentence -> sentence kind condition")
+    read = repeat(np.array([1, len(draws)]), "kind -> kind condition", condition=conditions)
+    means = SpeakerMeans(total, tokens[:, None, None] * read)
 
-    def ratio(value: np.ndarray, low: np.ndarray, high: np.ndarray) -> Estimates:
-        return Estimates(np.exp(-value), np.exp(-high), np.exp(-low))
+    def ratio(changes: Estimates) -> Estimates:
+        return Estimates(np.exp(-changes.value), np.exp(-changes.high), np.exp(-changes.low))
 
-    each = ratio(means.value, *means.bounds(within=ANYWHERE))
-    mean = ratio(*means.reduced(nan_mean))
+    each, mean = ratio(Estimates.of(means)), ratio(Estimates.reduced(means, nan_mean))
     return TextEffect(
         sentences=sentences,
         tokens=tokens,
         log_probs=log_probs[: 1 + conditions],
         perplexity=float(np.exp(-log_probs[0].sum() / tokens.sum())),
-        ratio=Estimates(each.value[_OWN], each.low[_OWN], each.high[_OWN]),
-        random_ratio=Estimates(each.value[_RANDOM], each.low[_RANDOM], each.high[_RANDOM]),
+        ratio=each[_OWN],
+        random_ratio=each[_RANDOM],
         mean_ratio=mean.at(_OWN, speakers=len(sentences)),
         random_mean=mean.at(_RANDOM, speakers=len(sentences)),
     )

@@ -1,19 +1,15 @@
 """What a battery of side tasks says: changes of accuracy and perplexity with their intervals and controls."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float64, Int64
 
+from esn_interp.analysis.inference.estimates import Estimates
 from esn_interp.analysis.inference.significance import Interval
-from esn_interp.analysis.recall_changes import Estimates
-from esn_interp.analysis.result import Origins, Result
-from esn_interp.tasks.batches import Skipped
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
+from esn_interp.analysis.result import Origins, OverClips
 
 TITLES = {
     "transcription": "transcription",
@@ -43,7 +39,7 @@ class TextEffect:
 
 
 @dataclass(frozen=True, eq=False)
-class SideEffects(Result):
+class SideEffects(OverClips):
     """Changes of accuracy in side tasks, as signed fractions: -0.1 is a loss of 10 points.
 
     Accuracy is 1 - min(WER, 1) for transcription, and the share of right answers for the choices.
@@ -71,17 +67,8 @@ class SideEffects(Result):
     random_mean: Estimates
     minus_random: Estimates
     text: TextEffect | None
-    clips: tuple[str, ...]
-    speakers: tuple[str, ...]
     accuracy: Float64[np.ndarray, "condition task clip"]
     random_accuracy: Float64[np.ndarray, "draw own task clip"]
-    skipped: tuple[Skipped, ...]
-    notes: tuple[str, ...]
-
-    @property
-    def n_speakers(self) -> int:
-        """The number of different speakers."""
-        return len(set(self.speakers))
 
     def mean(self, task: str) -> Interval:
         """Change of a task's accuracy, the mean over the conditions."""
@@ -136,9 +123,3 @@ class SideEffects(Result):
             + ", ".join(told)
             + f"; on {len(self.clips)} clips of {self.n_speakers} speakers."
         )
-
-    def plot(self) -> "go.Figure":
-        """Changes by task: every condition, their mean with its interval, and the random control."""
-        from esn_interp.analysis.side_effects.figure import side_costs
-
-        return side_costs(self)

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int, Int64
 
+from esn_interp.analysis.inference.estimates import Estimates
 from esn_interp.analysis.inference.ratio import ratio_interval
 from esn_interp.analysis.inference.significance import Interval, SpeakerMeans
-from esn_interp.analysis.recall_changes import Estimates, RecallChanges, change_of
+from esn_interp.analysis.recall_changes import RecallChanges, change_of
 from esn_interp.analysis.trials import Trials
 
 RANDOM = "random"
@@ -58,9 +59,8 @@ def carried_over(
     measure = _flips if steering else _recalls
     everyone = np.ones(len(trials.clips), dtype=np.bool_)
     kinds = [measure(trials, answers, everyone) for answers in predicted]
-    control = SpeakerMeans(np.zeros_like(kinds[0].total), np.zeros_like(kinds[0].count))
-    for answers, met in zip(trials.random[:, treatment], trials.met, strict=True):
-        control = control + measure(trials, answers, met)
+    drawn = zip(trials.random[:, treatment], trials.met, strict=True)
+    control = kinds[0].pool(measure(trials, answers, met) for answers, met in drawn)
     changes = RecallChanges.stack(trials, [*kinds, control])
     effect = changes.self_change if steering else changes.specificity
 
@@ -68,8 +68,7 @@ def carried_over(
         own = changes.self_of(cells)
         return own if steering else own - changes.cross_of(cells)
 
-    present = changes.means.count.reshape(len(changes.means.count), -1).any(axis=1)
-    value, replicates = compared(changes.means.value), compared(changes.means.replicates)[present]
+    value, replicates = compared(changes.means.value), compared(changes.means.replicates)[changes.means.present]
     ratios = [
         ratio_interval(
             float(value[at]), float(value[denominator]), replicates[:, at], replicates[:, denominator]
@@ -85,11 +84,7 @@ def carried_over(
         own_emotion=changes.self_change,
         other_emotions=changes.cross_change,
         effect=effect,
-        ratio=Estimates(
-            np.array([ratio.value for ratio in ratios]),
-            np.array([ratio.low for ratio in ratios]),
-            np.array([ratio.high for ratio in ratios]),
-        ),
+        ratio=Estimates(*np.array([(ratio.value, ratio.low, ratio.high) for ratio in ratios]).T),
     )
 
 

@@ -6,9 +6,10 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from esn_interp.analysis.recall_changes import Estimates
+from esn_interp.analysis.inference.estimates import Estimates
 from esn_interp.analysis.transfer.carried_over import RANDOM, CarriedOver
-from esn_interp.analysis.transfer.measure import EFFECTS, OnTarget, Transfer
+from esn_interp.analysis.transfer.result import EFFECTS, OnTarget, Transfer
+from esn_interp.drawing.marks import known_bars, name_lines
 from esn_interp.drawing.theme import CONTROL, SOFT, dress
 
 _COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#7a7a00")
@@ -19,7 +20,7 @@ _TITLES = {
 _STEP = 0.17
 
 
-def transfer_effects(result: Transfer) -> go.Figure:
+def draw(result: Transfer) -> go.Figure:
     """One panel for each effect, one line for each target and source.
 
     Full marks are the effect on the neurons' own emotion, hollow ones that on the other emotions, which is
@@ -44,9 +45,7 @@ def transfer_effects(result: Transfer) -> go.Figure:
                 trace = _point(estimates, k, at + offset, color, name, symbol, labels[at], first=first)
                 figure.add_trace(trace, row=row, col=1)
         figure.add_vline(x=0, line_color=SOFT, line_width=1, row=row, col=1)  # pyright: ignore[reportArgumentType]
-    figure.update_yaxes(
-        tickvals=list(range(len(lines))), ticktext=labels, range=[len(lines) - 0.5, -0.5], showgrid=False
-    )
+    name_lines(figure, labels, room=(0.5, 0.5), showgrid=False)
     ratios = [
         f"{source} → {target}: {_ratio_text(result.target(target).of(EFFECTS[0]), result.sources.index(source))}"
         for source in result.corpora
@@ -102,20 +101,17 @@ def _ratio_text(measured: CarriedOver, k: int) -> str:
 def _point(
     estimates: Estimates, k: int, y: float, color: str, name: str, symbol: str, label: str, *, first: bool
 ) -> go.Scatter:
-    value, low, high = (100 * float(bound[k]) for bound in (estimates.value, estimates.low, estimates.high))
+    value, low, high = (100 * bound[[k]] for bound in (estimates.value, estimates.low, estimates.high))
     return go.Scatter(
-        x=[value],
+        x=value,
         y=[y],
-        error_x={
-            **{"type": "data", "array": [np.nan_to_num(high - value)], "symmetric": False, "color": color},
-            **{"arrayminus": [np.nan_to_num(value - low)], "width": 4, "thickness": 1.5},
-        },
+        error_x=known_bars(value, low, high, width=4, thickness=1.5, color=color),
         mode="markers",
         name=name,
         legendgroup=name,
         showlegend=first,
         marker={"symbol": symbol, "size": 9, "color": color, "line": {"width": 2, "color": color}},
-        customdata=[[label, low, high]],
+        customdata=[[label, *low, *high]],
         hovertemplate=(
             f"<b>%{{customdata[0]}}</b><br>{name}: %{{x:+.1f}} points"
             "<br>95 % interval %{customdata[1]:+.1f} to %{customdata[2]:+.1f}<extra></extra>"

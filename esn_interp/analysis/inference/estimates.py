@@ -1,0 +1,120 @@
+"""Many estimates at once, each with its bounds over speakers: cell by cell, set by set, and over a dose."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64
+
+from esn_interp.analysis.inference.significance import ANYWHERE, RATE, Interval, Range, SpeakerMeans, nan_mean
+
+
+@dataclass(frozen=True, eq=False)
+class Estimates:
+    """Several values with their 95 % cluster-t bounds over speakers."""
+
+    value: Float64[np.ndarray, "*cell"]
+    low: Float64[np.ndarray, "*cell"]
+    high: Float64[np.ndarray, "*cell"]
+
+    @classmethod
+    def of(cls, means: SpeakerMeans, *, within: Range = ANYWHERE) -> "Estimates":
+        """Every cell of these means, of something that lies ``within`` these limits."""
+        return cls(means.value, *means.bounds(within=within))
+
+    @classmethod
+    def reduced(
+        cls, means: SpeakerMeans, reduce: Callable[[np.ndarray], np.ndarray], *, within: Range = ANYWHERE
+    ) -> "Estimates":
+        """What is computed from the cells; see `SpeakerMeans.reduced`."""
+        return cls(*means.reduced(reduce, within=within))
+
+    def __getitem__(self, cells: Any) -> "Estimates":
+        return self.mapped(lambda values: values[cells])
+
+    def mapped(self, change: Callable[[np.ndarray], np.ndarray]) -> "Estimates":
+        """The same after a change of shape or unit, of the values and of both bounds."""
+        return Estimates(*(np.asarray(change(part)) for part in (self.value, self.low, self.high)))
+
+    def at(self, *cell: int, speakers: int) -> Interval:
+        """One of them."""
+        return Interval(float(self.value[cell]), float(self.low[cell]), float(self.high[cell]), speakers)
+
+
+@dataclass(frozen=True, eq=False)
+class BySet:
+    """A quantity for each cell and set, and its unweighted mean over the sets, with 95 % cluster-t bounds."""
+
+    value: Float64[np.ndarray, "*cell set"]
+    low: Float64[np.ndarray, "*cell set"]
+    high: Float64[np.ndarray, "*cell set"]
+    mean: Float64[np.ndarray, "*cell"]
+    mean_low: Float64[np.ndarray, "*cell"]
+    mean_high: Float64[np.ndarray, "*cell"]
+    speakers: int
+
+    @classmethod
+    def of(cls, means: SpeakerMeans, *, within: Range = ANYWHERE) -> "BySet":
+        """From means by speaker, cell and set, of something that lies ``within`` these limits."""
+        each, mean = means.bounds(within=within), means.reduced(nan_mean, within=within)
+        return cls(means.value, *each, *mean, int(means.present.sum()))
+
+    @classmethod
+    def computed(
+        cls, means: SpeakerMeans, compute: Callable[[np.ndarray], np.ndarray], *, within: Range = ANYWHERE
+    ) -> "BySet":
+        """From what ``compute`` makes of the means, such as a ratio; see `SpeakerMeans.reduced`."""
+        each = means.reduced(compute, within=within)
+        mean = means.reduced(lambda cells: nan_mean(compute(cells)), within=within)
+        return cls(*each, *mean, int(means.present.sum()))
+
+    @property
+    def each(self) -> Estimates:
+        """Those of the sets."""
+        return Estimates(self.value, self.low, self.high)
+
+    @property
+    def over_sets(self) -> Estimates:
+        """Those of the mean over the sets."""
+        return Estimates(self.mean, self.mean_low, self.mean_high)
+
+    def at(self, *cell: int) -> Interval:
+        """The mean over the sets in one cell."""
+        return self.over_sets.at(*cell, speakers=self.speakers)
+
+
+@dataclass(frozen=True, eq=False)
+class Curves:
+    """One quantity over the doses: per set, and the unweighted mean over the sets, with 95 % bounds.
+
+    The bounds are cluster-t bounds over ``speakers`` speakers.
+    """
+
+    value: Float64[np.ndarray, "set dose"]
+    low: Float64[np.ndarray, "set dose"]
+    high: Float64[np.ndarray, "set dose"]
+    mean: Float64[np.ndarray, " dose"]
+    mean_low: Float64[np.ndarray, " dose"]
+    mean_high: Float64[np.ndarray, " dose"]
+    speakers: int
+
+    @classmethod
+    def of(cls, means: SpeakerMeans, within: Range = RATE) -> "Curves":
+        """From means by speaker, set and dose, of something that lies ``within`` these limits."""
+        each, mean = means.bounds(within=within), means.reduced(mean_over_sets, within=within)
+        return cls(means.value, *each, *mean, len(means.total))
+
+    @property
+    def over_sets(self) -> Estimates:
+        """Those of the mean over the sets, by dose."""
+        return Estimates(self.mean, self.mean_low, self.mean_high)
+
+    def at(self, dose: int) -> Interval:
+        """The mean over the sets at one dose, by its position."""
+        return self.over_sets.at(dose, speakers=self.speakers)
+
+
+def mean_over_sets(cells: Float64[np.ndarray, "*speaker set dose"]) -> Float64[np.ndarray, "*speaker dose"]:
+    """Unweighted mean of what is known."""
+    return nan_mean(np.swapaxes(cells, -1, -2))
