@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # Twice quiet: errors are still shown, advice about indexes and versions is not.
 PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test lint docs notebooks package clean
+.PHONY: demo test lint docs notebooks bench package clean
 
 demo: $(VENV)/.ready-core  ## the whole study on the bundled model and corpora: demo-out/report.html
 	$(BIN)/esn demo --out demo-out
@@ -25,6 +25,10 @@ docs: $(VENV)/.ready-dev  ## docs/_build/html/index.html; a warning is an error
 notebooks: $(VENV)/.ready-test  ## write each notebook anew from its .py twin, and run it
 	$(BIN)/jupytext --to ipynb --update notebooks/*.py
 	$(BIN)/python -m pytest tests/test_notebooks.py
+
+bench: .venv-bench/.ready  ## cost beside the plain model and other tools: benchmarks/results/cpu.json, under 15 minutes
+	OMP_NUM_THREADS=1 .venv-bench/bin/python -m benchmarks
+	OMP_NUM_THREADS=1 .venv-bench/bin/python -m benchmarks.memory
 
 package: $(VENV)/.ready-dev  ## dist/*.whl, which must hold every file of the package: weights, recordings, templates
 	rm -rf dist && mkdir dist
@@ -56,3 +60,10 @@ $(VENV)/.ready-dev: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing esn_interp and all development tools into $(VENV) (once)"
 	$(PIP_INSTALL) -e '.[dev]'
 	@touch $@ $(VENV)/.ready-test $(VENV)/.ready-core
+
+# Not in .venv: one of the tools that are compared installs packages while it runs.
+.venv-bench/.ready: pyproject.toml constraints.txt
+	@echo "Installing esn_interp and the tools it is compared with into .venv-bench (once)"
+	@test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	@touch $@

@@ -1,14 +1,18 @@
 """Models of the real classes with random weights, in geometries from tiny to 7B, and noise for them to hear."""
 
+import io
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import soundfile
 import torch
 
 import esn_interp as esn
 from esn_interp.models.audio_lm import AudioLM
+from esn_interp.speech.clips import Clips
 
 EMOTIONS = ("neutral", "happy", "angry", "sad", "fearful")
 _SPECIAL = {"audio": "<|AUDIO|>", "begin": "<|audio_bos|>", "end": "<|audio_eos|>"}
@@ -47,10 +51,29 @@ GEOMETRIES = {
 }
 
 
-def qwen2_5_omni(
+@dataclass(frozen=True, eq=False)
+class Made:
+    """A model as transformers makes it, which nobody has opened yet, and its processor."""
+
+    model: Any
+    processor: Any
+    name: str
+    stack: str
+
+    @property
+    def decoder(self) -> Any:
+        """The stack whose gates are read."""
+        return self.model.get_submodule(self.stack)
+
+    def opened(self) -> AudioLM:
+        """The same model as this package sees it."""
+        return esn.load(self.model, processor=self.processor, name=self.name)
+
+
+def make_qwen2_5_omni(
     geometry: Geometry, *, device: str = "cpu", dtype: torch.dtype = torch.float32, seed: int = 0
-) -> AudioLM:
-    """A thinker of Qwen2.5-Omni."""
+) -> Made:
+    """A thinker of Qwen2.5-Omni; the same seed gives the same weights."""
     from transformers import Qwen2_5OmniThinkerForConditionalGeneration, WhisperFeatureExtractor
     from transformers.models.qwen2_5_omni.configuration_qwen2_5_omni import Qwen2_5OmniThinkerConfig
 
@@ -91,18 +114,18 @@ def qwen2_5_omni(
     model = _drawn(Qwen2_5OmniThinkerForConditionalGeneration, config, tokenizer, device, dtype, seed)
     extractor = WhisperFeatureExtractor(feature_size=geometry.mels)
     processor = Processor(tokenizer, extractor, template)
-    return esn.load(model, processor=processor, name=f"Qwen2.5-Omni thinker, {geometry.name}")
+    return Made(model, processor, f"Qwen2.5-Omni thinker, {geometry.name}", "model")
 
 
-def qwen2_audio(
+def make_qwen2_audio(
     geometry: Geometry,
     *,
     device: str = "cpu",
     dtype: torch.dtype = torch.float32,
     seed: int = 0,
     window: int = 5,
-) -> AudioLM:
-    """A Qwen2-Audio whose encoder pads every clip to ``window`` seconds (30 in the published one)."""
+) -> Made:
+    """A Qwen2-Audio; its encoder pads every clip to ``window`` seconds (30 in the published one)."""
     from transformers import (
         Qwen2AudioConfig,
         Qwen2AudioForConditionalGeneration,
@@ -127,10 +150,15 @@ def qwen2_audio(
     model = _drawn(Qwen2AudioForConditionalGeneration, config, tokenizer, device, dtype, seed)
     extractor = WhisperFeatureExtractor(feature_size=geometry.mels, chunk_length=window)
     processor = Qwen2AudioProcessor(feature_extractor=extractor, tokenizer=tokenizer)
-    return esn.load(model, processor=processor, name=f"Qwen2-Audio, {geometry.name}")
+    return Made(model, processor, f"Qwen2-Audio, {geometry.name}", "model.language_model")
 
 
-FAMILIES = {"qwen2-audio": qwen2_audio, "qwen2.5-omni": qwen2_5_omni}
+def qwen2_5_omni(geometry: Geometry, **how: Any) -> AudioLM:
+    """A thinker of Qwen2.5-Omni with random weights, opened."""
+    return make_qwen2_5_omni(geometry, **how).opened()
+
+
+MAKERS = {"qwen2-audio": make_qwen2_audio, "qwen2.5-omni": make_qwen2_5_omni}
 
 
 def noise(clips: int, *, seconds: tuple[float, float] = (2.0, 4.0), seed: int = 0) -> list[np.ndarray]:
@@ -140,6 +168,27 @@ def noise(clips: int, *, seconds: tuple[float, float] = (2.0, 4.0), seed: int = 
         (0.1 * rng.normal(size=round(16_000 * length))).astype(np.float32)
         for length in rng.uniform(*seconds, size=clips)
     ]
+
+
+def noisy_clips(clips: int, *, seconds: tuple[float, float] = (2.0, 4.0), seed: int = 0) -> Clips:
+    """The same noise as a corpus of WAV files in memory, with an emotion and a speaker each."""
+    rows = [
+        {
+            "audio": as_wav(wave),
+            "id": f"noise-{at:05d}",
+            "emotion": EMOTIONS[at % len(EMOTIONS)],
+            "speaker": str(at % 8),
+        }
+        for at, wave in enumerate(noise(clips, seconds=seconds, seed=seed))
+    ]
+    return Clips.from_frame(pd.DataFrame(rows), name="noise")
+
+
+def as_wav(waveform: np.ndarray) -> bytes:
+    """The bytes of a WAV file, 16 bits a sample."""
+    file = io.BytesIO()
+    soundfile.write(file, waveform, 16_000, format="WAV", subtype="PCM_16")
+    return file.getvalue()
 
 
 def some_gates(lm: AudioLM, *, share: float = 0.01, seed: int = 0) -> list[np.ndarray]:

@@ -68,7 +68,8 @@ def side_by_side(
         ``cpu`` (of this process, for what one thread does: other processes disturb it least) or ``wall``.
     relative, absolute
         How far floating-point numbers may be from those of the first way that has them; whole numbers and words
-        must be equal. How far they were is in the result.
+        must be equal (a way that counts in floating point may miss the ``relative`` share of all counts). How far
+        they were is in the result.
 
     Raises
     ------
@@ -118,12 +119,7 @@ def agree(outcomes: Mapping[str, Outcome], *, relative: float, absolute: float) 
                 continue
             reference, expected = first[name]
             farthest[name] = max(farthest.get(name, 0.0), _difference(array, expected))
-            same = array.shape == expected.shape and (
-                np.allclose(array, expected, rtol=relative, atol=absolute)
-                if expected.dtype.kind == "f"
-                else np.array_equal(array, expected)
-            )
-            if not same:
+            if not _same(array, expected, relative, absolute):
                 raise Disagreement(
                     f"{way} and {reference} differ in {name}: by {farthest[name]:.2g} of its largest number"
                     f" ({array.dtype} {list(array.shape)}, {expected.dtype} {list(expected.shape)})"
@@ -188,6 +184,16 @@ def _array(value: Any) -> np.ndarray:
         value = value.detach().cpu()
         return (value.float() if value.dtype == torch.bfloat16 else value).numpy()
     return np.asarray(value)
+
+
+def _same(ours: np.ndarray, theirs: np.ndarray, relative: float, absolute: float) -> bool:
+    if ours.shape != theirs.shape:
+        return False
+    if theirs.dtype.kind == "f":
+        return np.allclose(ours, theirs, rtol=relative, atol=absolute)
+    if theirs.dtype.kind in "iu" and ours.dtype.kind == "f":  # counts that need not be exact
+        return bool(np.abs(ours - theirs).sum() <= relative * np.abs(theirs).sum())
+    return np.array_equal(ours, theirs)
 
 
 def _difference(ours: np.ndarray, theirs: np.ndarray) -> float:

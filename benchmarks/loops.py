@@ -1,0 +1,152 @@
+"""Whole loops over clips: sweeps of conditions, and a collection from the files on."""
+
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.models import EMOTIONS, noisy_clips, some_gates
+from benchmarks.peers import Hooks, Ours
+from benchmarks.peers.base import SUMS, membership, summed
+from benchmarks.peers.ours import QUESTION, silenced
+from benchmarks.shared import Outcome, side_by_side
+from esn_interp.models.families.inputs import Inputs
+from esn_interp.neurons.layout import SCOPES
+from esn_interp.neurons.statistics import GateStatistics
+from esn_interp.speech.clips import Clips
+from esn_interp.tasks.batches import batches
+from esn_interp.tasks.collection import CollectWarning, collect
+from esn_interp.tasks.recognition import BASELINE, recognise
+
+BY_CLIP, BATCHED = "hooks, clip by clip", "hooks, batched"
+LOOP = "plain loop"
+PARTS = ("reading", "features", "audio encoder", "decoder", "statistics")
+
+
+class Loops:
+    """The same loops with plain hooks and with this package, over models with the same weights."""
+
+    def __init__(self, ours: Ours, hooks: Hooks, *, rounds: int) -> None:
+        self.ours, self.hooks, self.rounds = ours, hooks, rounds
+
+    def sweep(self, *, clips: int, conditions: int, batch: int) -> dict[str, Any]:
+        """Label scores of every clip under every condition, each silencing 1 % of every layer's gates."""
+        corpus = noisy_clips(clips)
+        sets = {f"set {at}": some_gates(self.ours.lm, seed=at) for at in range(conditions)}
+        edits = {BASELINE: []} | {name: silenced(one) for name, one in sets.items()}
+        asked = partial(recognise, self.ours.lm, corpus, recognition=QUESTION, batch_size=batch, progress=False)
+
+        def together() -> Outcome:
+            return {"scores": asked(conditions=edits).log_probs}
+
+        def one_by_one() -> Outcome:
+            rows = [asked(conditions={name: one}).log_probs for name, one in edits.items()]
+            return {"scores": np.concatenate(rows)}
+
+        ways = {
+            BY_CLIP: partial(self._hooked_sweep, corpus, sets, 1),
+            BATCHED: partial(self._hooked_sweep, corpus, sets, batch),
+            "esn_interp, a pass for each condition": one_by_one,
+            "esn_interp": together,
+        }
+        facts = {"clips": clips, "conditions": conditions, "batch": batch}
+        how = {"rounds": self.rounds, "clock": "wall", "relative": 1e-3, "absolute": 1e-4}
+        return side_by_side(ways, base=BY_CLIP, **how) | facts
+
+    def collection(self, *, clips: int, batch: int) -> dict[str, Any]:
+        """Files in, statistics out; all ways sort clips by length, so that padding is the same."""
+        corpus = noisy_clips(clips)
+        lm = self.ours.lm
+
+        def without() -> Outcome:
+            for one in batches(corpus, batch_size=batch, skipped=[]):
+                lm.scores(lm.encode(one.waveforms, QUESTION.prompt), QUESTION.labels)
+            return {}
+
+        def collected() -> Outcome:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", CollectWarning)  # random weights answer by chance
+                return _sums_of(collect(lm, corpus, batch_size=batch, emotions=EMOTIONS, progress=False))
+
+        ways = {
+            LOOP: partial(self._plain_loop, corpus, batch),
+            "plain loop, with hooks": partial(self._hooked_loop, corpus, batch),
+            "esn_interp, no statistics": without,
+            "esn_interp": collected,
+        }
+        found = side_by_side(ways, base=LOOP, rounds=self.rounds, clock="wall", relative=1e-3, absolute=1e-2)
+        return found | {"clips": clips, "batch": batch, "parts": self._parts(corpus, batch)}
+
+    def _parts(self, corpus: Clips, batch: int) -> dict[str, float]:
+        """Where the time goes when nothing overlaps, in milliseconds a clip: of each part the least of all rounds."""
+        lm, into = self.ours.lm, self.ours.accumulator()
+        least: dict[str, float] = {}
+        for _ in range(self.rounds):
+            taken = dict.fromkeys(PARTS, 0.0)
+
+            def timed(part: str, run: Callable[[], Any], taken: dict[str, float] = taken) -> Any:
+                start = time.perf_counter()
+                result = run()
+                taken[part] += time.perf_counter() - start
+                return result
+
+            together = timed("reading", lambda: list(batches(corpus, batch_size=batch, skipped=[])))
+            for one in together:
+                inputs = timed("features", lambda one=one: lm._inputs(one.waveforms, QUESTION.prompt))
+                timed("audio encoder", lambda inputs=inputs: lm._captured(inputs))
+                encoded = lm.encode(one.waveforms, QUESTION.prompt)
+                timed("decoder", lambda encoded=encoded: self.ours.scores(encoded))
+                timed("statistics", lambda encoded=encoded: self.ours.statistics(encoded, into))
+            taken["statistics"] -= taken["decoder"]
+            least = {part: min(value, least.get(part, value)) for part, value in taken.items()}
+        return {part: float(f"{1e3 * value / len(corpus):.3g}") for part, value in least.items()}
+
+    def _hooked_sweep(self, corpus: Clips, sets: Mapping[str, Sequence[np.ndarray]], batch: int) -> Outcome:
+        """The loop of a researcher: features once, then the model once for every condition."""
+        scores = np.zeros((1 + len(sets), len(corpus), len(EMOTIONS)), dtype=np.float32)
+        for rows, inputs in self._inputs(corpus, batch):
+            scores[0, rows] = self._asked(inputs)
+            for at, chosen in enumerate(sets.values(), start=1):
+                with self.hooks.silenced(chosen):
+                    scores[at, rows] = self._asked(inputs)
+        return {"scores": scores}
+
+    def _plain_loop(self, corpus: Clips, batch: int) -> Outcome:
+        for _, inputs in self._inputs(corpus, batch):
+            self._asked(inputs)
+        return {}
+
+    def _hooked_loop(self, corpus: Clips, batch: int) -> Outcome:
+        """Sums by scope in float64; which emotion they belong to would be one more index."""
+        total: dict[str, np.ndarray] = {}
+        for _, inputs in self._inputs(corpus, batch):
+            with self.hooks.summing(membership(inputs.scopes)) as sums:
+                self._asked(inputs)
+            for name, value in summed(sums).items():
+                total[name] = total.get(name, 0) + value()
+        return total
+
+    def _inputs(self, corpus: Clips, batch: int) -> Iterator[tuple[list[int], Inputs]]:
+        """Batches of like length, as the model takes them."""
+        waves = [clip.waveform() for clip in corpus]
+        order = sorted(range(len(waves)), key=lambda row: len(waves[row]))
+        for start in range(0, len(order), batch):
+            rows = order[start : start + batch]
+            yield rows, self.ours.lm._inputs([waves[row] for row in rows], QUESTION.prompt)
+
+    @torch.no_grad()
+    def _asked(self, inputs: Inputs) -> np.ndarray:
+        """Label scores from the whole model, without the logits of other words."""
+        hidden = self.hooks.made.model.model(**inputs.tensors, use_cache=False).last_hidden_state
+        return self.hooks.scores(hidden, self.ours.labels).numpy()
+
+
+def _sums_of(statistics: GateStatistics) -> Outcome:
+    """Over all groups, ``[scope, gate]`` by name."""
+    return {
+        name: np.stack([statistics.sums[f"{scope}/{name}"].sum(axis=0) for scope in SCOPES]) for name in SUMS
+    }

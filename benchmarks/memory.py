@@ -1,0 +1,160 @@
+"""``python -m benchmarks.memory``: memory while 100,000 short clips are collected, and over 2,000 edited runs.
+
+Clips are made when they are asked for, so that nothing but the package could hold them. What counts is the resident
+memory of this process and of those that it starts, once everything has been used for a while, against the end.
+"""
+
+import argparse
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import psutil
+import torch
+from transformers.utils import logging as transformers_logging
+
+from benchmarks.models import EMOTIONS, GEOMETRIES, Geometry, as_wav, noise, qwen2_5_omni, some_gates
+from benchmarks.peers.ours import QUESTION, silenced
+from benchmarks.shared import RESULTS, write
+from esn_interp.models.audio_lm import AudioLM
+from esn_interp.speech.clips import Clip, Clips
+from esn_interp.tasks.collection import CollectWarning, collect
+
+ALLOWED = 0.02
+"""Growth, as a share, that is called flat: allocators round up."""
+SETTLED = 0.1
+"""The share of a run after which everything that is kept on purpose is there."""
+
+
+@dataclass(frozen=True)
+class MadeUpClips(Clips):
+    """A corpus whose sound does not exist until a clip is asked for: half a second of noise, by the clip's number."""
+
+    def __getitem__(self, index: Any) -> Any:
+        found = super().__getitem__(index)
+        if not isinstance(found, Clip):
+            return found
+        number = int(found.id.rpartition("-")[2])
+        return replace(found, audio={"bytes": as_wav(noise(1, seconds=(0.3, 0.5), seed=number)[0]), "path": None})
+
+
+def made_up(clips: int) -> MadeUpClips:
+    """So many clips, with an emotion and a speaker each."""
+    frame = pd.DataFrame(
+        {
+            "audio": [f"made-up-{number}.wav" for number in range(clips)],
+            "id": [f"made-up-{number}" for number in range(clips)],
+            "emotion": [EMOTIONS[number % len(EMOTIONS)] for number in range(clips)],
+            "speaker": [str(number % 100) for number in range(clips)],
+        }
+    )
+    plain = Clips.from_frame(frame, name="made up")
+    return MadeUpClips(plain.dataset, plain.name)
+
+
+class Watch:
+    """Notes the resident memory, of this process and its children, while a block runs."""
+
+    def __init__(self, *, every: float = 0.5) -> None:
+        self._every, self._stop = every, threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self.seen: list[float] = []
+
+    def __enter__(self) -> "Watch":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        self.seen.append(resident())
+
+    def facts(self) -> dict[str, float]:
+        """MB after a tenth of the time, at the end, and at most; and the growth from the first to the second."""
+        return growth(self.seen)
+
+    def _look(self) -> None:
+        while not self._stop.wait(self._every):
+            self.seen.append(resident())
+
+
+def resident() -> float:
+    """MB of memory that this process and its children hold."""
+    own = psutil.Process()
+    total = own.memory_info().rss
+    for child in own.children(recursive=True):
+        try:
+            total += child.memory_info().rss
+        except psutil.NoSuchProcess:
+            continue
+    return total / 1e6
+
+
+def growth(seen: Sequence[float]) -> dict[str, float]:
+    """What became of the memory between the time when all had settled and the end."""
+    settled = seen[int(SETTLED * (len(seen) - 1))]
+    facts = {"settled_MB": settled, "end_MB": seen[-1], "most_MB": max(seen)}
+    return {name: round(value, 1) for name, value in facts.items()} | {
+        "growth": round(seen[-1] / settled - 1, 4)
+    }
+
+
+def many_clips(lm: AudioLM, clips: int) -> dict[str, Any]:
+    """A collection of so many clips."""
+    corpus = made_up(clips)
+    start = time.perf_counter()
+    with warnings.catch_warnings(), Watch() as watch:
+        warnings.simplefilter("ignore", CollectWarning)  # random weights answer by chance
+        statistics = collect(lm, corpus, batch_size=64, emotions=EMOTIONS, progress=False)
+    seen = int(statistics.clips.sum())
+    if seen != clips:
+        raise AssertionError(f"{seen} of {clips} clips were collected")
+    return {"clips": clips, "seconds": round(time.perf_counter() - start, 1), **watch.facts()}
+
+
+def many_runs(lm: AudioLM, runs: int, plan: str) -> dict[str, Any]:
+    """So many runs with other gates silenced each time."""
+    encoded = lm.encode(noise(4, seconds=(0.3, 0.5)), QUESTION.prompt)
+    lm.plan = plan
+    seen: list[float] = []
+    for seed in range(runs):
+        edits = silenced(some_gates(lm, share=0.05, seed=seed))
+        lm.scores(encoded, QUESTION.labels, edits=edits)
+        if seed % 10 == 9:
+            seen.append(resident())
+    return {"runs": runs, "plan": plan, **growth(seen)}
+
+
+def main() -> int:
+    """Measure, write, and fail when memory grew."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description=__doc__)
+    parser.add_argument("--clips", type=int, default=100_000)
+    parser.add_argument("--runs", type=int, default=2_000)
+    parser.add_argument("--out", type=Path, default=RESULTS / "memory.json", help="the JSON file to write")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    transformers_logging.set_verbosity_error()
+    geometry: Geometry = GEOMETRIES["tiny"]
+    results: dict[str, Any] = {"geometry": geometry.facts(), "allowed": ALLOWED}
+    todo: dict[str, Callable[[AudioLM], dict[str, Any]]] = {
+        "edited runs": lambda lm: many_runs(lm, arguments.runs, "auto"),
+        "edited runs, traced": lambda lm: many_runs(lm, arguments.runs, "traced"),
+        "clips": lambda lm: many_clips(lm, arguments.clips),
+    }
+    for name, measure in todo.items():
+        results[name] = measure(qwen2_5_omni(geometry))
+        print(name, results[name], file=sys.stderr, flush=True)
+        write(arguments.out, results)
+    grown = [name for name in todo if results[name]["growth"] > ALLOWED]
+    print(arguments.out, *(f"{name}: memory grew" for name in grown), sep="\n")
+    return int(bool(grown))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
