@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,19 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from esn_interp.errors import EditError
 from esn_interp.models.access import access_points
+from esn_interp.models.baked import Baked
+from esn_interp.models.baking import changes, write_baked
+from esn_interp.models.columns import NotScalable
 from esn_interp.models.decoding import static_cache, untraced
-from esn_interp.models.edits import EVERYWHERE, Edit
+from esn_interp.models.edits import EVERYWHERE, Edit, edits_by_layer
 from esn_interp.models.families.inputs import Inputs
 from esn_interp.models.gate_activations import GateActivations
 from esn_interp.models.gate_view import GateView, Tap, view_gates
 from esn_interp.models.gradients import Attributions, gate_attributions
+from esn_interp.models.opened import Neurons, as_edits
+from esn_interp.models.plans import gains_of
 from esn_interp.models.scoring import Scorer
 from esn_interp.models.speaking import Speaking
 from esn_interp.models.text import text_log_probs
@@ -59,6 +66,8 @@ class AudioLM(Speaking):
         for points in access_points(self.stacks, self.family.roles):
             of = f"{points.component}, layers {points.layers}" if points.first != points.last else points.component
             lines.append(f"  {of}: {points.gate}, {points.gates:,} gates a layer, at {points.path}")
+        if self.baked is not None:
+            lines.append(f"  {self.baked.summary()}")
         return "\n".join(lines)
 
     # ---------------------------------------------------------------- asking
@@ -215,6 +224,54 @@ class AudioLM(Speaking):
         self._run(backbone, {**inputs.tensors, "use_cache": False}, inputs.scopes, (), tap)
         tokens = self.processor.tokenizer.convert_ids_to_tokens(inputs.tensors["input_ids"][0].tolist())
         return GateActivations(tuple(seen), tuple(tokens), inputs.scopes[0].cpu().numpy().astype(np.int8))
+
+    def bake(
+        self,
+        neurons: Neurons | Iterable[Edit],
+        out: str | Path,
+        *,
+        alpha: float | None = None,
+        by: str = "",
+        patch: bool = False,
+    ) -> Baked:
+        """Write the steered model as an ordinary checkpoint, which any engine serves at its own speed.
+
+        Parameters
+        ----------
+        neurons, alpha
+            As for `steered`; only what multiplies gates at every position can be baked.
+        out
+            A new folder, with a card that says what was done.
+        by
+            Who does it, for the card.
+        patch
+            Write the changed tensors alone.
+
+        Raises
+        ------
+        EditError
+            When the edits do anything but scale, or ``out`` is there already.
+        ModelError
+            When the weights are not found in the files that the model was loaded from.
+        """
+        if isinstance(neurons, Neurons):
+            neurons.check(self)
+        by_layer = edits_by_layer(as_edits(neurons, alpha), self.widths)
+        if not by_layer:
+            raise EditError("bake: the edits change nothing")
+        if self.baked is not None:
+            raise EditError(f"bake: {self.name} is steered already; bake both at once into {self.baked.base}")
+        with self._weights.lock:
+            self._weights.settle()
+            try:
+                gains, columns = gains_of(by_layer), self._planner.columns(by_layer)
+            except NotScalable as reason:
+                raise EditError(f"bake: {reason}, which weights can't do") from reason
+            baked = Baked(self.name, self.fingerprint, self.component, gains, by)
+            place = None if self.place is None else Path(self.place)
+            scaled = changes(self.model, columns, gains)
+            write_baked(self.model, self.processor, place, Path(out), baked, scaled, patch=patch)
+        return baked
 
     def trace(self, audio: Any, question: str | None = None) -> Any:
         """The open nnsight door: ``with lm.trace("hello.wav") as tracer:`` runs one clip up to its logits.

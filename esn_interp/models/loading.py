@@ -11,6 +11,7 @@ from transformers import AutoConfig
 
 from esn_interp.errors import ModelError
 from esn_interp.models.audio_lm import AudioLM
+from esn_interp.models.baked import Baked
 from esn_interp.models.conversion import ConversionPrompt
 from esn_interp.models.families import family_of
 from esn_interp.models.families.base import THINKER, Family, unremarked_configuration
@@ -120,8 +121,18 @@ def _opened(
     folder = place or getattr(model, "name_or_path", "") or None
     heard = Heard(name) if folder is None else Heard.beside(folder, model=name)
     taught = None if folder is None else ConversionPrompt.beside(folder)
+    baked = None if folder is None else Baked.beside(folder)
     return AudioLM(
-        model, processor, family, name=name, component=component, system=system, heard=heard, taught=taught
+        model,
+        processor,
+        family,
+        name=name,
+        component=component,
+        system=system,
+        heard=heard,
+        taught=taught,
+        place=folder,
+        baked=baked,
     )
 
 

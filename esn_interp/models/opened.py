@@ -1,5 +1,6 @@
 """A loaded model with its gates opened: the one traced run, and the edits that stand while it runs."""
 
+import hashlib
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -11,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from esn_interp.errors import AudioError, EditError, ModelError
+from esn_interp.models.baked import Baked
 from esn_interp.models.columns import NotScalable
 from esn_interp.models.conversion import ConversionPrompt
 from esn_interp.models.edits import Edit, edits_by_layer
@@ -64,6 +66,10 @@ class Opened:
         `esn_interp.models.plans`.
     carried
         How the edits of the latest run were carried out, and why so.
+    place
+        The folder that it was loaded from, where that is known.
+    baked
+        What was done to it, when it is a steered checkpoint (see `AudioLM.bake`); None for any other.
     """
 
     def __init__(
@@ -78,6 +84,8 @@ class Opened:
         heard: Heard | None = None,
         taught: ConversionPrompt | None = None,
         plan: str = "auto",
+        place: str | None = None,
+        baked: Baked | None = None,
     ) -> None:
         self.model = model.eval()
         self.processor = processor
@@ -98,6 +106,8 @@ class Opened:
         self._standing: list[tuple[tuple[Edit, ...], str]] = []
         self._fingerprint: str | None = None
         self.plan = checked_plan(plan)
+        self.place = place
+        self.baked = baked
         self.carried = Carried("none")
         self._weights = Weights.of(self.stacks.values(), self)
         self._planner = Planner(model, self.stacks[component], self._view)
@@ -125,7 +135,7 @@ class Opened:
         """A short digest of architecture and weights, by which files are matched to models."""
         if self._fingerprint is None:
             with self._weights.whole():
-                self._fingerprint = weights_fingerprint(self.model)
+                self._fingerprint = self._named(weights_fingerprint(self.model))
         return self._fingerprint
 
     @cached_property
@@ -135,14 +145,20 @@ class Opened:
         So a thinker's neurons are known to be those of the speaking model, and the other way round.
         """
         with self._weights.whole():
-            return "" if self._part is None else weights_fingerprint(self._part)
+            return "" if self._part is None else self._named(weights_fingerprint(self._part))
 
     @cached_property
     def earlier_fingerprints(self) -> tuple[str, ...]:
         """How files of earlier releases may call the same weights."""
         parts = (self.model,) if self._part is None else (self.model, self._part)
         with self._weights.whole():
-            return tuple(name for part in parts for name in earlier_fingerprints(part))
+            return tuple(self._named(name) for part in parts for name in earlier_fingerprints(part))
+
+    def _named(self, fingerprint: str) -> str:
+        """A steered checkpoint's is its own, even if none of the scaled weights is among those that are sampled."""
+        if self.baked is None:
+            return fingerprint
+        return hashlib.sha256(f"{fingerprint} {self.baked.digest}".encode()).hexdigest()[:16]
 
     @property
     def _part(self) -> nn.Module | None:
@@ -181,7 +197,7 @@ class Opened:
         """
         if isinstance(neurons, Neurons):
             neurons.check(self)
-        self._standing.append((_as_edits(neurons, alpha), checked_plan(plan)))
+        self._standing.append((as_edits(neurons, alpha), checked_plan(plan)))
         try:
             yield self
         finally:
@@ -298,7 +314,8 @@ class Opened:
         return result
 
 
-def _as_edits(neurons: Neurons | Iterable[Edit], alpha: float | None) -> tuple[Edit, ...]:
+def as_edits(neurons: Neurons | Iterable[Edit], alpha: float | None) -> tuple[Edit, ...]:
+    """Neurons with a gain of ``1 + alpha``, or ready-made edits, as edits."""
     if not isinstance(neurons, Neurons):
         if alpha is not None:
             raise EditError("steered: alpha goes with neurons; ready-made edits carry their own gain")

@@ -179,12 +179,8 @@ class Planner:
         """
         if self.unfit:
             raise NotScalable(self.unfit)
-        gates = {layer: self._stack.gates[layer] for layer in by_layer}
-        columns = {layer: columns_of(gate) for layer, gate in gates.items()}
+        columns = self.columns(by_layer)
         places = tuple(one.weight.data_ptr() for one in columns.values())
-        self._require_own(places)
-        for layer, gate in gates.items():
-            self._require_proof(layer, gate, columns[layer])
         key = tuple(edit for edits in by_layer.values() for edit in edits), places
         if key not in self._ready:
             gains = gains_of(by_layer)
@@ -194,6 +190,20 @@ class Planner:
         while len(self._ready) > _REMEMBERED:
             self._ready.popitem(last=False)
         return self._ready[key]
+
+    def columns(self, layers: Iterable[int]) -> dict[int, Columns]:
+        """The weights that read the gates of these layers.
+
+        Raises
+        ------
+        NotScalable
+            When they must not be touched, or do something else with the gates.
+        """
+        columns = {layer: columns_of(self._stack.gates[layer]) for layer in layers}
+        self._require_own([one.weight.data_ptr() for one in columns.values()])
+        for layer, one in columns.items():
+            self._require_proof(layer, self._stack.gates[layer], one)
+        return columns
 
     def _require_own(self, places: Sequence[int]) -> None:
         """No other module may use the weights; looked up again when weights have moved."""
