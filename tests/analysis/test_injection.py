@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from planted_listener import EMOTIONS, PlantedListener, planted_clips, planted_set
+from rounding import assert_close, terms_of
 from tiny_omni import CHOICE, noise
 from tiny_omni import EMOTIONS as LABELS
 
@@ -54,11 +55,11 @@ def test_the_ways_are_their_formulas(p, alpha):
     expected[:, [0, 5]] += alpha * p[:, [0]]
     expected[:, 1] += alpha  # in both sets, whose weights sum to 1
     expected[:, 2] += alpha * p[:, 1]
-    np.testing.assert_allclose(mixed, expected, rtol=1e-5, atol=1e-5)
+    assert_close(mixed, expected, terms=3)
     passed = flat(two_pass(neurons, p, alpha), 3, neurons)
     for clip, best in enumerate(p.argmax(axis=1)):
         alone = flat(steer(neurons[neurons.emotions[best]], alpha), 1, neurons)
-        np.testing.assert_allclose(passed[[clip]], alone, rtol=1e-6, atol=1e-6)
+        assert_close(passed[[clip]], alone, terms=2)
 
 
 @pytest.mark.parametrize("alpha", [-0.5, 3])
@@ -112,7 +113,7 @@ def test_a_batch_of_a_real_model_equals_its_clips_one_by_one(tiny_lm):
             for edit in mix(neurons, p[[at]], 3.0)
         ]
         alone = tiny_lm.scores(tiny_lm.encode([wave], CHOICE), LABELS, edits=edits)
-        np.testing.assert_allclose(together[[at]], alone, atol=1e-4)
+        assert_close(together[[at]], alone, terms=terms_of(tiny_lm.model))
     assert np.abs(together - plain).max() > 1e-2
 
 

@@ -13,6 +13,7 @@ from planted_listener import (
     planted_gates,
     planted_set,
 )
+from rounding import assert_close, terms_of
 
 from esn_interp.analysis.inference.significance import cluster_t_interval
 from esn_interp.analysis.side_effects.measure import side_effects
@@ -240,7 +241,7 @@ def test_the_likelihood_of_a_text_is_the_bare_models(tiny_lm):
     ours = tiny_lm.text_log_probs(PASSAGE[:3])
     theirs, lengths = bare_log_probs(tiny_lm, PASSAGE[:3])
     assert [len(one) for one in ours] == [lengths[0] - 1, *lengths[1:]]
-    np.testing.assert_allclose(np.concatenate(ours), theirs, rtol=1e-5, atol=1e-5)
+    assert_close(np.concatenate(ours), theirs, terms=terms_of(tiny_lm.model))
 
 
 def test_the_likelihood_of_a_text_feels_the_edits(tiny_lm):
@@ -250,7 +251,7 @@ def test_the_likelihood_of_a_text_feels_the_edits(tiny_lm):
     ours = np.concatenate(tiny_lm.text_log_probs(PASSAGE[:2], edits=edits))
     with plain_hooks(tiny_lm, edits):
         theirs, _ = bare_log_probs(tiny_lm, PASSAGE[:2])
-    np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)
+    assert_close(ours, theirs, terms=terms_of(tiny_lm.model))
     assert not np.allclose(ours, np.concatenate(tiny_lm.text_log_probs(PASSAGE[:2])))
     with pytest.raises(ModelError, match="two tokens or more"):
         tiny_lm.text_log_probs([""])

@@ -6,6 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up_gates import EMOTIONS, WIDTHS, heard_clips, origin, statistics_of
+from rounding import assert_close
 
 from esn_interp.errors import EditError, StatisticsError
 from esn_interp.interventions.edits import (
@@ -65,7 +66,7 @@ def test_every_verb_is_its_formula_on_the_chosen_gates_and_nothing_elsewhere(cho
         (shift(esns, STATS, "angry", -1), BEFORE - (mu - grand)),
     ):
         expected = np.where(np.isin(np.arange(N), chosen), formula, BEFORE)
-        np.testing.assert_allclose(dense(edits), expected, rtol=1e-6, atol=1e-7)
+        assert_close(dense(edits), expected, terms=2)
         layers = [edit.layer for edit in edits]
         assert layers == sorted(set(layers))
         assert sum(len(edit.neurons) for edit in edits) == len(chosen)
@@ -96,14 +97,10 @@ def test_gates_that_are_not_finite_do_not_survive_an_ablation():
 def test_means_are_of_the_named_scope_and_pooling(scope: str, pooling: str):
     esns, rates = neurons(*range(N)), STATS.rates(scope=scope, pooling=pooling)
     options = {"scope": scope, "pooling": pooling}
-    np.testing.assert_allclose(
-        dense(mean_ablate(esns, STATS, **options))[0], rates.mean.mean(axis=0), rtol=1e-5
-    )
-    np.testing.assert_allclose(
-        dense(floor(esns, STATS, "happy", **options)), np.maximum(BEFORE, rates.mean[1]), rtol=1e-5
-    )
+    assert_close(dense(mean_ablate(esns, STATS, **options))[0], rates.mean.mean(axis=0), terms=1)
+    assert_close(dense(floor(esns, STATS, "happy", **options)), np.maximum(BEFORE, rates.mean[1]), terms=1)
     difference = dense(shift(esns, STATS, "happy", 1, **options)) - BEFORE
-    np.testing.assert_allclose(difference[2], rates.mean[1] - rates.grand_mean, atol=1e-6)
+    assert_close(difference[2], rates.mean[1] - rates.grand_mean, terms=2, magnitude=np.abs(BEFORE).max())
 
 
 def test_positions_are_everywhere_unless_named():
@@ -169,7 +166,7 @@ def test_resampling_writes_the_donors_means_scope_by_scope():
     for edit in edits:
         code = {"audio": 0, "text": 1, "last": 2}[min(edit.positions - {"generated"})]
         expected = donor.gates[edit.layer][donor.scopes == code].mean(axis=0)[edit.neurons]
-        np.testing.assert_allclose(edit.shift, expected, rtol=1e-6)
+        assert_close(edit.shift, expected, terms=len(donor.scopes))
         assert edit.gain == 0
     only = resample_ablate(esns, stats, donor.id, positions={"audio"})
     assert {edit.positions for edit in only} == {frozenset({"audio"})}

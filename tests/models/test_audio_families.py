@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from rounding import assert_close, terms_of
 from tiny_models import BUILDERS
 from tiny_omni import CHOICE, EMOTIONS, noise
 from transformers.audio_utils import mel_filter_bank, spectrogram, window_function
@@ -49,7 +50,8 @@ def test_long_audio_is_heard_in_windows(model_of, family):
     frames = 530
     assert int(inputs.audio[0].sum()) == frames // WINDOWED[family]
     together = scores(lm, [long, short])
-    np.testing.assert_allclose(together, np.concatenate([scores(lm, [long]), scores(lm, [short])]), atol=1e-4)
+    alone = np.concatenate([scores(lm, [long]), scores(lm, [short])])
+    assert_close(together, alone, terms=terms_of(lm.model))
 
 
 @pytest.mark.parametrize("family", WINDOWED)
@@ -92,7 +94,7 @@ def test_padding_is_never_taken_for_audio(model_of):
     plain = tokenizer.pad_token
     tokenizer.pad_token = "<|pad|>"  # the audio token itself, as in GLM's vocabulary
     try:
-        np.testing.assert_allclose(scores(lm, CLIPS), expected, atol=1e-5)
+        assert_close(scores(lm, CLIPS), expected, terms=terms_of(lm.model))
     finally:
         tokenizer.pad_token = plain
 
@@ -232,7 +234,7 @@ def test_phi_gates_are_the_first_half_of_its_fused_projection(model_of):
     gates = lm.gates(CLIPS[0], CHOICE)[1]
     hook.remove()
     expected = torch.nn.functional.silu(seen["both"][0, :, :24]).numpy()
-    np.testing.assert_allclose(gates, expected, atol=1e-6)
+    assert_close(gates, expected, terms=1)
     assert lm.stacks["thinker"].gates[1].expression == "silu(first half of gate_up_proj(x))"
 
 

@@ -6,6 +6,7 @@ import pytest
 import soundfile
 import torch
 from bare_model import bare_generate, bare_logits, label_log_probs, layers_of, plain_hooks
+from rounding import assert_close, terms_of
 from tiny_omni import CHOICE, EMOTIONS, noise, save_tiny
 
 from esn_interp.errors import EditError, ModelError
@@ -38,7 +39,7 @@ def test_without_edits_generate_equals_the_bare_model(tiny_lm):
 
 def test_label_scores_equal_the_full_head(tiny_lm):
     scores = tiny_lm.scores(tiny_lm.encode(CLIPS, CHOICE), EMOTIONS)
-    np.testing.assert_allclose(scores, label_log_probs(tiny_lm, bare_logits(tiny_lm)), atol=1e-5)
+    assert_close(scores, label_log_probs(tiny_lm, bare_logits(tiny_lm)), terms=terms_of(tiny_lm.model.lm_head))
     assert np.ptp(scores, axis=0).max() > 0.01  # clips differ, or the test would see nothing
 
 
@@ -47,7 +48,7 @@ def test_edited_scores_equal_plain_hooks(tiny_lm):
     scores = tiny_lm.scores(encoded, EMOTIONS, edits=EDITS)
     with plain_hooks(tiny_lm, EDITS):
         expected = label_log_probs(tiny_lm, bare_logits(tiny_lm))
-    np.testing.assert_allclose(scores, expected, atol=1e-5)
+    assert_close(scores, expected, terms=terms_of(tiny_lm.model))
     assert np.abs(scores - tiny_lm.scores(encoded, EMOTIONS)).max() > 1e-2
 
 
@@ -58,7 +59,7 @@ def test_scoped_edits_equal_plain_hooks_at_those_positions(tiny_lm, positions):
     with plain_hooks(tiny_lm, edits, encoded.scopes):
         expected = label_log_probs(tiny_lm, bare_logits(tiny_lm))
     scores = tiny_lm.scores(encoded, EMOTIONS, edits=edits)
-    np.testing.assert_allclose(scores, expected, atol=1e-5)
+    assert_close(scores, expected, terms=terms_of(tiny_lm.model))
     assert np.abs(scores - tiny_lm.scores(encoded, EMOTIONS)).max() > 1e-4
 
 
@@ -124,7 +125,7 @@ def test_an_edit_changes_its_own_and_later_layers_only(tiny_lm):
 def test_a_clip_scores_the_same_alone_and_in_a_padded_batch(tiny_lm, label_sets):
     together = tiny_lm.scores(tiny_lm.encode(CLIPS, CHOICE), label_sets, edits=EDITS)
     alone = [tiny_lm.scores(tiny_lm.encode([clip], CHOICE), label_sets, edits=EDITS)[0] for clip in CLIPS]
-    np.testing.assert_allclose(together, np.stack(alone), atol=2e-5)
+    assert_close(together, np.stack(alone), terms=terms_of(tiny_lm.model))
 
 
 def test_labels_of_several_tokens_are_scored_by_their_mean_log_probability(tiny_lm):
@@ -142,7 +143,7 @@ def test_labels_of_several_tokens_are_scored_by_their_mean_log_probability(tiny_
         with torch.no_grad():
             logits = tiny_lm.model(**longer).logits[0, -ids.shape[1] - 1 : -1].log_softmax(-1)
         means.append(logits.gather(1, ids.T).mean())
-    np.testing.assert_allclose(scores[0], torch.stack(means).log_softmax(-1).numpy(), atol=1e-5)
+    assert_close(scores[0], torch.stack(means).log_softmax(-1), terms=terms_of(tiny_lm.model))
 
 
 def test_features_equal_the_extractors_own_padding(tiny_lm):
@@ -155,10 +156,10 @@ def test_features_equal_the_extractors_own_padding(tiny_lm):
     for row in range(len(CLIPS)):
         frames = int(full["attention_mask"][row].sum())
         assert int(ours["feature_attention_mask"][row].sum()) == frames
-        np.testing.assert_allclose(
-            ours["input_features"][row, :, :frames].numpy(),
+        assert_close(
+            ours["input_features"][row, :, :frames],
             full["input_features"][row, :, :frames],
-            atol=1e-6,
+            terms=extractor.n_fft,
         )
 
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from rounding import assert_close
 
 from esn_interp.errors import EditError
 from esn_interp.models.edits import Edit, edits_by_layer
@@ -31,7 +32,7 @@ def test_an_edit_is_the_formula_on_its_neurons_and_nothing_elsewhere(neurons, ga
     expected[..., neurons] = np.float32(gain) * expected[..., neurons] + np.float32(shift)
     if floor is not None:
         expected[..., neurons] = np.maximum(expected[..., neurons], np.float32(floor))
-    np.testing.assert_allclose(after.numpy(), expected, rtol=1e-6, atol=1e-6)
+    assert_close(after, expected, terms=2, magnitude=float(5 * before.abs().max() + 5))
 
 
 def test_positions_limit_an_edit():

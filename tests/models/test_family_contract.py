@@ -13,6 +13,7 @@ import pytest
 import soundfile
 import torch
 from plain_hooks import editing, reading
+from rounding import assert_close, terms_of
 from tiny_models import BUILDERS
 from tiny_omni import CHOICE, EMOTIONS, noise
 from transformers import GenerationMixin
@@ -144,14 +145,14 @@ def test_without_edits_greedy_answers_are_the_bare_models(lm):
 
 def test_label_scores_are_those_of_the_whole_head(lm):
     scores = lm.scores(lm.encode(CLIPS, CHOICE), EMOTIONS)
-    np.testing.assert_allclose(scores, label_log_probs(lm, bare_logits(lm)), atol=1e-5)
+    assert_close(scores, label_log_probs(lm, bare_logits(lm)), terms=terms_of(lm.family.head(lm.model)))
     assert np.ptp(scores, axis=0).max() > 1e-3, "clips do not differ, so the test would see nothing"
 
 
 def test_batches_change_nothing(lm):
     together = lm.scores(lm.encode(CLIPS, CHOICE), EMOTIONS)
     alone = np.concatenate([lm.scores(lm.encode([clip], CHOICE), EMOTIONS) for clip in CLIPS])
-    np.testing.assert_allclose(together, alone, atol=1e-4)
+    assert_close(together, alone, terms=terms_of(lm.model))
 
 
 def test_gates_are_those_that_a_hook_sees(lm):
@@ -203,7 +204,7 @@ def test_edited_scores_equal_plain_hooks(lm, positions):
     with editing(lm, edits, None if positions is None else encoded.scopes):
         expected = label_log_probs(lm, bare_logits(lm))
     scores = lm.scores(encoded, EMOTIONS, edits=edits)
-    np.testing.assert_allclose(scores, expected, atol=1e-4)
+    assert_close(scores, expected, terms=terms_of(lm.model))
     assert np.abs(scores - lm.scores(encoded, EMOTIONS)).max() > 1e-3
 
 
@@ -277,7 +278,7 @@ def test_labels_of_several_tokens_are_scored_by_their_mean(lm):
             logits = lm.family.generator(lm.model)(**tensors).logits[:, -len(tokens) - 1 : -1]
         expected.append(logits.float().log_softmax(-1).gather(-1, answer[..., None]).mean(dim=(1, 2)))
     expected = torch.stack(expected, dim=1).log_softmax(-1)
-    np.testing.assert_allclose(scores, expected.numpy(), atol=1e-4)
+    assert_close(scores, expected, terms=terms_of(lm.model))
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
@@ -308,7 +309,8 @@ def test_two_models_side_by_side_and_a_deep_copy_do_not_meet(lm):
     with twin.steered(edits):
         assert np.array_equal(lm.scores(encoded, EMOTIONS), lm.scores(encoded, EMOTIONS))
         edited = twin.scores(theirs, EMOTIONS)
-    np.testing.assert_allclose(edited, lm.scores(encoded, EMOTIONS, edits=edits), atol=1e-5)
+    # Copied weights begin at other addresses, which for some kernels is another order of adding up.
+    assert_close(edited, lm.scores(encoded, EMOTIONS, edits=edits), terms=terms_of(lm.model))
     assert torch.equal(bare_logits(lm), before)
     assert torch.equal(bare_logits(twin), before)
 

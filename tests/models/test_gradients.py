@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from bare_model import layers_of
+from rounding import assert_close, terms_of
 from tiny_omni import CHOICE, EMOTIONS, noise
 
 from esn_interp.errors import EditError
@@ -48,8 +49,8 @@ def test_attributions_equal_autograd_with_plain_hooks(tiny_lm, positions, codes)
     found = tiny_lm.attributions(encoded, EMOTIONS, TARGET, positions=positions)
     expected = hooked_attributions(tiny_lm, encoded.scopes, codes)
     assert found.values.shape == (3, 72)
-    np.testing.assert_allclose(found.values, expected, atol=1e-5 * np.abs(expected).max())
-    np.testing.assert_allclose(found.log_probs, tiny_lm.scores(encoded, EMOTIONS), atol=1e-6)
+    assert_close(found.values, expected, terms=2 * terms_of(tiny_lm.model))  # there and back
+    assert_close(found.log_probs, tiny_lm.scores(encoded, EMOTIONS), terms=terms_of(tiny_lm.model))
     assert np.abs(expected).max() > 1e-3
 
 
@@ -83,7 +84,7 @@ def test_an_edited_run_is_differentiated_where_it_is(tiny_lm):
         expected = tiny_lm.scores(encoded, EMOTIONS)
     assert (silenced.values[:, [28, 33]] == 0).all()
     assert (plain.values[:, [28, 33]] != 0).any()
-    np.testing.assert_allclose(silenced.log_probs, expected, atol=1e-6)
+    assert_close(silenced.log_probs, expected, terms=terms_of(tiny_lm.model))
     assert np.abs(silenced.log_probs - plain.log_probs).max() > 1e-3
 
 
@@ -91,7 +92,7 @@ def test_labels_of_several_tokens_have_gradients_too(tiny_lm):
     encoded, labels = tiny_lm.encode(CLIPS, CHOICE), ("angry", "very angry", "sad and tired", "bored")
     found = tiny_lm.attributions(encoded, labels, TARGET)
     before = log_odds(tiny_lm.scores(encoded, labels))
-    np.testing.assert_allclose(log_odds(found.log_probs), before, atol=1e-5)
+    assert_close(log_odds(found.log_probs), before, terms=terms_of(tiny_lm.model))
     gate = int(np.abs(found.values).sum(axis=0).argmax())
     damped = tiny_lm.scores(encoded, labels, edits=[Edit(gate // 24, np.array([gate % 24]), gain=0.99)])
     np.testing.assert_allclose(

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from rounding import assert_close
 
 from esn_interp.interventions.edits import deactivate
 from esn_interp.models.edits import Edit
@@ -141,8 +142,8 @@ def test_an_edit_acts_on_the_experts_that_it_names(where):
         ready = RoutedEdit(edit, WIDTH, seen.device, seen.dtype)
         result, touched = ready.apply(seen, ids, None if where is None else torch.from_numpy(where))
     assert touched == count
-    torch.testing.assert_close(result, expected, rtol=1e-6, atol=1e-6)
-    torch.testing.assert_close(flat.view(expected.shape), expected, rtol=1e-6, atol=1e-6)
+    assert_close(result, expected, terms=2)
+    assert_close(flat.view(expected.shape), expected, terms=2)
 
 
 def test_sums_by_expert_leave_out_nothing():

@@ -11,6 +11,7 @@ import soundfile
 import torch
 from command_line import esn, write_wave
 from puppet_model import sources
+from rounding import assert_close, terms_of
 from tiny_models.speakers import save_whole_omni
 from tiny_omni import noise
 
@@ -174,14 +175,14 @@ def test_batches_and_seeds_of_conversions_on_the_model_itself(lm):
         for first, second in zip(one.conversions, four.conversions, strict=True):
             assert first.seed == conversion_seed(0, first.clip, "sad")
             np.testing.assert_array_equal(first.codes, second.codes)
-            np.testing.assert_allclose(first.waveform, second.waveform, atol=1e-5)
+            assert_close(first.waveform, second.waveform, terms=terms_of(lm.model))
         assert one.reductions is not None
         assert four.reductions is not None
         for first, second in zip(one.reductions, four.reductions, strict=True):
             assert first is not None
             assert second is not None
             for name, values in first.sums.items():
-                np.testing.assert_allclose(values, second.sums[name], rtol=1e-4, atol=1e-4)
+                assert_close(values, second.sums[name], terms=terms_of(lm.model))
 
 
 class TestSpeech:

@@ -2,9 +2,9 @@
 
 import random
 
-import numpy as np
 import pytest
 import torch
+from rounding import assert_close, terms_of
 from tiny_omni import CHOICE, EMOTIONS, noise
 from toy_omni import questions
 from toy_omni.questions import Asked
@@ -56,9 +56,7 @@ def test_a_packed_question_is_answered_as_the_model_answers_it_alone(tiny_lm, he
         for row, turn, token in asking_positions(rows):
             inputs = tiny_lm.family.inputs(tiny_lm.processor, [CLIPS[row]], asked[turn - 1].question)
             expected = tiny_lm.model(**inputs.tensors).logits[0, -1]
-            torch.testing.assert_close(
-                tiny_lm.model.lm_head(hidden[row, token]), expected, atol=1e-4, rtol=1e-4
-            )
+            assert_close(tiny_lm.model.lm_head(hidden[row, token]), expected, terms=terms_of(tiny_lm.model))
 
 
 def test_gates_of_the_written_out_pass_equal_the_models(tiny_lm, heard):
@@ -68,7 +66,7 @@ def test_gates_of_the_written_out_pass_equal_the_models(tiny_lm, heard):
     activations = tiny_lm.gates(CLIPS[0], CHOICE)
     for layer in range(3):
         prompt = len(activations.tokens)
-        np.testing.assert_allclose(gates[layer][0, :prompt].numpy(), activations[layer], atol=1e-4)
+        assert_close(gates[layer][0, :prompt], activations[layer], terms=terms_of(tiny_lm.model))
 
 
 def test_votes_become_the_targets_of_the_first_word(tiny_lm, heard):
