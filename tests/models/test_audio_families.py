@@ -23,12 +23,12 @@ WINDOWED = {"audio-flamingo-3": 4, "music-flamingo": 4, "glm-asr": 8}  # mel fra
 
 
 @pytest.fixture(scope="module")
-def model_of(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def model_of(family_folder: Any) -> Any:
     made: dict[str, AudioLM] = {}
 
     def model(family: str) -> AudioLM:
         if family not in made:
-            made[family] = load(BUILDERS[family](tmp_path_factory.mktemp("checkpoint") / family))
+            made[family] = load(family_folder(family))
         return made[family]
 
     return model

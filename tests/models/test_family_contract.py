@@ -35,21 +35,9 @@ TOKENS = 5
 ANSWERING = [family.name for family in FAMILIES if family.answering]
 
 
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    made: dict[str, Path] = {}
-
-    def folder(family: str) -> Path:
-        if family not in made:
-            made[family] = BUILDERS[family](tmp_path_factory.mktemp("checkpoint") / family)
-        return made[family]
-
-    return folder
-
-
 @pytest.fixture(scope="module", params=ANSWERING)
-def lm(request: pytest.FixtureRequest, folders: Any) -> AudioLM:
-    return loaded(folders(request.param))
+def lm(request: pytest.FixtureRequest, family_folder: Any) -> AudioLM:
+    return loaded(family_folder(request.param))
 
 
 def loaded(folder: Path, **options: Any) -> AudioLM:
@@ -316,11 +304,11 @@ def test_two_models_side_by_side_and_a_deep_copy_do_not_meet(lm):
 
 
 @pytest.mark.filterwarnings("ignore::esn_interp.tasks.collection.CollectWarning")
-def test_statistics_are_the_same_when_weights_are_offloaded(folders, lm, tmp_path):
+def test_statistics_are_the_same_when_weights_are_offloaded(family_folder, lm, tmp_path):
     """Layers wait on disk and come in one by one, as `device_map` does it where memory is short."""
     middle = lm.stacks[lm.component].gates[1].path.split(".layers.")[0] + ".layers"
     on_disk = {f"{middle}.{layer}" for layer in range(1, len(lm.widths))}
-    offloaded = loaded(folders(lm.family.name), device_map=device_map(lm.model, on_disk))
+    offloaded = loaded(family_folder(lm.family.name), device_map=device_map(lm.model, on_disk))
     assert any(parameter.is_meta for parameter in offloaded.model.parameters())
     assert offloaded.fingerprint == lm.fingerprint
     clips = as_corpus(CLIPS, tmp_path)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from tiny_models import BUILDERS, parts
+from tiny_models import parts
 from tiny_models.flamingo import save_audio_flamingo_3
 from tiny_omni import CHOICE, EMOTIONS, noise
 from transformers import AutoProcessor, GPT2Config
@@ -26,18 +26,6 @@ EDITS = [
     Edit(1, np.arange(0, 24, 2), gain=3.0),
     Edit(2, np.arange(24), gain=0.0, positions=frozenset({"audio"})),
 ]
-
-
-@pytest.fixture(scope="module")
-def folder_of(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    made: dict[str, Path] = {}
-
-    def folder(family: str) -> Path:
-        if family not in made:
-            made[family] = BUILDERS[family](tmp_path_factory.mktemp("checkpoint") / family)
-        return made[family]
-
-    return folder
 
 
 @pytest.fixture
@@ -57,11 +45,11 @@ def refusal(*arguments: Any, **options: Any) -> str:
 
 
 @pytest.mark.parametrize("name", ["glm-asr", "audio-flamingo-3", "music-flamingo", "qwen2-audio"])
-def test_a_model_without_its_family_file_gives_the_same_numbers(folder_of, monkeypatch, name):
-    known = load(folder_of(name))
+def test_a_model_without_its_family_file_gives_the_same_numbers(family_folder, monkeypatch, name):
+    known = load(family_folder(name))
     others = tuple(family for family in families.FAMILIES if family.name != name)
     monkeypatch.setattr(families, "FAMILIES", others)
-    lm = load(folder_of(name))
+    lm = load(family_folder(name))
     assert isinstance(lm.family, ByStructure)
     assert lm.widths == known.widths == (24, 24, 24)
     assert lm.fingerprint == known.fingerprint
@@ -76,17 +64,17 @@ def test_a_model_without_its_family_file_gives_the_same_numbers(folder_of, monke
     assert np.array_equal(lm.gates(CLIPS[0])[2], known.gates(CLIPS[0])[2])
 
 
-def test_a_loaded_model_without_family_works_with_its_processor(folder_of, no_families):
-    lm = load(folder_of("glm-asr"))
-    again = load(lm.model, processor=AutoProcessor.from_pretrained(folder_of("glm-asr")))
+def test_a_loaded_model_without_family_works_with_its_processor(family_folder, no_families):
+    lm = load(family_folder("glm-asr"))
+    again = load(lm.model, processor=AutoProcessor.from_pretrained(family_folder("glm-asr")))
     assert np.array_equal(
         again.scores(again.encode(CLIPS, CHOICE), EMOTIONS), lm.scores(lm.encode(CLIPS, CHOICE), EMOTIONS)
     )
 
 
-def test_gates_may_be_pointed_at(folder_of):
-    lm = load(folder_of("glm-asr"), gates="model.language_model.layers[*].mlp.act_fn")
-    known = load(folder_of("glm-asr"))
+def test_gates_may_be_pointed_at(family_folder):
+    lm = load(family_folder("glm-asr"), gates="model.language_model.layers[*].mlp.act_fn")
+    known = load(family_folder("glm-asr"))
     assert [gate.path for gate in lm.stacks["thinker"].gates] == [
         gate.path for gate in known.stacks["thinker"].gates
     ]
@@ -104,14 +92,14 @@ def test_gates_may_be_pointed_at(folder_of):
         "",
     ],
 )
-def test_a_hint_that_leads_nowhere_is_refused(folder_of, hint):
-    said = refusal(folder_of("glm-asr"), gates=hint)
+def test_a_hint_that_leads_nowhere_is_refused(family_folder, hint):
+    said = refusal(family_folder("glm-asr"), gates=hint)
     assert f"gates={hint!r}: no such modules in GlmAsrForConditionalGeneration" in said
     assert 'such as gates="model.layers[*].mlp.act_fn"' in said
 
 
-def test_a_hint_at_something_without_a_width_is_refused(folder_of):
-    said = refusal(folder_of("glm-asr"), gates="model.language_model.layers[*].self_attn.q_proj")
+def test_a_hint_at_something_without_a_width_is_refused(family_folder):
+    said = refusal(family_folder("glm-asr"), gates="model.language_model.layers[*].self_attn.q_proj")
     assert "the number of gates can't be read" in said
 
 
@@ -190,13 +178,13 @@ def test_a_text_only_model_is_refused(tmp_path):
     assert "this is a text-only model, it has a tokenizer but no feature extractor for audio" in said
 
 
-def test_a_loaded_text_only_model_is_refused_whatever_its_processor(folder_of, tmp_path):
+def test_a_loaded_text_only_model_is_refused_whatever_its_processor(family_folder, tmp_path):
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     folder = save_text_only(tmp_path)
     model, tokenizer = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
     assert "it lacks a tokenizer or a feature extractor" in refusal(model, processor=tokenizer)
-    processor = AutoProcessor.from_pretrained(folder_of("audio-flamingo-3"))
+    processor = AutoProcessor.from_pretrained(family_folder("audio-flamingo-3"))
     assert refusal(model, processor=processor).startswith("Qwen2ForCausalLM takes no audio features")
 
 
@@ -204,30 +192,30 @@ def test_a_loaded_text_only_model_is_refused_whatever_its_processor(folder_of, t
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_the_processor_of_another_model_is_refused(folder_of, monkeypatch, known):
-    lm = load(folder_of("audio-flamingo-3"))
+def test_the_processor_of_another_model_is_refused(family_folder, monkeypatch, known):
+    lm = load(family_folder("audio-flamingo-3"))
     if not known:
         monkeypatch.setattr(families, "FAMILIES", ())
-    other = AutoProcessor.from_pretrained(folder_of("glm-asr"))
+    other = AutoProcessor.from_pretrained(family_folder("glm-asr"))
     said = refusal(lm.model, processor=other)
     assert said.startswith("GlmAsrProcessor: its features have 32 mel bands, the model's encoder takes 64")
     other.audio_token_id = 7
     said = refusal(lm.model, processor=other)
     assert said.startswith("GlmAsrProcessor: its audio token is number 7, the model's is")
     assert said.endswith("this is the processor of another model")
-    assert "processor of another model" in refusal(folder_of("audio-flamingo-3"), processor=other)
+    assert "processor of another model" in refusal(family_folder("audio-flamingo-3"), processor=other)
 
 
-def test_a_processor_without_chat_template_is_refused(folder_of, no_families):
-    lm, processor = load(folder_of("glm-asr")), AutoProcessor.from_pretrained(folder_of("glm-asr"))
+def test_a_processor_without_chat_template_is_refused(family_folder, no_families):
+    lm, processor = load(family_folder("glm-asr")), AutoProcessor.from_pretrained(family_folder("glm-asr"))
     processor.chat_template = None
     assert "GlmAsrProcessor has no chat template, so its prompt is not known" in refusal(
         lm.model, processor=processor
     )
 
 
-def test_a_family_needs_the_chat_template_too(folder_of):
-    lm, processor = load(folder_of("glm-asr")), AutoProcessor.from_pretrained(folder_of("glm-asr"))
+def test_a_family_needs_the_chat_template_too(family_folder):
+    lm, processor = load(family_folder("glm-asr")), AutoProcessor.from_pretrained(family_folder("glm-asr"))
     processor.chat_template = None
     with pytest.raises(ModelError, match="GlmAsrProcessor: no chat template"):
         load(lm.model, processor=processor).encode(CLIPS, CHOICE)
@@ -254,11 +242,11 @@ def test_code_of_its_own_is_not_run_unasked(with_code):
     assert not (with_code / "was-run").exists()
 
 
-def test_a_processor_with_code_of_its_own_is_not_run_unasked(folder_of, tmp_path, no_families):
+def test_a_processor_with_code_of_its_own_is_not_run_unasked(family_folder, tmp_path, no_families):
     import shutil
 
     folder = tmp_path / "own"
-    shutil.copytree(folder_of("glm-asr"), folder)
+    shutil.copytree(family_folder("glm-asr"), folder)
     for file in ("processor_config.json", "preprocessor_config.json"):
         if (path := folder / file).exists():
             content = json.loads(path.read_text())
@@ -271,16 +259,16 @@ def test_a_processor_with_code_of_its_own_is_not_run_unasked(folder_of, tmp_path
 # ---------------------------------------------------------------- audio
 
 
-def test_audio_that_an_unknown_model_would_cut_off_is_refused(folder_of, no_families):
+def test_audio_that_an_unknown_model_would_cut_off_is_refused(family_folder, no_families):
     with pytest.raises(
         AudioError, match=r"a clip of 3.5 s is longer than the 3 s that a model by structure hears"
     ):
-        load(folder_of("qwen2-audio")).encode(noise(3.5), CHOICE)
+        load(family_folder("qwen2-audio")).encode(noise(3.5), CHOICE)
 
 
 @pytest.mark.filterwarnings("ignore:.*heard as mono")
-def test_audio_files_of_any_rate_and_number_of_channels_are_heard_alike(folder_of, tmp_path):
-    lm: AudioLM = load(folder_of("glm-asr"))
+def test_audio_files_of_any_rate_and_number_of_channels_are_heard_alike(family_folder, tmp_path):
+    lm: AudioLM = load(family_folder("glm-asr"))
     time = np.arange(44_100) / 44_100
     wave = 0.3 * np.sin(2 * np.pi * 330 * time) * np.hanning(len(time))
     plain = 0.3 * np.sin(2 * np.pi * 330 * np.arange(16_000) / 16_000) * np.hanning(16_000)
