@@ -6,26 +6,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_up_gates import heard_clips, statistics_of
+from made_up_gates import assert_same, heard_clips, statistics_of
 from planted_demo import StudiedListener, studied_clips
 
 from esn_interp.errors import StatisticsError
 from esn_interp.neurons.per_clip import PerClip
 from esn_interp.neurons.resampling import bootstrap_clips, deal_clips, select_alike, subset
 from esn_interp.neurons.selectors import select
-from esn_interp.neurons.statistics import GateStatistics
 from esn_interp.tasks.collection import collect
 
 CLIPS = heard_clips(14)
 WHOLE = statistics_of(CLIPS, per_clip=True)
-
-
-def assert_equal_to_the_bit(ours: GateStatistics, other: GateStatistics) -> None:
-    one, two = ours.arrays(), other.arrays()
-    assert one.keys() == two.keys()
-    for name in one:
-        assert one[name].dtype == two[name].dtype, name
-        assert one[name].tobytes() == two[name].tobytes(), name
 
 
 @given(st.sets(st.integers(0, 13)), st.sampled_from([1, 4, 14]))
@@ -34,15 +25,15 @@ def test_any_part_of_the_clips_equals_its_own_run_to_the_bit(chosen: set[int], b
     rows = sorted(chosen)
     alone = statistics_of([CLIPS[row] for row in rows], per_clip=True, batch_size=batch_size)
     if rows:
-        assert_equal_to_the_bit(subset(WHOLE, np.array(rows)), alone)
-        assert_equal_to_the_bit(subset(WHOLE, [CLIPS[row].id for row in reversed(rows)]), alone)
+        assert_same(subset(WHOLE, np.array(rows)), alone, bitwise=True)
+        assert_same(subset(WHOLE, [CLIPS[row].id for row in reversed(rows)]), alone, bitwise=True)
     without = subset(WHOLE, np.array(rows, dtype=np.int64), per_clip=False)
     assert without.per_clip is None
     assert (without.seen, without.kept) == (alone.seen, alone.kept)
 
 
 def test_all_clips_give_the_whole_back():
-    assert_equal_to_the_bit(subset(WHOLE, np.arange(14)), WHOLE)
+    assert_same(subset(WHOLE, np.arange(14)), WHOLE, bitwise=True)
 
 
 def test_a_part_equals_collecting_it_and_selects_the_same_neurons():
@@ -51,7 +42,7 @@ def test_a_part_equals_collecting_it_and_selects_the_same_neurons():
     women = clips.where(sex="female")
     alone = collect(listener, women, per_clip=True, progress=False)
     part = subset(whole, women.column("id"))
-    assert_equal_to_the_bit(part, alone)
+    assert_same(part, alone, bitwise=True)
     assert part.per_clip.speakers == alone.per_clip.speakers
     assert part.origin.corpus_fingerprint not in (whole.origin.corpus_fingerprint, "")
     for name in ("mad", "cas", "lap"):

@@ -6,7 +6,6 @@ its own.
 
 import json
 from collections import defaultdict
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +17,12 @@ from made_up_gates import (
     EMOTIONS,
     WIDTHS,
     HeardClip,
+    assert_same,
     fold_batch,
     heard_clip,
     heard_clips,
+    is_count,
     origin,
-    statistics_from_counts,
     statistics_of,
 )
 from safetensors import safe_open
@@ -30,10 +30,9 @@ from safetensors import safe_open
 from esn_interp.errors import EsnError, StatisticsError
 from esn_interp.files import load_tensors, save_tensors
 from esn_interp.neurons.accumulator import Accumulator
-from esn_interp.neurons.statistics import GateStatistics, merge
+from esn_interp.neurons.statistics import GateStatistics
 
 SCOPES = {"audio": [0], "text": [1], "last": [2], "all": [0, 1, 2]}
-COUNTED = {"firings", "tokens", "clips"}
 
 
 def stored_everything(clips: list[HeardClip]) -> dict[str, np.ndarray]:
@@ -74,21 +73,6 @@ def stored_everything(clips: list[HeardClip]) -> dict[str, np.ndarray]:
 
 def precise_clips(n: int) -> list[HeardClip]:
     return heard_clips(n, dtype=np.float64)
-
-
-def is_count(name: str) -> bool:
-    return not COUNTED.isdisjoint(name.split("/"))
-
-
-def assert_same(ours: GateStatistics, other: GateStatistics, *, bitwise: bool = False) -> None:
-    """Counts are exact; sums to 1e-12 of the magnitudes that were added, or to the bit."""
-    one, two = ours.arrays(), other.arrays()
-    assert one.keys() == two.keys()
-    for name in one:
-        if bitwise or is_count(name):
-            assert one[name].tobytes() == two[name].tobytes(), name
-        else:
-            np.testing.assert_allclose(one[name], two[name], rtol=1e-12, atol=1e-12, err_msg=name)
 
 
 def test_every_array_equals_that_of_a_loop_that_stores_everything():
@@ -185,78 +169,6 @@ class TestRefusedRuns:
         tap(0, 0, torch.zeros(1, 3, WIDTHS[0]))
         with pytest.raises(StatisticsError, match="no gates for some layers"):
             self.fold(accumulator, tap)
-
-
-# ------------------------------------------------------------------ adding
-
-
-@given(st.lists(st.integers(0, 3), min_size=1, max_size=14))
-@settings(max_examples=40, deadline=None)
-def test_shards_add_up_to_the_whole(shard_of: list[int]):
-    clips = heard_clips(len(shard_of))
-    shards = [
-        statistics_of(
-            [clip for clip, at in zip(clips, shard_of, strict=True) if at == shard], fingerprint=f"f{shard}"
-        )
-        for shard in sorted(set(shard_of))
-    ]
-    merged = merge(shards)
-    assert_same(merged, statistics_of(clips))
-    assert merged.origin.corpus_fingerprint == "+".join(f"f{shard}" for shard in sorted(set(shard_of)))
-
-
-@given(st.permutations(range(5)))
-@settings(max_examples=30, deadline=None)
-def test_the_order_of_shards_does_not_change_a_bit(order: list[int]):
-    clips = heard_clips(15)
-    shards = [statistics_of(clips[at * 3 : at * 3 + 3], fingerprint=f"f{at}") for at in range(5)]
-    assert_same(merge([shards[at] for at in order]), merge(shards), bitwise=True)
-    assert merge([shards[at] for at in order]).origin == merge(shards).origin
-
-
-def test_adding_in_any_grouping():
-    clips = heard_clips(12)
-    a, b, c = (statistics_of(clips[at::3], fingerprint=f"f{at}") for at in range(3))
-    assert_same((a + b) + c, a + (b + c))
-    assert_same(a + b, b + a, bitwise=True)
-    assert ((a + b) + c).seen == merge([a, b, c]).seen
-
-
-def test_corpora_are_joined_by_name():
-    a = statistics_of(heard_clips(3), corpus="studio", fingerprint="f1")
-    b = statistics_of(heard_clips(3), corpus="phone", fingerprint="f2")
-    assert (a + b).corpus == "phone+studio"
-    assert (a + b).origin.corpus_fingerprint == "f1+f2"
-
-
-def test_what_does_not_fit_is_not_merged():
-    ours = statistics_of(heard_clips(3))
-    wide = statistics_of([heard_clip(0, widths=(5, 3, 9))], widths=(5, 3, 9), fingerprint="f1")
-    other = {
-        "the same clips": statistics_of(heard_clips(3)),
-        "different emotions": statistics_of(
-            heard_clips(3), emotions=("neutral", "happy", "sad"), fingerprint="f1"
-        ),
-        "different prompt": statistics_of(heard_clips(3), prompt="Why?", fingerprint="f1"),
-        "17 gates": wide,
-        "others do not": statistics_of(heard_clips(3), per_clip=True, fingerprint="f1"),
-    }
-    for part, theirs in other.items():
-        with pytest.raises(StatisticsError, match=part):
-            merge([ours, theirs])
-    with pytest.raises(StatisticsError, match="nothing to merge"):
-        merge([])
-
-
-def test_going_on_from_earlier_clips_equals_one_pass_to_the_bit():
-    clips = heard_clips(11)
-    first = statistics_of(clips[:4], per_clip=True)
-    later = Accumulator(first.origin, EMOTIONS, per_clip=True, start=first)
-    before = {name: array.copy() for name, array in first.arrays().items()}
-    for start in range(4, 11, 4):
-        fold_batch(later, clips[start : start + 4])
-    assert_same(later.statistics(), statistics_of(clips, per_clip=True), bitwise=True)
-    assert all((first.arrays()[name] == array).all() for name, array in before.items())
 
 
 # ------------------------------------------------------------------ files
@@ -396,99 +308,3 @@ def test_single_clips_are_joined_in_a_merge():
     assert merged is not None
     assert merged.ids == tuple(clip.id for clip in (*clips[0::2], *clips[1::2]))
     assert merged.sums["last/sum_sq"].shape == (6, sum(WIDTHS))
-
-
-# ------------------------------------------------------------------ rates
-
-
-def brute_rates(clips: list[HeardClip], scopes: list[str], pooling: str, *, kept_only: bool):
-    """P and mu of every emotion and gate, from whole activations."""
-    frequency, mean = [], []
-    for emotion in range(len(EMOTIONS)):
-        rates, means, tokens = [], [], []
-        for clip in clips:
-            if clip.emotion != emotion or (kept_only and not clip.kept):
-                continue
-            gates = np.concatenate(clip.gates, axis=1).astype(np.float64)
-            parts = [gates[np.isin(clip.scopes, SCOPES[scope])] for scope in scopes]
-            rates.append(np.mean([(part > 0).mean(axis=0) for part in parts], axis=0))
-            means.append(np.mean([part.mean(axis=0) for part in parts], axis=0))
-            tokens += parts
-        pool = np.concatenate(tokens)
-        frequency.append(np.mean(rates, axis=0) if pooling == "clip" else (pool > 0).mean(axis=0))
-        mean.append(np.mean(means, axis=0) if pooling == "clip" else pool.mean(axis=0))
-    return np.array(frequency), np.array(mean)
-
-
-@pytest.mark.parametrize("scope", ["all", "audio", "last", "audio,last", "last, text,audio"])
-@pytest.mark.parametrize("pooling", ["clip", "token"])
-@pytest.mark.parametrize("filter", ["correct", "none"])
-def test_rates(scope: str, pooling: str, filter: str):
-    clips = precise_clips(25)
-    rates = statistics_of(clips).rates(scope=scope, pooling=pooling, filter=filter)
-    names = [name.strip() for name in scope.split(",")]
-    frequency, mean = brute_rates(clips, names, pooling, kept_only=filter == "correct")
-    np.testing.assert_allclose(rates.frequency, frequency, rtol=1e-12)
-    np.testing.assert_allclose(rates.mean, mean, rtol=1e-10)
-    np.testing.assert_allclose(rates.grand_mean, mean.mean(axis=0), rtol=1e-10)
-
-
-def test_pooling_tokens_of_audio_and_text_mistakes_duration_for_emotion():
-    # The gate fires at 40 % of audio and 10 % of text tokens whatever the emotion; sad clips are longer.
-    def clip(emotion: int, audio: int) -> HeardClip:
-        fires = np.r_[np.arange(audio) % 5 < 2, np.arange(30) % 10 < 1, [False]]
-        gates = [np.where(fires, 1.0, -1.0)[:, None].astype(np.float32)]
-        return HeardClip(f"{emotion}", emotion, True, gates, np.array([0] * audio + [1] * 30 + [2]))
-
-    stats = statistics_of([clip(0, 100), clip(1, 60)], emotions=("sad", "angry"), widths=(1,))
-    by_token = stats.rates(scope="audio,text", pooling="token").frequency[:, 0]
-    by_clip = stats.rates(scope="audio,text", pooling="clip").frequency[:, 0]
-    np.testing.assert_allclose(by_token, [43 / 130, 27 / 90])
-    np.testing.assert_allclose(by_clip, [0.25, 0.25])
-
-
-def test_mean_magnitude():
-    clips = precise_clips(25)
-    gates = [np.concatenate(clip.gates, axis=1).astype(np.float64) for clip in clips]
-    for scope, codes in SCOPES.items():
-        tokens = [
-            np.concatenate(
-                [g[np.isin(c.scopes, codes)] for g, c in zip(gates, clips, strict=True) if c.emotion == e]
-            )
-            for e in range(len(EMOTIONS))
-        ]
-        expected = np.mean([np.abs(pool).mean(axis=0) for pool in tokens], axis=0)
-        np.testing.assert_allclose(statistics_of(clips).magnitude(scope=scope), expected, rtol=1e-12)
-
-
-def test_too_few_clips_are_refused_with_the_emotion():
-    clips = [clip for clip in heard_clips(25) if clip.emotion != 2 or not clip.kept]
-    stats = statistics_of(clips)
-    with pytest.raises(StatisticsError, match=f"'angry': 0 of {stats.seen['angry']} clips are labelled"):
-        stats.rates()
-    assert (stats.rates(filter="none").clips == list(stats.seen.values())).all()
-    with pytest.raises(StatisticsError, match=r"'neutral'.*99 needed"):
-        stats.rates(filter="none", min_clips=99)
-
-
-@pytest.mark.parametrize(
-    ("options", "part"),
-    [
-        ({"scope": "generated"}, "unknown scope 'generated'; choose from audio, text, last, all"),
-        ({"scope": ""}, "unknown scope ''"),
-        ({"scope": "all,audio"}, "name it alone"),
-        ({"pooling": "mean"}, "unknown pooling 'mean'; choose clip or token"),
-        ({"filter": "wrong"}, "unknown filter 'wrong'; choose correct or none"),
-    ],
-)
-def test_unknown_choices_are_refused(options: dict[str, str], part: str):
-    with pytest.raises(StatisticsError, match=part):
-        statistics_of(heard_clips(25)).rates(**options)
-
-
-def test_counts_stay_exact_where_floats_would_round():
-    firings = np.array([[2**53 + 1, 7], [2**24 + 1, 2**60]], dtype=np.int64)
-    a, b = (statistics_from_counts(firings, np.array([2**61, 2**61]), (1, 1), ("a", "b")) for _ in range(2))
-    merged = a + replace(b, origin=origin(widths=(1, 1), clips="f1"))
-    assert merged.arrays()["audio/firings/00"][:2, 0].tolist() == [2**54 + 2, 2**25 + 2]
-    assert merged.rates(scope="audio").firings.tolist() == [[2**54 + 2, 14], [2**25 + 2, 2**61]]

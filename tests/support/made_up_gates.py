@@ -11,6 +11,7 @@ from esn_interp.neurons.origin import Origin
 from esn_interp.neurons.statistics import GateStatistics
 
 EMOTIONS = ("neutral", "happy", "angry")
+COUNTED = {"firings", "tokens", "clips"}
 WIDTHS = (5, 3, 4)
 PADDING = -1
 
@@ -127,3 +128,20 @@ def statistics_from_rates(
     return GateStatistics(
         origin(widths=widths), tuple(emotions), "How?", kept, dict.fromkeys(SCOPES, kept), sums
     )
+
+
+def is_count(name: str) -> bool:
+    """Counts are whole numbers, and exact; everything else is a sum."""
+    return not COUNTED.isdisjoint(name.split("/"))
+
+
+def assert_same(ours: GateStatistics, other: GateStatistics, *, bitwise: bool = False) -> None:
+    """Counts are exact; sums to 1e-12 of the magnitudes that were added, or to the bit."""
+    one, two = ours.arrays(), other.arrays()
+    assert one.keys() == two.keys()
+    for name in one:
+        assert one[name].dtype == two[name].dtype, name
+        if bitwise or is_count(name):
+            assert one[name].tobytes() == two[name].tobytes(), name
+        else:
+            np.testing.assert_allclose(one[name], two[name], rtol=1e-12, atol=1e-12, err_msg=name)

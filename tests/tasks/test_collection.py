@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import soundfile
 import torch
-from made_up_gates import WIDTHS, HeardClip, heard_clip, statistics_of
+from made_up_gates import WIDTHS, HeardClip, assert_same, heard_clip, statistics_of
 from rounding import assert_close, terms_of, tolerance
 from tiny_omni import save_tiny
 
@@ -97,16 +97,6 @@ class MadeUpModel:
             right = labels.index(EMOTIONS[clip.emotion])
             scores[row, (right + (not clip.kept)) % len(labels)] = -0.1
         return scores
-
-
-def assert_same(ours: GateStatistics, other: GateStatistics, *, bitwise: bool = False) -> None:
-    one, two = ours.arrays(), other.arrays()
-    assert one.keys() == two.keys()
-    for name in one:
-        if bitwise or np.issubdtype(one[name].dtype, np.integer):
-            assert one[name].tobytes() == two[name].tobytes(), name
-        else:
-            np.testing.assert_allclose(one[name], two[name], rtol=1e-12, atol=1e-12, err_msg=name)
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 16])
