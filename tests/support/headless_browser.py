@@ -1,6 +1,5 @@
 """A headless Chromium, driven over its debugging protocol: enough to see whether a page works."""
 
-import base64
 import json
 import shutil
 import subprocess
@@ -89,15 +88,6 @@ class Page:
             pressed["windowsVirtualKeyCode"] = known.get(key) or ord(key)
             self.send("Input.dispatchKeyEvent", type="keyDown", text=text, **pressed)
             self.send("Input.dispatchKeyEvent", type="keyUp", **pressed)
-
-    def screenshot(self, path: Path) -> None:
-        """The whole page, beyond the window as well."""
-        size = self.send("Page.getLayoutMetrics")["cssContentSize"]
-        clip = {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}
-        data = self.send("Page.captureScreenshot", format="png", captureBeyondViewport=True, clip=clip)[
-            "data"
-        ]
-        path.write_bytes(base64.b64decode(data))
 
 
 @contextmanager
