@@ -95,7 +95,7 @@ def test_labels_of_one_emotion_are_added_up_and_others_can_be_told(tmp_path):
     assert (apart.emotions, together.emotions) == (("happy", "angry", "sad"), ("happy", "sad"))
     split = apart.probabilities(CLIPS, 16_000)
     added = np.stack([split[:, 0] + split[:, 1], split[:, 2]], axis=1)
-    assert_close(together.probabilities(CLIPS, 16_000), added, terms=terms_of(together.model))
+    assert_close(together.probabilities(CLIPS, 16_000), added, terms=terms_of(together.checkpoint.model))
 
 
 def test_a_model_whose_head_was_never_trained_is_no_judge(tmp_path):
