@@ -1,62 +1,87 @@
 """The command line: `esn COMMAND`, each a thin layer over one function of the package.
 
+How to add one:
+
+1. Write ``cli/NAME.py`` with one function of the command's name. Its parameters are keyword-only and annotated as
+   typer wants them; several at once come from a group in ``cli/shared/``: `ModelChoice` (``model.loaded(...)``),
+   `CorpusChoice` (``corpus.clips(...)``), and `Measured` for an analysis (``run.experiment(...)``, then
+   ``run.write(result)``), else `Run` (``run.seed``, ``run.result(...)``). A new group is a frozen dataclass.
+2. The docstring is its help: a first line for the list of commands, what to know, and under ``Example:`` a line that
+   works on the bundled model; ``tests/cli/test_examples.py`` runs it after those of the commands before it.
+3. Name it below, in the panel it belongs to, and in README's table.
+
 Heavy libraries are imported inside the commands, so that help and usage errors come at once.
 """
+
+from importlib import metadata
+from typing import Annotated
 
 import typer
 
 from esn_interp.cli import (
-    catalogue,
-    checks,
-    conversion,
+    ablate,
+    attribute,
+    collect,
+    compare,
+    convert,
     corpora,
-    effects,
+    demo,
+    dose,
+    efficiency,
     evc,
-    mechanism,
-    neurons,
-    steering,
-    structure,
+    ground,
+    inject,
+    layers,
+    merge,
+    models,
+    overlap,
+    redundancy,
+    report,
+    select,
+    side_effects,
     study,
-    whole,
+    transfer,
 )
-from esn_interp.cli.corpus_choice import takes_corpus
-from esn_interp.cli.guard import Guard
-from esn_interp.cli.model_choice import takes_model
+from esn_interp.cli.shared.command import add
+from esn_interp.cli.shared.door import Guard
+
+PANELS = {
+    "Find": (collect, select, merge, attribute, layers),
+    "Prove": (ablate, side_effects, ground, redundancy, efficiency),
+    "Steer": (dose, convert, inject),
+    "Compare": (compare, overlap, transfer),
+    "Studies": (demo, study, report),
+    "Catalogue": (models, corpora),
+}
+"""Every command in the panel of `esn --help` that it belongs to; the first two of each show their example there."""
 
 app = typer.Typer(
     name="esn",
     cls=Guard,
     help="Find emotion-sensitive neurons in speech language models, and prove that they are causal.",
-    no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("demo")(whole.demo)
-app.command("collect")(neurons.collect)
-app.command("merge")(neurons.merge)
-app.command("select")(neurons.select)
-app.command("ablate")(effects.ablate)
-app.command("dose")(effects.dose)
-app.command("inject")(steering.inject)
-app.command("transfer")(steering.transfer)
-app.command("compare")(checks.compare)
-app.command("side-effects")(checks.side_effects)
-app.command("layers")(structure.layers)
-app.command("overlap")(structure.overlap)
-app.command("efficiency")(structure.efficiency)
-app.command("ground")(mechanism.ground)
-app.command("attribute")(mechanism.attribute)
-app.command("redundancy")(mechanism.redundancy)
-app.command("convert")(conversion.convert)
-app.command("study")(study.study)
-app.command("report")(whole.report)
-app.command("models")(catalogue.models)
-app.command("corpora")(corpora.corpora)
-app.add_typer(evc.app, name="evc")
-for registered in (*app.registered_commands, *evc.app.registered_commands):
-    if registered.callback is not None:
-        registered.callback = takes_model(takes_corpus(registered.callback))
+for panel, commands in PANELS.items():
+    for command in commands:
+        add(app, command, panel=panel)
+app.add_typer(evc.app, name="evc", rich_help_panel="Studies")
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"esn-interp {metadata.version('esn-interp')}")
+        raise typer.Exit
+
+
+@app.callback()
+def esn(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_tell_version, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """What holds for every command; the version is told before anything else is looked at."""
 
 
 def main() -> None:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from esn_interp.cli.console import AsJson, Console, Quiet, Seed, table
-from esn_interp.cli.corpus_choice import chosen
-from esn_interp.cli.options import Limit, Root, load_clips, out_file
+from esn_interp.cli.shared.console import Run, table
+from esn_interp.cli.shared.corpus_choice import CorpusOptions
+from esn_interp.cli.shared.values import out_file
 from esn_interp.errors import CorpusError, EsnError
 
 if TYPE_CHECKING:
@@ -19,15 +19,21 @@ CHECK = "check"
 
 
 def corpora(
+    *,
     what: Annotated[
         str | None,
         typer.Argument(metavar="[NAME|check]", help="Tell all of one corpus; or check one, see --corpus."),
     ] = None,
     corpus: Annotated[
         str | None,
-        typer.Option("--corpus", metavar="C", help="With check: a corpus by name, a folder or a table."),
+        typer.Option(
+            "--corpus",
+            metavar="C",
+            help="With check: a corpus by name, a folder or a table.",
+            rich_help_panel="Corpus",
+        ),
     ] = None,
-    root: Root = None,
+    options: CorpusOptions,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="R", help="With check: the report, an .html file.")
     ] = None,
@@ -35,31 +41,30 @@ def corpora(
         Path | None,
         typer.Option("--split-out", metavar="S", help="With check: who is in which split, a .json file."),
     ] = None,
-    limit: Limit = None,
-    seed: Seed = 0,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
+    run: Run,
 ) -> None:
     """What corpora can be loaded; what is known of one; whether one can carry a study.
 
     `esn corpora check --corpus C` listens to every clip: is each readable, long enough, neither silent nor
     clipped; is the same recording in two splits (that is an error); does the speaker give the emotion away;
     who says what how often.
+
+    Example:
+        esn corpora check --corpus toy-studio --out toy-studio.html
     """
-    console = Console(json=as_json, quiet=quiet)
     if what != CHECK and (corpus or out or split_out):
         raise EsnError("--corpus, --out and --split-out go with: esn corpora check --corpus C")
     if what is None:
-        _list(console)
+        _list(run)
     elif what == CHECK:
         if corpus is None:
             raise EsnError("esn corpora check: say which corpus, --corpus C")
-        _check(corpus, root, out=out, split_out=split_out, limit=limit, seed=seed, console=console)
+        _check(corpus, options, out=out, split_out=split_out, run=run)
     else:
-        _tell(what, console)
+        _tell(what, run)
 
 
-def _list(console: Console) -> None:
+def _list(run: Run) -> None:
     from esn_interp.speech.corpora import CORPORA
 
     rows = [
@@ -76,10 +81,10 @@ def _list(console: Console) -> None:
         ("name", "needs", "licence", "title"),
         [(r["name"], r["needs"], r["licence"], r["title"]) for r in rows],
     )
-    console.result({"corpora": rows}, text=text)
+    run.result({"corpora": rows}, text)
 
 
-def _tell(name: str, console: Console) -> None:
+def _tell(name: str, run: Run) -> None:
     from esn_interp.speech.corpora import CORPORA
 
     info = CORPORA.get(name)
@@ -96,12 +101,6 @@ def _tell(name: str, console: Console) -> None:
         **{f"--emotions {key}": ", ".join(emotions) for key, emotions in info.conventions.items()},
     }
     labels = [(theirs, ours, _many(info, ours)) for theirs, ours in info.labels.items()]
-    text = "\n\n".join(
-        (
-            table(("corpus", name), [(key, value) for key, value in facts.items() if value]),
-            table(("its label", "emotion", "clips of the emotion"), labels),
-        )
-    )
     content: dict[str, Any] = {
         "name": name,
         **facts,
@@ -109,7 +108,8 @@ def _tell(name: str, console: Console) -> None:
         "counts": dict(info.counts),
         "conventions": {key: list(emotions) for key, emotions in info.conventions.items()},
     }
-    console.result(content, text=text)
+    told = table(("corpus", name), [(key, value) for key, value in facts.items() if value])
+    run.result(content, told, "", table(("its label", "emotion", "clips of the emotion"), labels))
 
 
 def _many(info: "CorpusInfo", emotion: str) -> str:
@@ -118,47 +118,34 @@ def _many(info: "CorpusInfo", emotion: str) -> str:
 
 
 def _check(
-    corpus: str,
-    root: Path | None,
-    *,
-    out: Path | None,
-    split_out: Path | None,
-    limit: int | None,
-    seed: int,
-    console: Console,
+    corpus: str, options: CorpusOptions, *, out: Path | None, split_out: Path | None, run: Run
 ) -> None:
     if out is not None:
         out_file(out, ".html")
     if split_out is not None:
         out_file(split_out, ".json")
-    choice = chosen()
-    clips = load_clips(corpus, root)
-    if limit is not None:
-        clips = clips.limit(limit, seed=seed)
+    clips = options.all_clips(corpus)
+    if options.limit is not None:
+        clips = clips.limit(options.limit, seed=run.seed)
 
     from esn_interp.analysis.corpus_check.measure import check_corpus
     from esn_interp.analysis.corpus_check.page import write_corpus_page
 
-    check = check_corpus(
-        clips,
-        by=choice.split_by,
-        identification=choice.identification,
-        seed=seed,
-        progress=console.progress,
-    )
+    split: dict[str, Any] = {"by": options.split_by, "identification": options.identification, "seed": run.seed}
+    check = check_corpus(clips, **split, progress=run.progress)
     if out is not None:
         write_corpus_page(check, out)
     if split_out is not None:
-        clips.assign(by=choice.split_by, identification=choice.identification, seed=seed).save(split_out)
+        clips.assign(**split).save(split_out)
     written = {"out": out, "split_out": split_out}
     content = {**written, "summary": check.summary(), "notes": list(check.notes), "check": check.to_dict()}
-    if check.leaks and console.json:
+    if check.leaks and run.json:
         check.require()  # what is printed is one object, and it is the error
-    console.result(content, text=_text(check, written))
+    run.result(content, *_lines(check, written))
     check.require()
 
 
-def _text(check: "CorpusCheck", written: Mapping[str, Path | None]) -> str:
+def _lines(check: "CorpusCheck", written: Mapping[str, Path | None]) -> list[str]:
     """What a reader wants first: the verdict, what to know, the balance, and each clip that can't be used."""
     from esn_interp.analysis.corpus_check.page import balance_rows, problem_rows, split_rows
 
@@ -168,4 +155,4 @@ def _text(check: "CorpusCheck", written: Mapping[str, Path | None]) -> str:
         parts += ["", table((f"split by {check.split_by}", *check.emotions, "all"), split_rows(check))]
     if check.problems:
         parts += ["", table(("clip", "problem"), problem_rows(check))]
-    return "\n".join((*parts, *(str(path) for path in written.values() if path is not None)))
+    return [*parts, *(str(path) for path in written.values() if path is not None)]

@@ -5,8 +5,9 @@ import sys
 import warnings
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import typer
 
@@ -15,16 +16,18 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no r
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything that is drawn at random.")]
 
 
+@dataclass(frozen=True, kw_only=True)
 class Console:
-    """The voice of one command.
+    """The voice of one command, as the user wants it.
 
     Remarks go to stderr, so that stdout can be piped. With `json` the result is one JSON object on stdout;
     without it, a few readable lines.
     """
 
-    def __init__(self, *, json: bool = False, quiet: bool = False) -> None:
-        self.json = json
-        self.quiet = quiet
+    TITLE: ClassVar = "Run"
+
+    json: AsJson = False
+    quiet: Quiet = False
 
     @property
     def progress(self) -> bool:
@@ -35,6 +38,10 @@ class Console:
         """A line about what is going on; silenced by --quiet."""
         if not self.quiet:
             typer.echo(text, err=True)
+
+    def note(self, text: str) -> None:
+        """Something to know about the input or the result, as a line on stderr; silenced by --quiet."""
+        self.remark(f"esn: note: {text}")
 
     @contextmanager
     def warnings(self) -> Generator[None]:
@@ -51,9 +58,17 @@ class Console:
             warnings.showwarning = show
             yield
 
-    def result(self, content: Mapping[str, Any], *, text: str) -> None:
-        """The outcome: `content` with --json, else `text`."""
-        typer.echo(json.dumps(content, ensure_ascii=False, default=_plain) if self.json else text)
+    def result(self, content: Mapping[str, Any], *text: object) -> None:
+        """The outcome: `content` with --json, else the lines of `text`."""
+        plain = "\n".join(map(str, text))
+        typer.echo(json.dumps(content, ensure_ascii=False, default=_plain) if self.json else plain)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run(Console):
+    """One run of a command: its voice, and the seed of all that it draws."""
+
+    seed: Seed = 0
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

@@ -5,24 +5,27 @@ from typing import Annotated, Any
 
 import typer
 
-from esn_interp.cli.console import AsJson, Console, Quiet, Seed, table
-from esn_interp.cli.options import load_model
+from esn_interp.cli.shared.console import Run, table
+from esn_interp.cli.shared.model_choice import ModelOptions
 from esn_interp.errors import ModelError
 
 
 def models(
+    *,
     name: Annotated[
         str | None,
         typer.Argument(metavar="[NAME]", help="A family, or a model to load: print its access points."),
     ] = None,
-    seed: Seed = 0,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
+    options: ModelOptions,
+    run: Run,
 ) -> None:
-    """What models can be loaded, and where their gates are."""
-    console = Console(json=as_json, quiet=quiet)
+    """What models can be loaded, and where their gates are.
+
+    Example:
+        esn models toy-omni
+    """
     if name is not None:
-        _access_points(name, console)
+        _access_points(name, options, run)
         return
 
     from esn_interp.models.families import FAMILIES
@@ -57,10 +60,10 @@ def models(
     ]
     text = table(("name", "family", "can", "tested on", "needs"), [list(row.values()) for row in rows])
     other = "\n\nAny other speech model of transformers is tried by its structure; `esn models NAME` shows the gates."
-    console.result({"models": rows, "families": families}, text=text + other)
+    run.result({"models": rows, "families": families}, text + other)
 
 
-def _access_points(name: str, console: Console) -> None:
+def _access_points(name: str, options: ModelOptions, run: Run) -> None:
     """The access points of a family, from its default configuration, or of a model that is loaded for it."""
     from esn_interp.models.access import access_points
     from esn_interp.models.families import FAMILIES
@@ -79,7 +82,7 @@ def _access_points(name: str, console: Console) -> None:
         title = f"{family.title}, in the default configuration of transformers"
         content = {"name": name, "family": name}
     else:
-        lm = load_model(name, progress=console.progress)
+        lm = options.load(name, progress=run.progress)
         model, family, stacks, notes = lm.model, lm.family, lm.stacks, lm.family.notes
         size = f"{lm.n_layers} layers, {lm.n_gates:,} gates"
         title = f"{lm.name}: {family.title}, {lm.component}, {size}, weights {lm.fingerprint}"
@@ -115,4 +118,4 @@ def _access_points(name: str, console: Console) -> None:
     rows = [(p.component, p.layers, p.path, p.gate, p.shape) for p in points]
     roles = [f"{name}: {role}" for name, role in family.roles.items() if role and name in stacks]
     lines += [table(header, rows), "", f"in a trace: {points[0].access}", *roles, *notes]
-    console.result(content, text="\n".join(lines))
+    run.result(content, *lines)

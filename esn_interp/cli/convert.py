@@ -5,14 +5,15 @@ from typing import Annotated
 
 import typer
 
-from esn_interp.cli.console import AsJson, Console, Quiet, Seed
-from esn_interp.cli.model_choice import chosen_model
-from esn_interp.cli.options import Model, load_model, out_file
+from esn_interp.cli.shared.console import Run
+from esn_interp.cli.shared.model_choice import ModelChoice
+from esn_interp.cli.shared.values import out_file
 from esn_interp.errors import EsnError
 
 
 def convert(
-    model: Model,
+    *,
+    model: ModelChoice,
     source: Annotated[Path, typer.Option("--in", metavar="A", help="The recording that is to be said anew.")],
     to: Annotated[str, typer.Option("--to", metavar="EMOTION", help="The emotion to say it with.")],
     out: Annotated[Path, typer.Option("--out", metavar="B", help="Where the speech goes: a .wav file.")],
@@ -21,7 +22,9 @@ def convert(
     ] = None,
     alpha: Annotated[
         float | None,
-        typer.Option("--alpha", min=-1, help="Steering: each neuron is multiplied by 1 + alpha.", show_default="1"),
+        typer.Option(
+            "--alpha", min=-1, help="Steering: each neuron is multiplied by 1 + alpha.", show_default="1"
+        ),
     ] = None,
     voice: Annotated[
         str | None, typer.Option("--voice", metavar="V", help="A voice of the model's own; its first by default.")
@@ -36,16 +39,16 @@ def convert(
     max_seconds: Annotated[
         float, typer.Option("--max-seconds", min=0.1, help="Where the speech is cut off.")
     ] = 30.0,
-    seed: Seed = 0,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
+    run: Run,
 ) -> None:
     """Say a recording with another emotion.
 
     The model is asked for the emotion; with --neurons, those of this emotion are amplified as it speaks. Without
     --component they are taken to be of the component that they were found in, the talker by default.
+
+    Example:
+        esn convert --model toy-omni --in hello.wav --to angry --neurons esns.safetensors --out angry.wav
     """
-    console = Console(json=as_json, quiet=quiet)
     out_file(out, ".wav")
     if neurons is None and alpha is not None:
         raise EsnError(f"--alpha {alpha:g} says how much to amplify; say what, with --neurons")
@@ -59,8 +62,8 @@ def convert(
     chosen = None if neurons is None else NeuronSet.load(neurons)
     if chosen is not None and len(chosen.emotions) > 1:
         chosen = chosen[to]
-    found_in = {} if chosen is None or chosen_model().component else {"component": chosen.origin.component}
-    lm = load_model(model, progress=console.progress, speaking=True, **found_in)
+    found_in = {} if chosen is None or model.component else {"component": chosen.origin.component}
+    lm = model.loaded(progress=run.progress, speaking=True, **found_in)
 
     from esn_interp.models.conversion import ConversionPrompt, conversion_prompt
     from esn_interp.models.conversion import convert as convert_one
@@ -68,9 +71,9 @@ def convert(
 
     usual = conversion_prompt(lm)
     request = ConversionPrompt(
-        usual.prompt if prompt is None else prompt, usual.system if chosen_model().system is None else lm.system
+        usual.prompt if prompt is None else prompt, usual.system if model.system is None else lm.system
     )
-    with console.warnings():
+    with run.warnings():
         speech = convert_one(
             lm,
             source,
@@ -79,13 +82,13 @@ def convert(
             alpha=0.0 if chosen is None else 1.0 if alpha is None else alpha,
             prompt=request,
             manner=Manner(voice, greedy=greedy, max_seconds=max_seconds),
-            seed=seed,
+            seed=run.seed,
         )
     if not len(speech.waveform):
         raise EsnError(f"{source}: no speech came of it ({speech.problem})")
     speech.save(out)
     if speech.problem:
-        console.remark(f"esn: note: {speech.problem}")
+        run.note(speech.problem)
     content = {
         "file": str(out),
         "model": lm.name,
@@ -97,6 +100,6 @@ def convert(
         "problem": speech.problem,
         "neurons": 0 if chosen is None else len(chosen),
         "alpha": None if chosen is None else 1.0 if alpha is None else alpha,
-        "seed": seed,
+        "seed": run.seed,
     }
-    console.result(content, text=f"{out}: {speech.seconds:.2f} s, {speech.text or '(no words)'}")
+    run.result(content, f"{out}: {speech.seconds:.2f} s, {speech.text or '(no words)'}")

@@ -1,4 +1,4 @@
-"""The border of the command line: every way a command can end becomes an exit code and at most one line."""
+"""The door of the command line: what `esn` alone shows, and how every way a command can end becomes an exit code."""
 
 import errno
 import json
@@ -15,12 +15,35 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from esn_interp.cli.shared.command import write_lines, write_sections
 from esn_interp.errors import EsnError
 
-DONE, OUR_FAULT, USERS_FAULT, INTERRUPTED = 0, 1, 2, 130
+DONE, OUR_FAULT, USERS_FAULT, PARTLY_DONE, INTERRUPTED = 0, 1, 2, 3, 130
+EXAMPLES = 2
+"""How many commands of a panel show their example at the door."""
 
 
-class Guard(TyperGroup):
+class Commands(TyperGroup):
+    """A group of commands that explains itself when none is named: panel by panel, each with examples."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Without a word of the user, show what there is."""
+        return super().parse_args(ctx, args if args or ctx.resilient_parsing else ["--help"])
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Every panel with a line for each command, and the examples of the first two."""
+        panels: dict[str, list[Any]] = {}
+        for command in self.commands.values():
+            panels.setdefault(getattr(command, "rich_help_panel", None) or "Commands", []).append(command)
+        for title, commands in panels.items():
+            write_sections(formatter, {title: [(one.name, one.help.splitlines()[0]) for one in commands]})
+            examples = [one.epilog.splitlines()[0] for one in commands if one.epilog][:EXAMPLES]
+            formatter.indent()
+            write_lines(formatter, "\n".join(f"$ {line}" for line in examples))
+            formatter.dedent()
+
+
+class Guard(Commands):
     """The `esn` command group. Its `main` turns exceptions into the contract's exit codes.
 
     The handling sits here, not around the executable, so that tests which call the group in-process meet

@@ -1,0 +1,64 @@
+"""`esn ablate`: what happens to recognition when neurons are silenced."""
+
+from typing import Annotated
+
+import typer
+
+from esn_interp.cli.shared.corpus_choice import CorpusChoice, OnSplit, Split
+from esn_interp.cli.shared.measured import Measured
+from esn_interp.cli.shared.model_choice import ModelChoice
+from esn_interp.cli.shared.options import BatchSize, Draws, Neurons, Statistics, TokenScope
+from esn_interp.cli.shared.values import positions_of, statistics_of, words
+
+
+def ablate(
+    *,
+    model: ModelChoice,
+    corpus: CorpusChoice,
+    split: OnSplit = Split.evaluation,
+    neurons: Neurons,
+    how: Annotated[
+        str, typer.Option("--how", metavar="H", help="What is written: zero, mean or resample.")
+    ] = "zero",
+    stats: Statistics = None,
+    control: Annotated[
+        str,
+        typer.Option(
+            "--control",
+            metavar="C",
+            help="Compare with random or decile neurons, and with lap, e.g. random,lap.",
+        ),
+    ] = "random",
+    positions: TokenScope = "all",
+    draws: Draws = 20,
+    batch_size: BatchSize = 32,
+    run: Measured,
+) -> None:
+    """Silence each emotion's neurons; see what is still recognised.
+
+    Writes the changes of recall with intervals over speakers, and the same for the controls. Beside --out lie
+    two figures, the matrix of changes and the confusions. What needs --stats: --how mean and resample (the
+    latter with per-clip values), --control decile and lap.
+
+    Example:
+        esn ablate --model toy-omni --corpus toy-studio --neurons esns.safetensors --out ablation.json
+    """
+    where, known = positions_of(positions), statistics_of(stats)
+    lm, clips, esns = run.experiment(model, neurons, corpus, split)
+
+    from esn_interp.analysis.ablation.measure import ablation
+
+    result = ablation(
+        lm,
+        clips,
+        esns,
+        how=how,
+        stats=known,
+        controls=words(control),
+        draws=draws,
+        positions=where,
+        seed=run.seed,
+        batch_size=batch_size,
+        progress=run.progress,
+    )
+    run.write(result, confusion=result.plot_confusion())

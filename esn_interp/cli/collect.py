@@ -1,0 +1,86 @@
+"""`esn collect`: from clips to statistics."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from esn_interp.cli.shared.console import Run, table
+from esn_interp.cli.shared.corpus_choice import CorpusChoice, Split
+from esn_interp.cli.shared.model_choice import ModelChoice
+from esn_interp.cli.shared.options import BatchSize, StatisticsOut
+from esn_interp.cli.shared.values import out_file
+
+if TYPE_CHECKING:
+    from esn_interp.neurons.statistics import GateStatistics
+
+
+def collect(
+    *,
+    model: ModelChoice,
+    corpus: CorpusChoice,
+    split: Annotated[
+        Split, typer.Option("--split", help="Which speakers to listen to.", rich_help_panel="Corpus")
+    ] = Split.identification,
+    out: StatisticsOut,
+    per_clip: Annotated[
+        bool, typer.Option("--per-clip", help="Keep each clip's sums as well; the size is told first.")
+    ] = False,
+    batch_size: BatchSize = 16,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the last checkpoint, to the same numbers.")
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Stop at the first bad clip instead of skipping it.")
+    ] = False,
+    run: Run,
+) -> None:
+    """Measure every gate neuron while the model listens.
+
+    One streaming pass; what is kept are sums per emotion, never the activations. Clips that the model labels
+    wrongly are kept apart. A checkpoint lies beside --out until that is written.
+
+    Example:
+        esn collect --model toy-omni --corpus toy-studio --per-clip --out stats.safetensors
+    """
+    out_file(out, ".safetensors")
+    clips = corpus.clips(split, run, model=model.model)
+
+    from esn_interp.tasks.collection import collect as collect_statistics
+
+    lm = model.loaded(progress=run.progress)
+    checkpoint = out.with_suffix(".partial.safetensors")
+    with run.warnings():
+        statistics = collect_statistics(
+            lm,
+            clips,
+            batch_size=batch_size,
+            per_clip=per_clip,
+            strict=strict,
+            progress=run.progress,
+            checkpoint=checkpoint,
+            resume=resume,
+            seed=run.seed,
+        )
+    save_statistics(statistics, out, run)
+    checkpoint.unlink(missing_ok=True)
+
+
+def save_statistics(statistics: "GateStatistics", out: Path, run: Run) -> None:
+    """Write statistics, and tell of how many clips they are."""
+    statistics.save(out)
+    seen, kept = statistics.seen, statistics.kept
+    content = {
+        "out": out,
+        "model": statistics.model,
+        "corpus": statistics.corpus,
+        "gates": statistics.n_gates,
+        "seen": seen,
+        "kept": kept,
+        "accuracy": sum(kept.values()) / sum(seen.values()),
+        "skipped": [{"clip": clip, "reason": reason} for clip, reason in statistics.skipped],
+    }
+    rows = [(emotion, f"{seen[emotion]:,}", f"{kept[emotion]:,}") for emotion in statistics.emotions]
+    rows.append(("all", f"{sum(seen.values()):,}", f"{sum(kept.values()):,}"))
+    skipped = (f"skipped {clip}: {reason}" for clip, reason in statistics.skipped)
+    run.result(content, table(("emotion", "clips", "labelled correctly"), rows), *skipped, out)

@@ -1,0 +1,75 @@
+"""`esn compare`: is it the right selector?"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from esn_interp.cli.shared.corpus_choice import CorpusChoice, Split
+from esn_interp.cli.shared.measured import Measured
+from esn_interp.cli.shared.model_choice import ModelChoice
+from esn_interp.cli.shared.options import BatchSize, CountedScope, Draws, Filter, TokenScope
+from esn_interp.cli.shared.values import numbers, positions_of, words
+
+
+def compare(
+    *,
+    model: ModelChoice,
+    corpus: CorpusChoice,
+    split: Annotated[
+        Split,
+        typer.Option(
+            "--split", help="Which speakers to measure on: validation, to choose.", rich_help_panel="Corpus"
+        ),
+    ] = Split.validation,
+    stats: Annotated[
+        Path, typer.Option("--stats", metavar="S", help="Statistics, as written by `esn collect`.")
+    ],
+    selectors: Annotated[
+        str, typer.Option("--selectors", metavar="N", help="Selectors, separated by commas.")
+    ] = "lap,lape,mad,cas",
+    tops: Annotated[
+        str, typer.Option("--tops", metavar="T", help="Sizes, as fractions of all gates for each emotion.")
+    ] = "0.001,0.002,0.005,0.01,0.02,0.05",
+    scope: CountedScope = "all",
+    filter: Filter = "correct",
+    how: Annotated[str, typer.Option("--how", metavar="H", help="What is written: zero or mean.")] = "zero",
+    positions: TokenScope = "all",
+    draws: Draws = 3,
+    batch_size: BatchSize = 32,
+    run: Measured,
+) -> None:
+    """Ablate what each selector finds, at each size, side by side.
+
+    On the validation speakers unless told otherwise: the best of many settings looks better than it is on the
+    clips that it was the best on.
+
+    Example:
+        esn compare --model toy-omni --corpus toy-studio --stats stats.safetensors --out selectors.json
+    """
+    where, sizes = positions_of(positions), numbers(tops, "--tops")
+
+    from esn_interp.neurons.statistics import GateStatistics
+
+    statistics = GateStatistics.load(stats)
+    clips = corpus.clips(split, run, model=model.model)
+    lm = model.loaded(progress=run.progress)
+
+    from esn_interp.analysis.selectors.measure import compare_selectors
+
+    result = compare_selectors(
+        lm,
+        clips,
+        statistics,
+        selectors=words(selectors),
+        tops=sizes,
+        scope=scope,
+        filter=filter,
+        how=how,
+        draws=draws,
+        positions=where,
+        seed=run.seed,
+        batch_size=batch_size,
+        progress=run.progress,
+    )
+    run.write(result)

@@ -1,0 +1,32 @@
+"""`esn merge`: the statistics of several shards in one."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from esn_interp.cli.collect import save_statistics
+from esn_interp.cli.shared.console import Run
+from esn_interp.cli.shared.options import StatisticsOut
+from esn_interp.cli.shared.values import out_file
+
+
+def merge(
+    *,
+    files: Annotated[list[Path], typer.Argument(metavar="A B ...", help="Statistics of different clips.")],
+    out: StatisticsOut,
+    run: Run,
+) -> None:
+    """Add the statistics of several shards.
+
+    Counts add exactly, in any order; no two shards may hold the same clips.
+
+    Example:
+        esn merge stats.safetensors phone.safetensors --out both.safetensors
+    """
+    out_file(out, ".safetensors")
+
+    from esn_interp.neurons.statistics import GateStatistics
+    from esn_interp.neurons.statistics import merge as merge_statistics
+
+    save_statistics(merge_statistics([GateStatistics.load(file) for file in files]), out, run)

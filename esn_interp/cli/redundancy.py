@@ -1,0 +1,64 @@
+"""`esn redundancy`: how do neurons share the work?"""
+
+from typing import Annotated
+
+import typer
+
+from esn_interp.cli.shared.corpus_choice import CorpusChoice, OnSplit, Split
+from esn_interp.cli.shared.measured import Measured
+from esn_interp.cli.shared.model_choice import ModelChoice
+from esn_interp.cli.shared.options import BatchSize, Draws, Neurons, PromptScope
+from esn_interp.cli.shared.values import positions_of
+from esn_interp.errors import EsnError
+
+
+def redundancy(
+    *,
+    model: ModelChoice,
+    corpus: CorpusChoice,
+    split: OnSplit = Split.evaluation,
+    neurons: Neurons,
+    greedy: Annotated[
+        int,
+        typer.Option(
+            "--greedy", min=0, metavar="N", help="Choose N neurons greedily on the validation split (slow)."
+        ),
+    ] = 0,
+    splits: Annotated[
+        int, typer.Option("--splits", min=1, metavar="N", help="Random divisions of each set into halves.")
+    ] = 4,
+    positions: PromptScope = "all",
+    draws: Draws = 4,
+    batch_size: BatchSize = 32,
+    run: Measured,
+) -> None:
+    """Do the neurons of an emotion add up, or stand in for each other?
+
+    Silences each set one more neuron at a time, in halves, and together with another emotion's set, and
+    compares the whole with the sum of its parts.
+
+    Example:
+        esn redundancy --model toy-omni --corpus toy-studio --neurons esns.safetensors --out redundancy.json
+    """
+    where = positions_of(positions)
+    if greedy and split in (Split.validation, Split.all):
+        raise EsnError(f"--greedy chooses on the validation split, so --split {split} would flatter it")
+    known = corpus.clips(Split.validation, run, model=model.model) if greedy else None
+    lm, clips, esns = run.experiment(model, neurons, corpus, split)
+
+    from esn_interp.analysis.redundancy.measure import redundancy as ask_redundancy
+
+    result = ask_redundancy(
+        lm,
+        clips,
+        esns,
+        splits=splits,
+        draws=draws,
+        validation=known,
+        greedy=max(greedy, 1),
+        positions=where,
+        seed=run.seed,
+        batch_size=batch_size,
+        progress=run.progress,
+    )
+    run.write(result)

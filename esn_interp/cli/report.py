@@ -1,0 +1,24 @@
+"""`esn report`: a study's report, anew."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from esn_interp.cli.shared.console import Run
+
+
+def report(
+    *,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder that `esn demo` wrote.")],
+    run: Run,
+) -> None:
+    """Write DIR/report.html anew from the results in DIR.
+
+    Example:
+        esn report esn-demo
+    """
+    from esn_interp.studies.demo.page import build_report
+
+    path = build_report(folder)
+    run.result({"report": path, "bytes": path.stat().st_size}, path)

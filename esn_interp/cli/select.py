@@ -1,0 +1,80 @@
+"""`esn select`: from statistics to a set of neurons."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from esn_interp.cli.shared.console import Run, table
+from esn_interp.cli.shared.options import Count, CountedScope, Filter, Top
+from esn_interp.cli.shared.values import out_file
+from esn_interp.errors import EsnError
+
+
+def select(
+    *,
+    statistics: Annotated[
+        Path, typer.Argument(metavar="STATS", help="Statistics, as written by `esn collect`.")
+    ],
+    selector: Annotated[
+        str, typer.Option("--selector", metavar="NAME", help="lap, lape, mad, cas or random.")
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="F", help="The .safetensors file to write.")],
+    top: Top = None,
+    count: Count = None,
+    threshold: Annotated[float | None, typer.Option("--threshold", metavar="X", help="Least score.")] = None,
+    scope: CountedScope = "all",
+    pooling: Annotated[
+        str | None,
+        typer.Option(
+            "--pooling", metavar="POOLING", help="clip (each clip counts once) or token; lape: token."
+        ),
+    ] = None,
+    filter: Filter = "correct",
+    per_layer: Annotated[
+        bool, typer.Option("--per-layer", help="Cut within each layer, not over the model.")
+    ] = False,
+    run: Run,
+) -> None:
+    """Select the neurons that go with each emotion.
+
+    How many is said by exactly one of --top, --count and --threshold.
+
+    Example:
+        esn select stats.safetensors --selector mad --top 0.02 --out esns.safetensors
+    """
+    out_file(out, ".safetensors")
+
+    from esn_interp.neurons.statistics import GateStatistics
+
+    measured = GateStatistics.load(statistics)
+
+    from esn_interp.neurons.selectors import select as select_neurons
+
+    neurons = select_neurons(
+        measured,
+        selector,
+        top=top,
+        count=count,
+        threshold=threshold,
+        scope=scope,
+        pooling=pooling,
+        filter=filter,
+        per_layer=per_layer,
+        seed=run.seed,
+    )
+    if not len(neurons):
+        raise EsnError(f"{selector} selects no neuron at this size; select more, or use another selector")
+    neurons.save(out)
+    sizes = dict(zip(neurons.emotions, neurons.counts().sum(axis=1).tolist(), strict=True))
+    content = {
+        "out": out,
+        "model": neurons.model,
+        "selector": selector,
+        "parameters": dict(neurons.parameters),
+        "gates": neurons.n_gates,
+        "neurons": sizes,
+        "layers": neurons.counts().sum(axis=0),
+    }
+    rows = [(emotion, f"{size:,}", f"{size / neurons.n_gates:.2%}") for emotion, size in sizes.items()]
+    run.result(content, table(("emotion", "neurons", "of all gates"), rows), out)

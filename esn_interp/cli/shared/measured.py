@@ -1,0 +1,89 @@
+"""What every analysis shares: it loads the same things, and ends with the result, its figures and its summary."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Protocol
+
+import typer
+
+from esn_interp.cli.shared.console import Run
+from esn_interp.cli.shared.corpus_choice import CorpusChoice, Split
+from esn_interp.cli.shared.model_choice import ModelChoice
+from esn_interp.cli.shared.values import out_file
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from esn_interp.models.audio_lm import AudioLM
+    from esn_interp.neurons.neuron_set import NeuronSet
+    from esn_interp.speech.clips import Clips
+
+
+class Told(Protocol):
+    """A result that can be saved, drawn and told in a sentence."""
+
+    @property
+    def notes(self) -> tuple[str, ...]: ...
+    def to_dict(self) -> dict[str, Any]: ...
+    def save(self, path: str | Path) -> None: ...
+    def summary(self) -> str: ...
+    def plot(self) -> "go.Figure": ...
+
+
+class Experiment(NamedTuple):
+    """The three things that every effect is measured with, already checked against each other."""
+
+    lm: "AudioLM"
+    clips: "Clips"
+    neurons: "NeuronSet"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured(Run):
+    """One run of an analysis, from what it needs to what it leaves; a bad ``out`` is refused before any work.
+
+    Raises
+    ------
+    EsnError
+        When ``out`` cannot be written.
+    """
+
+    out: Annotated[
+        Path, typer.Option("--out", metavar="R", help="The .json file to write; the figure goes beside it.")
+    ]
+
+    def __post_init__(self) -> None:
+        out_file(self.out, ".json")
+
+    def experiment(
+        self, model: ModelChoice, neurons: Path, corpus: CorpusChoice, split: Split
+    ) -> Experiment:
+        """Load what is quick to refuse first: the neurons, then the clips, then the model."""
+        from esn_interp.neurons.neuron_set import NeuronSet
+
+        chosen = NeuronSet.load(neurons)
+        clips = corpus.clips(split, self, model=model.model)
+        lm = model.loaded(progress=self.progress)
+        chosen.check(lm)
+        return Experiment(lm, clips, chosen)
+
+    def write(self, result: Told, **further: "go.Figure") -> None:
+        """Write ``out`` and its figures, and tell the reader; ``further`` figures are named after their key."""
+        result.save(self.out)
+        figures = {self.out.with_suffix(".html"): result.plot()}
+        figures |= {self.out.with_suffix(f".{name}.html"): figure for name, figure in further.items()}
+        for page, figure in figures.items():
+            write_page(figure, page)
+        first, *others = figures
+        content = {"out": self.out, "figure": first, "further_figures": others, "summary": result.summary()}
+        self.result(
+            {**content, "notes": list(result.notes), "result": result.to_dict()},
+            *(result.summary(), *result.notes, self.out, *figures),
+        )
+
+
+def write_page(figure: "go.Figure", path: Path) -> None:
+    """A figure as a page that needs no network."""
+    from esn_interp.files import write_atomic
+
+    write_atomic(path, lambda at: figure.write_html(at, include_plotlyjs=True, full_html=True))

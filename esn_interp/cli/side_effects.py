@@ -1,0 +1,75 @@
+"""`esn side-effects`: what else do neurons do?"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from esn_interp.cli.shared.corpus_choice import CorpusChoice, OnSplit, Split
+from esn_interp.cli.shared.measured import Measured
+from esn_interp.cli.shared.model_choice import ModelChoice
+from esn_interp.cli.shared.options import BatchSize, Draws, Neurons
+from esn_interp.cli.shared.values import words
+from esn_interp.errors import EsnError
+
+
+def side_effects(
+    *,
+    model: ModelChoice,
+    corpus: CorpusChoice,
+    split: OnSplit = Split.evaluation,
+    neurons: Neurons,
+    alpha: Annotated[
+        float, typer.Option("--alpha", metavar="A", help="Gates are multiplied by 1 + alpha; -1 silences.")
+    ] = -1.0,
+    tasks: Annotated[
+        str, typer.Option("--tasks", metavar="T", help="What is asked, separated by commas.")
+    ] = "transcription,sex,valence,arousal,text",
+    text: Annotated[
+        Path | None, typer.Option("--text", metavar="FILE", help="An unrelated text of your own to read.")
+    ] = None,
+    draws: Draws = 5,
+    batch_size: BatchSize = 32,
+    run: Measured,
+) -> None:
+    """See what editing the neurons costs in other tasks.
+
+    Transcription, the speaker's sex, valence and arousal, and the perplexity of an unrelated text; with
+    intervals, and beside the same edit of random neurons.
+
+    Example:
+        esn side-effects --model toy-omni --corpus toy-studio --neurons esns.safetensors --out side.json
+    """
+    passage = _read(text, "--text") if text else None
+    lm, clips, esns = run.experiment(model, neurons, corpus, split)
+
+    from esn_interp.analysis.side_effects.measure import side_effects as measure
+    from esn_interp.tasks.unrelated_text import PASSAGE
+
+    result = measure(
+        lm,
+        clips,
+        esns,
+        alpha=alpha,
+        tasks=words(tasks),
+        text=passage or PASSAGE,
+        draws=draws,
+        seed=run.seed,
+        batch_size=batch_size,
+        progress=run.progress,
+    )
+    run.write(result)
+
+
+def _read(path: Path, option: str) -> str:
+    """The text in a file.
+
+    Raises
+    ------
+    EsnError
+        When it can't be read as UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise EsnError(f"{option} {path}: this can't be read as text ({error})") from None
