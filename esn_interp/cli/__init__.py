@@ -13,11 +13,11 @@ How to add one:
 Heavy libraries are imported inside the commands, so that help and usage errors come at once.
 """
 
-from importlib import metadata
 from typing import Annotated
 
 import typer
 
+from esn_interp import __version__
 from esn_interp.cli import (
     ablate,
     attribute,
@@ -69,10 +69,11 @@ for panel, commands in PANELS.items():
 app.add_typer(evc.app, name="evc", rich_help_panel="Studies")
 
 
-def _tell_version(wanted: bool) -> None:
+def _tell_version(wanted: bool) -> bool:
     if wanted:
-        typer.echo(f"esn-interp {metadata.version('esn-interp')}")
+        typer.echo(f"esn-interp {__version__}")
         raise typer.Exit
+    return wanted
 
 
 @app.callback()

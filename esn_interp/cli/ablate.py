@@ -4,11 +4,22 @@ from typing import Annotated
 
 import typer
 
-from esn_interp.cli.shared.corpus_choice import CorpusChoice, OnSplit, Split
-from esn_interp.cli.shared.measured import Measured
-from esn_interp.cli.shared.model_choice import ModelChoice
-from esn_interp.cli.shared.options import BatchSize, Draws, Neurons, Statistics, TokenScope
-from esn_interp.cli.shared.values import positions_of, statistics_of, words
+import esn_interp as esn
+from esn_interp.cli.shared import (
+    BatchSize,
+    CorpusChoice,
+    Draws,
+    Measured,
+    ModelChoice,
+    Neurons,
+    OnSplit,
+    Split,
+    Statistics,
+    TokenScope,
+    positions_of,
+    statistics_of,
+    words,
+)
 
 
 def ablate(
@@ -45,10 +56,7 @@ def ablate(
     """
     where, known = positions_of(positions), statistics_of(stats)
     lm, clips, esns = run.experiment(model, neurons, corpus, split)
-
-    from esn_interp.analysis.ablation.measure import ablation
-
-    result = ablation(
+    result = esn.ablation(
         lm,
         clips,
         esns,

@@ -5,12 +5,18 @@ from typing import Annotated
 
 import typer
 
-from esn_interp.cli.shared.corpus_choice import CorpusChoice, OnSplit, Split
-from esn_interp.cli.shared.measured import Measured
-from esn_interp.cli.shared.model_choice import ModelChoice
-from esn_interp.cli.shared.options import BatchSize, PromptScope
-from esn_interp.cli.shared.values import out_file, positions_of
-from esn_interp.errors import EsnError
+import esn_interp as esn
+from esn_interp.cli.shared import (
+    BatchSize,
+    CorpusChoice,
+    Measured,
+    ModelChoice,
+    OnSplit,
+    PromptScope,
+    Split,
+    out_file,
+    positions_of,
+)
 
 
 def attribute(
@@ -51,16 +57,13 @@ def attribute(
     """
     where = positions_of(positions)
     if (top is None) != (neurons is None):
-        raise EsnError("--top and --neurons go together: how many are selected, and where the set is written")
+        raise esn.EsnError("--top and --neurons go together: how many are selected, and where the set is written")
     if neurons is not None:
         out_file(neurons, ".safetensors")
     clips = corpus.clips(split, run, model=model.model)
     others = corpus.clips(check_split, run, model=model.model) if check else None
     lm = model.loaded(progress=run.progress)
-
-    from esn_interp.analysis.attribution.measure import attribution
-
-    result = attribution(lm, clips, positions=where, batch_size=batch_size, progress=run.progress)
+    result = esn.attribution(lm, clips, positions=where, batch_size=batch_size, progress=run.progress)
     if top is not None and neurons is not None:
         result.select(top=top, filter=filter).save(neurons)
         run.remark(f"{neurons}: the strongest {top:.3g} of the gates for each emotion")

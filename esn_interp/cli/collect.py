@@ -1,18 +1,21 @@
 """`esn collect`: from clips to statistics."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from esn_interp.cli.shared.console import Run, table
-from esn_interp.cli.shared.corpus_choice import CorpusChoice, Split
-from esn_interp.cli.shared.model_choice import ModelChoice
-from esn_interp.cli.shared.options import BatchSize, StatisticsOut
-from esn_interp.cli.shared.values import out_file
-
-if TYPE_CHECKING:
-    from esn_interp.neurons.statistics import GateStatistics
+import esn_interp as esn
+from esn_interp.cli.shared import (
+    BatchSize,
+    CorpusChoice,
+    ModelChoice,
+    Run,
+    Split,
+    StatisticsOut,
+    out_file,
+    table,
+)
 
 
 def collect(
@@ -45,13 +48,10 @@ def collect(
     """
     out_file(out, ".safetensors")
     clips = corpus.clips(split, run, model=model.model)
-
-    from esn_interp.tasks.collection import collect as collect_statistics
-
     lm = model.loaded(progress=run.progress)
     checkpoint = out.with_suffix(".partial.safetensors")
     with run.warnings():
-        statistics = collect_statistics(
+        statistics = esn.collect(
             lm,
             clips,
             batch_size=batch_size,
@@ -66,7 +66,7 @@ def collect(
     checkpoint.unlink(missing_ok=True)
 
 
-def save_statistics(statistics: "GateStatistics", out: Path, run: Run) -> None:
+def save_statistics(statistics: "esn.GateStatistics", out: Path, run: Run) -> None:
     """Write statistics, and tell of how many clips they are."""
     statistics.save(out)
     seen, kept = statistics.seen, statistics.kept

@@ -5,11 +5,21 @@ from typing import Annotated
 
 import typer
 
-from esn_interp.cli.shared.corpus_choice import CorpusChoice, Split
-from esn_interp.cli.shared.measured import Measured
-from esn_interp.cli.shared.model_choice import ModelChoice
-from esn_interp.cli.shared.options import BatchSize, CountedScope, Draws, Filter, TokenScope
-from esn_interp.cli.shared.values import numbers, positions_of, words
+import esn_interp as esn
+from esn_interp.cli.shared import (
+    BatchSize,
+    CorpusChoice,
+    CountedScope,
+    Draws,
+    Filter,
+    Measured,
+    ModelChoice,
+    Split,
+    TokenScope,
+    numbers,
+    positions_of,
+    words,
+)
 
 
 def compare(
@@ -48,16 +58,10 @@ def compare(
         esn compare --model toy-omni --corpus toy-studio --stats stats.safetensors --out selectors.json
     """
     where, sizes = positions_of(positions), numbers(tops, "--tops")
-
-    from esn_interp.neurons.statistics import GateStatistics
-
-    statistics = GateStatistics.load(stats)
+    statistics = esn.GateStatistics.load(stats)
     clips = corpus.clips(split, run, model=model.model)
     lm = model.loaded(progress=run.progress)
-
-    from esn_interp.analysis.selectors.measure import compare_selectors
-
-    result = compare_selectors(
+    result = esn.compare_selectors(
         lm,
         clips,
         statistics,

@@ -5,10 +5,8 @@ from typing import Annotated
 
 import typer
 
-from esn_interp.cli.shared.console import Run
-from esn_interp.cli.shared.model_choice import ModelChoice
-from esn_interp.cli.shared.values import out_file
-from esn_interp.errors import EsnError
+import esn_interp as esn
+from esn_interp.cli.shared import ModelChoice, Run, out_file
 
 
 def convert(
@@ -51,41 +49,32 @@ def convert(
     """
     out_file(out, ".wav")
     if neurons is None and alpha is not None:
-        raise EsnError(f"--alpha {alpha:g} says how much to amplify; say what, with --neurons")
-
-    from esn_interp.speech.audio import read_audio
-
-    read_audio(source)
-
-    from esn_interp.neurons.neuron_set import NeuronSet
-
-    chosen = None if neurons is None else NeuronSet.load(neurons)
+        raise esn.EsnError(f"--alpha {alpha:g} says how much to amplify; say what, with --neurons")
+    esn.read_audio(source)  # what is quick to refuse comes first
+    chosen = None if neurons is None else esn.NeuronSet.load(neurons)
     if chosen is not None and len(chosen.emotions) > 1:
         chosen = chosen[to]
     found_in = {} if chosen is None or model.component else {"component": chosen.origin.component}
     lm = model.loaded(progress=run.progress, speaking=True, **found_in)
 
     from esn_interp.models.conversion import ConversionPrompt, conversion_prompt
-    from esn_interp.models.conversion import convert as convert_one
-    from esn_interp.models.families.manner import Manner
 
-    usual = conversion_prompt(lm)
-    request = ConversionPrompt(
-        usual.prompt if prompt is None else prompt, usual.system if model.system is None else lm.system
-    )
+    usual, gain = conversion_prompt(lm), 1.0 if alpha is None else alpha
     with run.warnings():
-        speech = convert_one(
+        speech = esn.convert(
             lm,
             source,
             to=to,
             neurons=chosen,
-            alpha=0.0 if chosen is None else 1.0 if alpha is None else alpha,
-            prompt=request,
-            manner=Manner(voice, greedy=greedy, max_seconds=max_seconds),
+            alpha=0.0 if chosen is None else gain,
+            prompt=ConversionPrompt(
+                usual.prompt if prompt is None else prompt, usual.system if model.system is None else lm.system
+            ),
+            manner=esn.Manner(voice, greedy=greedy, max_seconds=max_seconds),
             seed=run.seed,
         )
     if not len(speech.waveform):
-        raise EsnError(f"{source}: no speech came of it ({speech.problem})")
+        raise esn.EsnError(f"{source}: no speech came of it ({speech.problem})")
     speech.save(out)
     if speech.problem:
         run.note(speech.problem)
@@ -99,7 +88,7 @@ def convert(
         "sampling_rate": speech.sampling_rate,
         "problem": speech.problem,
         "neurons": 0 if chosen is None else len(chosen),
-        "alpha": None if chosen is None else 1.0 if alpha is None else alpha,
+        "alpha": None if chosen is None else gain,
         "seed": run.seed,
     }
     run.result(content, f"{out}: {speech.seconds:.2f} s, {speech.text or '(no words)'}")

@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from esn_interp.cli.shared.console import Run, table
-from esn_interp.cli.shared.corpus_choice import CorpusOptions
-from esn_interp.cli.shared.values import out_file
-from esn_interp.errors import CorpusError, EsnError
+import esn_interp as esn
+from esn_interp.cli.shared import CorpusOptions, Run, out_file, table
+from esn_interp.errors import CorpusError
 
 if TYPE_CHECKING:
-    from esn_interp.analysis.corpus_check.measure import CorpusCheck
     from esn_interp.speech.corpora.info import CorpusInfo
 
 CHECK = "check"
@@ -53,20 +51,18 @@ def corpora(
         esn corpora check --corpus toy-studio --out toy-studio.html
     """
     if what != CHECK and (corpus or out or split_out):
-        raise EsnError("--corpus, --out and --split-out go with: esn corpora check --corpus C")
+        raise esn.EsnError("--corpus, --out and --split-out go with: esn corpora check --corpus C")
     if what is None:
         _list(run)
     elif what == CHECK:
         if corpus is None:
-            raise EsnError("esn corpora check: say which corpus, --corpus C")
+            raise esn.EsnError("esn corpora check: say which corpus, --corpus C")
         _check(corpus, options, out=out, split_out=split_out, run=run)
     else:
         _tell(what, run)
 
 
 def _list(run: Run) -> None:
-    from esn_interp.speech.corpora import CORPORA
-
     rows = [
         {
             "name": info.name,
@@ -75,7 +71,7 @@ def _list(run: Run) -> None:
             "needs": "--root PATH" if info.needs_root else "nothing",
             "description": info.description,
         }
-        for info in CORPORA.values()
+        for info in esn.CORPORA.values()
     ]
     text = table(
         ("name", "needs", "licence", "title"),
@@ -85,11 +81,9 @@ def _list(run: Run) -> None:
 
 
 def _tell(name: str, run: Run) -> None:
-    from esn_interp.speech.corpora import CORPORA
-
-    info = CORPORA.get(name)
+    info = esn.CORPORA.get(name)
     if info is None:
-        raise CorpusError(f"unknown corpus {name!r}; known corpora: {', '.join(CORPORA)}")
+        raise CorpusError(f"unknown corpus {name!r}; known corpora: {', '.join(esn.CORPORA)}")
     facts = {
         "title": info.title,
         "what it is": info.description,
@@ -128,11 +122,10 @@ def _check(
     if options.limit is not None:
         clips = clips.limit(options.limit, seed=run.seed)
 
-    from esn_interp.analysis.corpus_check.measure import check_corpus
     from esn_interp.analysis.corpus_check.page import write_corpus_page
 
     split: dict[str, Any] = {"by": options.split_by, "identification": options.identification, "seed": run.seed}
-    check = check_corpus(clips, **split, progress=run.progress)
+    check = esn.check_corpus(clips, **split, progress=run.progress)
     if out is not None:
         write_corpus_page(check, out)
     if split_out is not None:
@@ -145,7 +138,7 @@ def _check(
     check.require()
 
 
-def _lines(check: "CorpusCheck", written: Mapping[str, Path | None]) -> list[str]:
+def _lines(check: "esn.CorpusCheck", written: Mapping[str, Path | None]) -> list[str]:
     """What a reader wants first: the verdict, what to know, the balance, and each clip that can't be used."""
     from esn_interp.analysis.corpus_check.page import balance_rows, problem_rows, split_rows
 

@@ -6,9 +6,7 @@ from typing import Annotated
 
 import typer
 
-from esn_interp.cli.shared.console import Run
-from esn_interp.cli.shared.model_choice import ModelOptions
-from esn_interp.cli.shared.values import in_folder
+from esn_interp.cli.shared import ModelOptions, Run, in_folder
 
 MODEL, CORPUS = "toy-omni", "toy-studio"
 

@@ -5,12 +5,21 @@ from typing import Annotated
 
 import typer
 
-from esn_interp.cli.shared.corpus_choice import CorpusChoice, OnSplit, Split
-from esn_interp.cli.shared.measured import Measured
-from esn_interp.cli.shared.model_choice import ModelChoice
-from esn_interp.cli.shared.options import BatchSize, Draws, Neurons
-from esn_interp.cli.shared.values import layer_bands, numbers, statistics_of, words
-from esn_interp.errors import EsnError
+import esn_interp as esn
+from esn_interp.cli.shared import (
+    BatchSize,
+    CorpusChoice,
+    Draws,
+    Measured,
+    ModelChoice,
+    Neurons,
+    OnSplit,
+    Split,
+    layer_bands,
+    numbers,
+    statistics_of,
+    words,
+)
 
 
 def dose(
@@ -72,17 +81,14 @@ def dose(
     """
     others = [name for name, value in (("tops", tops), ("scopes", scopes), ("bands", bands)) if value]
     if len(others) > 1:
-        raise EsnError(f"doses differ in one thing at a time: give one of --{' and --'.join(others)}")
+        raise esn.EsnError(f"doses differ in one thing at a time: give one of --{' and --'.join(others)}")
     gains = numbers(alphas, "--alphas", least=-1.0)
     sizes = numbers(tops, "--tops") if tops else None
     ranges = layer_bands(bands, "--bands") if bands else None
     if bool(tops) != bool(stats):
-        raise EsnError("--tops and --stats go together: sizes are selected from statistics")
+        raise esn.EsnError("--tops and --stats go together: sizes are selected from statistics")
     lm, clips, esns = run.experiment(model, neurons, corpus, split)
-
-    from esn_interp.analysis.dose.measure import dose_response
-
-    result = dose_response(
+    result = esn.dose_response(
         lm,
         clips,
         esns,

@@ -5,12 +5,20 @@ from typing import Annotated
 
 import typer
 
-from esn_interp.cli.shared.corpus_choice import CorpusOptions, OnSplit, Split
-from esn_interp.cli.shared.measured import Measured
-from esn_interp.cli.shared.model_choice import ModelOptions
-from esn_interp.cli.shared.options import BatchSize, Count, CountedScope, Filter, Top
-from esn_interp.cli.shared.values import numbers
-from esn_interp.errors import EsnError
+import esn_interp as esn
+from esn_interp.cli.shared import (
+    BatchSize,
+    CorpusOptions,
+    Count,
+    CountedScope,
+    Filter,
+    Measured,
+    ModelOptions,
+    OnSplit,
+    Split,
+    Top,
+    numbers,
+)
 
 
 def efficiency(
@@ -57,16 +65,12 @@ def efficiency(
     """
     numbered = [int(size) for size in numbers(sizes, "--sizes") if size == int(size)]
     if len(numbered) < len(sizes.split(",")):
-        raise EsnError(f"--sizes {sizes}: these are whole numbers of clips")
+        raise esn.EsnError(f"--sizes {sizes}: these are whole numbers of clips")
     if (model is None) != (corpus is None):
-        raise EsnError("--model and --corpus belong together: give both to measure effects, or none")
-
-    from esn_interp.analysis.efficiency.measure import efficiency as measure
-    from esn_interp.neurons.statistics import GateStatistics
-
-    statistics = GateStatistics.load(stats)
+        raise esn.EsnError("--model and --corpus belong together: give both to measure effects, or none")
+    statistics = esn.GateStatistics.load(stats)
     clips = None if corpus is None else corpus_options.clips_of(corpus, split, run, model=model)
-    result = measure(
+    result = esn.efficiency(
         statistics,
         selector,
         sizes=numbered,

@@ -5,10 +5,17 @@ from typing import Annotated
 
 import typer
 
-from esn_interp.cli.shared.corpus_choice import CorpusChoice, OnSplit, Split
-from esn_interp.cli.shared.measured import Measured
-from esn_interp.cli.shared.model_choice import ModelChoice
-from esn_interp.cli.shared.options import BatchSize, Draws, Neurons
+import esn_interp as esn
+from esn_interp.cli.shared import (
+    BatchSize,
+    CorpusChoice,
+    Draws,
+    Measured,
+    ModelChoice,
+    Neurons,
+    OnSplit,
+    Split,
+)
 
 
 def ground(
@@ -38,10 +45,7 @@ def ground(
     """
     prompts = {f"prompt {at}": text for at, text in enumerate(prompt, start=1)} if prompt else None
     lm, clips, esns = run.experiment(model, neurons, replace(corpus, limit=None), split)
-
-    from esn_interp.analysis.grounding.measure import grounding
-
-    result = grounding(
+    result = esn.grounding(
         lm,
         clips,
         esns,

@@ -4,11 +4,21 @@ from typing import Annotated
 
 import typer
 
-from esn_interp.cli.shared.corpus_choice import CorpusChoice, OnSplit, Split
-from esn_interp.cli.shared.measured import Measured
-from esn_interp.cli.shared.model_choice import ModelChoice
-from esn_interp.cli.shared.options import BatchSize, Draws, Neurons, TokenScope
-from esn_interp.cli.shared.values import numbers, positions_of, words
+import esn_interp as esn
+from esn_interp.cli.shared import (
+    BatchSize,
+    CorpusChoice,
+    Draws,
+    Measured,
+    ModelChoice,
+    Neurons,
+    OnSplit,
+    Split,
+    TokenScope,
+    numbers,
+    positions_of,
+    words,
+)
 
 
 def inject(
@@ -38,10 +48,7 @@ def inject(
     """
     gains, where = numbers(alphas, "--alphas", least=-1.0), positions_of(positions)
     lm, clips, esns = run.experiment(model, neurons, corpus, split)
-
-    from esn_interp.analysis.injection.measure import injection
-
-    result = injection(
+    result = esn.injection(
         lm,
         clips,
         esns,

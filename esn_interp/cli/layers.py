@@ -5,9 +5,8 @@ from typing import Annotated
 
 import typer
 
-from esn_interp.cli.shared.measured import Measured
-from esn_interp.cli.shared.options import Resamples
-from esn_interp.cli.shared.values import names_of, statistics_of
+import esn_interp as esn
+from esn_interp.cli.shared import Measured, Resamples, names_of, statistics_of
 
 
 def layers(
@@ -33,11 +32,8 @@ def layers(
     Example:
         esn layers esns.safetensors --out layers.json
     """
-    from esn_interp.analysis.layers.measure import layer_profile
-    from esn_interp.neurons.neuron_set import NeuronSet
-
-    result = layer_profile(
-        {name: NeuronSet.load(path) for name, path in zip(names_of(neurons), neurons, strict=True)},
+    result = esn.layer_profile(
+        {name: esn.NeuronSet.load(path) for name, path in zip(names_of(neurons), neurons, strict=True)},
         statistics_of(stats),
         permutations=permutations,
         resamples=resamples,

@@ -5,10 +5,9 @@ from typing import Annotated
 
 import typer
 
+import esn_interp as esn
 from esn_interp.cli.collect import save_statistics
-from esn_interp.cli.shared.console import Run
-from esn_interp.cli.shared.options import StatisticsOut
-from esn_interp.cli.shared.values import out_file
+from esn_interp.cli.shared import Run, StatisticsOut, out_file
 
 
 def merge(
@@ -25,8 +24,4 @@ def merge(
         esn merge stats.safetensors phone.safetensors --out both.safetensors
     """
     out_file(out, ".safetensors")
-
-    from esn_interp.neurons.statistics import GateStatistics
-    from esn_interp.neurons.statistics import merge as merge_statistics
-
-    save_statistics(merge_statistics([GateStatistics.load(file) for file in files]), out, run)
+    save_statistics(esn.merge([esn.GateStatistics.load(file) for file in files]), out, run)

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from esn_interp.cli.shared.console import Run, table
-from esn_interp.cli.shared.model_choice import ModelOptions
+import esn_interp as esn
+from esn_interp.cli.shared import ModelOptions, Run, table
 from esn_interp.errors import ModelError
 
 
@@ -28,7 +28,6 @@ def models(
         _access_points(name, options, run)
         return
 
-    from esn_interp.models.families import FAMILIES
     from esn_interp.models.loading import BUNDLED
 
     rows = [
@@ -43,7 +42,7 @@ def models(
             "tested": family.tested,
             "needs": family.needs,
         }
-        for family in FAMILIES
+        for family in esn.FAMILIES
         for checkpoint in family.checkpoints or (family.name,)
     ]
     families = [
@@ -56,7 +55,7 @@ def models(
             "model_types": list(family.model_types),
             "notes": list(family.notes),
         }
-        for family in FAMILIES
+        for family in esn.FAMILIES
     ]
     text = table(("name", "family", "can", "tested on", "needs"), [list(row.values()) for row in rows])
     other = "\n\nAny other speech model of transformers is tried by its structure; `esn models NAME` shows the gates."
@@ -66,10 +65,9 @@ def models(
 def _access_points(name: str, options: ModelOptions, run: Run) -> None:
     """The access points of a family, from its default configuration, or of a model that is loaded for it."""
     from esn_interp.models.access import access_points
-    from esn_interp.models.families import FAMILIES
     from esn_interp.models.memory import collecting_memory
 
-    family = next((family for family in FAMILIES if family.name == name), None)
+    family = next((family for family in esn.FAMILIES if family.name == name), None)
     content: dict[str, Any]
     if family is not None:
         skeleton = family.skeleton()

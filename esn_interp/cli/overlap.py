@@ -5,9 +5,8 @@ from typing import Annotated
 
 import typer
 
-from esn_interp.cli.shared.measured import Measured
-from esn_interp.cli.shared.options import Resamples
-from esn_interp.cli.shared.values import names_of, numbers
+import esn_interp as esn
+from esn_interp.cli.shared import Measured, Resamples, names_of, numbers
 
 
 def overlap(
@@ -38,15 +37,10 @@ def overlap(
         esn overlap esns.safetensors phone-esns.safetensors --out overlap.json
     """
     fractions = () if tops is None else numbers(tops, "--tops")
-
-    from esn_interp.analysis.overlap.measure import overlap as compare
-    from esn_interp.neurons.neuron_set import NeuronSet
-    from esn_interp.neurons.statistics import GateStatistics
-
-    result = compare(
-        *(NeuronSet.load(path) for path in neurons),
+    result = esn.overlap(
+        *(esn.NeuronSet.load(path) for path in neurons),
         names=names_of(neurons),
-        statistics=[GateStatistics.load(path) for path in stats] if stats else None,
+        statistics=[esn.GateStatistics.load(path) for path in stats] if stats else None,
         tops=fractions,
         resamples=resamples,
         across_models=across_models,

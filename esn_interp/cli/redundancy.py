@@ -4,12 +4,19 @@ from typing import Annotated
 
 import typer
 
-from esn_interp.cli.shared.corpus_choice import CorpusChoice, OnSplit, Split
-from esn_interp.cli.shared.measured import Measured
-from esn_interp.cli.shared.model_choice import ModelChoice
-from esn_interp.cli.shared.options import BatchSize, Draws, Neurons, PromptScope
-from esn_interp.cli.shared.values import positions_of
-from esn_interp.errors import EsnError
+import esn_interp as esn
+from esn_interp.cli.shared import (
+    BatchSize,
+    CorpusChoice,
+    Draws,
+    Measured,
+    ModelChoice,
+    Neurons,
+    OnSplit,
+    PromptScope,
+    Split,
+    positions_of,
+)
 
 
 def redundancy(
@@ -42,13 +49,10 @@ def redundancy(
     """
     where = positions_of(positions)
     if greedy and split in (Split.validation, Split.all):
-        raise EsnError(f"--greedy chooses on the validation split, so --split {split} would flatter it")
+        raise esn.EsnError(f"--greedy chooses on the validation split, so --split {split} would flatter it")
     known = corpus.clips(Split.validation, run, model=model.model) if greedy else None
     lm, clips, esns = run.experiment(model, neurons, corpus, split)
-
-    from esn_interp.analysis.redundancy.measure import redundancy as ask_redundancy
-
-    result = ask_redundancy(
+    result = esn.redundancy(
         lm,
         clips,
         esns,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from esn_interp.cli.shared.console import Run
+from esn_interp.cli.shared import Run
 
 
 def report(

@@ -5,10 +5,8 @@ from typing import Annotated
 
 import typer
 
-from esn_interp.cli.shared.console import Run, table
-from esn_interp.cli.shared.options import Count, CountedScope, Filter, Top
-from esn_interp.cli.shared.values import out_file
-from esn_interp.errors import EsnError
+import esn_interp as esn
+from esn_interp.cli.shared import Count, CountedScope, Filter, Run, Top, out_file, table
 
 
 def select(
@@ -44,15 +42,8 @@ def select(
         esn select stats.safetensors --selector mad --top 0.02 --out esns.safetensors
     """
     out_file(out, ".safetensors")
-
-    from esn_interp.neurons.statistics import GateStatistics
-
-    measured = GateStatistics.load(statistics)
-
-    from esn_interp.neurons.selectors import select as select_neurons
-
-    neurons = select_neurons(
-        measured,
+    neurons = esn.select(
+        esn.GateStatistics.load(statistics),
         selector,
         top=top,
         count=count,
@@ -64,7 +55,7 @@ def select(
         seed=run.seed,
     )
     if not len(neurons):
-        raise EsnError(f"{selector} selects no neuron at this size; select more, or use another selector")
+        raise esn.EsnError(f"{selector} selects no neuron at this size; select more, or use another selector")
     neurons.save(out)
     sizes = dict(zip(neurons.emotions, neurons.counts().sum(axis=1).tolist(), strict=True))
     content = {

@@ -5,12 +5,18 @@ from typing import Annotated
 
 import typer
 
-from esn_interp.cli.shared.corpus_choice import CorpusChoice, OnSplit, Split
-from esn_interp.cli.shared.measured import Measured
-from esn_interp.cli.shared.model_choice import ModelChoice
-from esn_interp.cli.shared.options import BatchSize, Draws, Neurons
-from esn_interp.cli.shared.values import words
-from esn_interp.errors import EsnError
+import esn_interp as esn
+from esn_interp.cli.shared import (
+    BatchSize,
+    CorpusChoice,
+    Draws,
+    Measured,
+    ModelChoice,
+    Neurons,
+    OnSplit,
+    Split,
+    words,
+)
 
 
 def side_effects(
@@ -43,10 +49,9 @@ def side_effects(
     passage = _read(text, "--text") if text else None
     lm, clips, esns = run.experiment(model, neurons, corpus, split)
 
-    from esn_interp.analysis.side_effects.measure import side_effects as measure
     from esn_interp.tasks.unrelated_text import PASSAGE
 
-    result = measure(
+    result = esn.side_effects(
         lm,
         clips,
         esns,
@@ -72,4 +77,4 @@ def _read(path: Path, option: str) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise EsnError(f"{option} {path}: this can't be read as text ({error})") from None
+        raise esn.EsnError(f"{option} {path}: this can't be read as text ({error})") from None

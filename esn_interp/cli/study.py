@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from esn_interp.cli.shared.console import table
-from esn_interp.cli.shared.study_choice import StudyChoice
+from esn_interp.cli.shared import StudyChoice, table
 
 if TYPE_CHECKING:
     from esn_interp.studies.config import StudyConfig

@@ -5,12 +5,19 @@ from typing import Annotated
 
 import typer
 
-from esn_interp.cli.shared.corpus_choice import CorpusChoice, CorpusTreatment, OnSplit, Split
-from esn_interp.cli.shared.measured import Measured
-from esn_interp.cli.shared.model_choice import ModelChoice
-from esn_interp.cli.shared.options import BatchSize, Draws, TokenScope
-from esn_interp.cli.shared.values import positions_of
-from esn_interp.errors import EsnError
+import esn_interp as esn
+from esn_interp.cli.shared import (
+    BatchSize,
+    CorpusChoice,
+    CorpusTreatment,
+    Draws,
+    Measured,
+    ModelChoice,
+    OnSplit,
+    Split,
+    TokenScope,
+    positions_of,
+)
 
 
 def transfer(
@@ -59,15 +66,12 @@ def transfer(
     """
     where = positions_of(positions)
     if len(neurons) != len(corpora) or len(set(corpora)) != len(corpora):
-        raise EsnError(
+        raise esn.EsnError(
             f"each corpus once, with its neurons: got {len(corpora)} --corpus and {len(neurons)} --neurons"
         )
     if roots is not None and len(roots) != len(corpora):
-        raise EsnError(f"{len(corpora)} --corpus need {len(corpora)} --root, not {len(roots)}; - stands for none")
-
-    from esn_interp.neurons.neuron_set import NeuronSet
-
-    sets = [NeuronSet.load(file) for file in neurons]
+        raise esn.EsnError(f"{len(corpora)} --corpus need {len(corpora)} --root, not {len(roots)}; - stands for none")
+    sets = [esn.NeuronSet.load(file) for file in neurons]
     paths = [None if root == "-" else Path(root) for root in roots or ["-"] * len(corpora)]
     choices = [
         CorpusChoice(corpus=corpus, root=path, **vars(treatment))
@@ -75,12 +79,9 @@ def transfer(
     ]
     clips = [choice.clips(split, run, model=model.model) for choice in choices]
     lm = model.loaded(progress=run.progress)
-
-    from esn_interp.analysis.transfer.measure import transfer as transfer_between
-
-    result = transfer_between(
+    result = esn.transfer(
         lm,
-        {name: (some, esns) for name, some, esns in zip(corpora, clips, sets, strict=True)},
+        {name: (some, found) for name, some, found in zip(corpora, clips, sets, strict=True)},
         alpha=alpha,
         positions=where,
         draws=draws,

@@ -5,10 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from esn_interp.cli.shared.console import Run
-from esn_interp.cli.shared.corpus_choice import CorpusChoice, Root
-from esn_interp.cli.shared.values import in_folder, out_file
-from esn_interp.errors import EsnError
+import esn_interp as esn
+from esn_interp.cli.shared import CorpusChoice, Root, Run, in_folder, out_file
 
 if TYPE_CHECKING:
     from esn_interp.analysis.listening.pairs import ListeningPair
@@ -51,11 +49,8 @@ def listen(
     """
     if out is not None:
         out_file(out, ".html")
-
-    from esn_interp.analysis.listening.page import listening_page
-
     checks = () if catch is None else _checks(folder, CorpusChoice(corpus=catch, root=root), run.seed)
-    page = listening_page(
+    page = esn.listening_page(
         folder, out, pairs=pairs, question=question, checks=checks, source=source, seed=run.seed
     )
     told = (
@@ -73,7 +68,7 @@ def _checks(folder: Path, choice: CorpusChoice, seed: int) -> "tuple[ListeningPa
     emotions = [pair.emotion for pair in pairs]
     checks = catch_pairs(choice.all_clips(choice.corpus), place, emotions, seed=seed)
     if not checks:
-        raise EsnError(
+        raise esn.EsnError(
             f"--catch {choice.corpus}: no speaker in it speaks neutrally and in one of"
             f" {', '.join(dict.fromkeys(emotions))}"
         )

@@ -1,16 +1,12 @@
 """`esn evc score`: what listeners preferred."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from esn_interp.cli.shared.console import Run, table
-from esn_interp.cli.shared.measured import write_page
-from esn_interp.cli.shared.values import out_file
-
-if TYPE_CHECKING:
-    from esn_interp.analysis.listening.measure import Preference
+import esn_interp as esn
+from esn_interp.cli.shared import Run, out_file, table, write_page
 
 
 def score(
@@ -40,10 +36,7 @@ def score(
     """
     if out is not None:
         out_file(out, ".json")
-
-    from esn_interp.analysis.listening.measure import preference
-
-    result = preference(*answers, interval=interval, least_checks=least_checks)
+    result = esn.preference(*answers, interval=interval, least_checks=least_checks)
     written: list[Path] = []
     if out is not None:
         written = [out, out.with_suffix(".html")]
@@ -53,7 +46,7 @@ def score(
     run.result(content, result.summary(), _table(result), *result.notes, *written)
 
 
-def _table(result: "Preference") -> str:
+def _table(result: "esn.Preference") -> str:
     rows = [
         (
             *(f"{one.first} > {one.second}", one.emotion, f"{one.chosen} of {one.answers}"),

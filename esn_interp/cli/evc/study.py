@@ -5,9 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from esn_interp.cli.shared.console import table
-from esn_interp.cli.shared.model_choice import ModelOptions
-from esn_interp.cli.shared.study_choice import StudyChoice
+from esn_interp.cli.shared import ModelOptions, StudyChoice, table
 from esn_interp.errors import EsnError
 
 if TYPE_CHECKING:

@@ -1,1 +1,80 @@
 """What commands share: their options and groups of options, how they are told and checked, how a result is written."""
+
+from esn_interp.cli.shared.command import add
+from esn_interp.cli.shared.console import Console, Run, table
+from esn_interp.cli.shared.corpus_choice import (
+    CorpusChoice,
+    CorpusOptions,
+    CorpusTreatment,
+    OnSplit,
+    Root,
+    Split,
+)
+from esn_interp.cli.shared.door import Commands, Guard
+from esn_interp.cli.shared.measured import Measured, write_page
+from esn_interp.cli.shared.model_choice import ModelChoice, ModelOptions
+from esn_interp.cli.shared.options import (
+    BatchSize,
+    Count,
+    CountedScope,
+    Draws,
+    Filter,
+    Neurons,
+    PromptScope,
+    Resamples,
+    Statistics,
+    StatisticsOut,
+    TokenScope,
+    Top,
+)
+from esn_interp.cli.shared.study_choice import StudyChoice
+from esn_interp.cli.shared.values import (
+    in_folder,
+    layer_bands,
+    names_of,
+    numbers,
+    out_file,
+    positions_of,
+    statistics_of,
+    words,
+)
+
+__all__ = [
+    "BatchSize",
+    "Commands",
+    "Console",
+    "CorpusChoice",
+    "CorpusOptions",
+    "CorpusTreatment",
+    "Count",
+    "CountedScope",
+    "Draws",
+    "Filter",
+    "Guard",
+    "Measured",
+    "ModelChoice",
+    "ModelOptions",
+    "Neurons",
+    "OnSplit",
+    "PromptScope",
+    "Resamples",
+    "Root",
+    "Run",
+    "Split",
+    "Statistics",
+    "StatisticsOut",
+    "StudyChoice",
+    "TokenScope",
+    "Top",
+    "add",
+    "in_folder",
+    "layer_bands",
+    "names_of",
+    "numbers",
+    "out_file",
+    "positions_of",
+    "statistics_of",
+    "table",
+    "words",
+    "write_page",
+]

@@ -71,7 +71,7 @@ def unfolded(command: Callable[..., None]) -> Callable[..., None]:
     """The command with every group of options laid out as its single options, those that must be given first."""
     parameters = inspect.signature(command, eval_str=True).parameters.values()
     annotated: dict[str, Any] = {one.name: one.annotation for one in parameters}
-    groups = {name: kind for name, kind in annotated.items() if dataclasses.is_dataclass(kind)}
+    groups: dict[str, Any] = {name: kind for name, kind in annotated.items() if dataclasses.is_dataclass(kind)}
     if not groups:
         return command
 

@@ -3,15 +3,13 @@
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import typer
 
+import esn_interp as esn
 from esn_interp.cli.shared.console import Run
 from esn_interp.errors import CorpusError
-
-if TYPE_CHECKING:
-    from esn_interp.speech.clips import Clips
 
 
 class Split(StrEnum):
@@ -91,7 +89,7 @@ class CorpusOptions(CorpusTreatment):
 
     root: Root = None
 
-    def all_clips(self, corpus: str) -> "Clips":
+    def all_clips(self, corpus: str) -> "esn.Clips":
         """All clips of a corpus, of the emotions and treated as the user said, whatever the limit.
 
         Raises
@@ -99,15 +97,13 @@ class CorpusOptions(CorpusTreatment):
         CorpusError
             When the corpus is unknown or cannot be read, or an option is not of the form KEY=VALUE.
         """
-        from esn_interp.speech.corpora import corpus as load_corpus
-
         further = dict(_option(text) for text in self.corpus_option or ())
-        clips = load_corpus(corpus, root=self.root, emotions=self.emotions, **further)
+        clips = esn.corpus(corpus, root=self.root, emotions=self.emotions, **further)
         if self.loudness is None and self.trim is None:
             return clips
         return clips.prepared(loudness=self.loudness, trim=self.trim)
 
-    def clips_of(self, corpus: str, split: Split, run: Run, *, model: str | None = None) -> "Clips":
+    def clips_of(self, corpus: str, split: Split, run: Run, *, model: str | None = None) -> "esn.Clips":
         """The clips that a command is to use: one split of a corpus, as many as the limit allows.
 
         The ``model`` that is to hear them is evaluated on speakers that it was not trained on, where these are known;
@@ -158,7 +154,7 @@ class CorpusChoice(CorpusOptions):
         ),
     ]
 
-    def clips(self, split: Split, run: Run, *, model: str | None = None) -> "Clips":
+    def clips(self, split: Split, run: Run, *, model: str | None = None) -> "esn.Clips":
         """The clips that a command is to use; see `clips_of`."""
         return self.clips_of(self.corpus, split, run, model=model)
 

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Protocol, runtime_checkable
 
 import typer
 
+import esn_interp as esn
 from esn_interp.cli.shared.console import Run
 from esn_interp.cli.shared.corpus_choice import CorpusChoice, Split
 from esn_interp.cli.shared.model_choice import ModelChoice
@@ -14,11 +15,9 @@ from esn_interp.cli.shared.values import out_file
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-    from esn_interp.models.audio_lm import AudioLM
-    from esn_interp.neurons.neuron_set import NeuronSet
-    from esn_interp.speech.clips import Clips
 
 
+@runtime_checkable
 class Told(Protocol):
     """A result that can be saved, drawn and told in a sentence."""
 
@@ -33,9 +32,9 @@ class Told(Protocol):
 class Experiment(NamedTuple):
     """The three things that every effect is measured with, already checked against each other."""
 
-    lm: "AudioLM"
-    clips: "Clips"
-    neurons: "NeuronSet"
+    lm: "esn.AudioLM"
+    clips: "esn.Clips"
+    neurons: "esn.NeuronSet"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,9 +58,7 @@ class Measured(Run):
         self, model: ModelChoice, neurons: Path, corpus: CorpusChoice, split: Split
     ) -> Experiment:
         """Load what is quick to refuse first: the neurons, then the clips, then the model."""
-        from esn_interp.neurons.neuron_set import NeuronSet
-
-        chosen = NeuronSet.load(neurons)
+        chosen = esn.NeuronSet.load(neurons)
         clips = corpus.clips(split, self, model=model.model)
         lm = model.loaded(progress=self.progress)
         chosen.check(lm)

@@ -4,14 +4,12 @@ import logging
 from dataclasses import dataclass, fields
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import typer
 
+import esn_interp as esn
 from esn_interp.errors import ModelError
-
-if TYPE_CHECKING:
-    from esn_interp.models.audio_lm import AudioLM
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +55,7 @@ class ModelOptions:
         told = {field.name: getattr(self, field.name) for field in fields(ModelOptions)}
         return {name: value for name, value in told.items() if value is not None}
 
-    def load(self, name: str, *, progress: bool, speaking: bool = False, **options: Any) -> "AudioLM":
+    def load(self, name: str, *, progress: bool, speaking: bool = False, **options: Any) -> "esn.AudioLM":
         """The model of that name; a misspelled one is refused before anything heavy is imported.
 
         ``progress`` shows a bar while the weights are read, which takes minutes where a model is large; ``speaking``
@@ -82,13 +80,11 @@ class ModelOptions:
 
         from transformers.utils import logging as transformers_logging
 
-        from esn_interp.models.loading import load, load_speaking
-
         if progress and name not in bundled:
             transformers_logging.enable_progress_bar()
         else:
             transformers_logging.disable_progress_bar()
-        return (load_speaking if speaking else load)(name, **(self.given | options))
+        return (esn.load_speaking if speaking else esn.load)(name, **(self.given | options))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +95,6 @@ class ModelChoice(ModelOptions):
         str, typer.Option("--model", metavar="M", help="A bundled model, a Hugging Face name or a folder.")
     ]
 
-    def loaded(self, *, progress: bool, speaking: bool = False, **options: Any) -> "AudioLM":
+    def loaded(self, *, progress: bool, speaking: bool = False, **options: Any) -> "esn.AudioLM":
         """The model; see `load`."""
         return self.load(self.model, progress=progress, speaking=speaking, **options)

@@ -1,12 +1,8 @@
 """What users write after an option, read and checked: files to write, numbers, words, layers, token scopes."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from esn_interp.errors import EsnError
-
-if TYPE_CHECKING:
-    from esn_interp.neurons.statistics import GateStatistics
+import esn_interp as esn
 
 
 def out_file(path: Path, suffix: str) -> Path:
@@ -18,9 +14,9 @@ def out_file(path: Path, suffix: str) -> Path:
         When the suffix is another one, or the path leads through a file.
     """
     if path.suffix != suffix:
-        raise EsnError(f"--out {path}: the file is a {suffix} file; call it {path.with_suffix(suffix).name}")
+        raise esn.EsnError(f"--out {path}: the file is a {suffix} file; call it {path.with_suffix(suffix).name}")
     if path.is_dir():
-        raise EsnError(f"--out {path}: this is a folder; name a file in it")
+        raise esn.EsnError(f"--out {path}: this is a folder; name a file in it")
     return in_folder(path)
 
 
@@ -36,7 +32,7 @@ def in_folder(path: Path) -> Path:
         if parent.is_dir():
             break
         if parent.exists():
-            raise EsnError(f"--out {path}: {parent} is a file, not a folder")
+            raise esn.EsnError(f"--out {path}: {parent} is a file, not a folder")
     return path
 
 
@@ -53,14 +49,14 @@ def numbers(text: str, option: str, *, least: float = 0.0) -> tuple[float, ...]:
         try:
             value = float(piece)
         except ValueError:
-            raise EsnError(
+            raise esn.EsnError(
                 f"{option} {text}: {piece.strip()!r} is not a number; give e.g. 0,0.5,1,2,4"
             ) from None
         if not least <= value < float("inf"):
-            raise EsnError(f"{option} {text}: {piece.strip()} must be a finite number of {least:g} or more")
+            raise esn.EsnError(f"{option} {text}: {piece.strip()} must be a finite number of {least:g} or more")
         values.append(value)
     if len(set(values)) != len(values):
-        raise EsnError(f"{option} {text}: a value is given twice")
+        raise esn.EsnError(f"{option} {text}: a value is given twice")
     return tuple(values)
 
 
@@ -83,7 +79,7 @@ def layer_bands(text: str, option: str) -> int | list[tuple[int, int]]:
     for piece in words(text):
         first, dash, last = piece.partition("-")
         if not (dash and first.isdecimal() and last.isdecimal()):
-            raise EsnError(
+            raise esn.EsnError(
                 f"{option} {text}: {piece!r} is no range of layers; give a number, or e.g. 0-3,4-7"
             )
         bands.append((int(first), int(last)))
@@ -98,20 +94,16 @@ def positions_of(text: str) -> frozenset[str]:
         return EVERYWHERE
     chosen = frozenset(piece.strip() for piece in text.split(","))
     if unknown := sorted(chosen - EVERYWHERE):
-        raise EsnError(
+        raise esn.EsnError(
             f"--positions {text}: unknown token scope {unknown[0]!r}; choose all, or some of "
             f"{', '.join(SCOPES)}"
         )
     return chosen
 
 
-def statistics_of(path: Path | None) -> "GateStatistics | None":
+def statistics_of(path: Path | None) -> "esn.GateStatistics | None":
     """The statistics in a file, where one is named."""
-    if path is None:
-        return None
-    from esn_interp.neurons.statistics import GateStatistics
-
-    return GateStatistics.load(path)
+    return None if path is None else esn.GateStatistics.load(path)
 
 
 def names_of(files: list[Path]) -> list[str]:
