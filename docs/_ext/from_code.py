@@ -33,7 +33,7 @@ class _Markdown(SphinxDirective):
 
 
 class Commands(_Markdown):
-    """Every command of `esn` with its options."""
+    """Every command of `esn` with its example and its options."""
 
     def markdown(self) -> str:
         from esn_interp.cli import app
@@ -49,14 +49,11 @@ class Commands(_Markdown):
 def _command(name: str, command: Any) -> str:
     arguments = [p for p in command.params if p.param_type_name == "argument"]
     options = [p for p in command.params if p.param_type_name == "option"]
-    placeholders = [p.metavar or p.name.upper() for p in arguments]
-    required = [f"{p.opts[0]} {p.metavar or p.name.upper()}" for p in options if p.required]
-    usage = " ".join(["esn", name, *placeholders, *required, "[options]"])
     rows = [[f"`{p.metavar or p.name.upper()}`", p.help or "", ""] for p in arguments]
     rows += [[f"`{' '.join(p.opts)}`", p.help or "", _default(p)] for p in options if p.name != "help"]
     text = inspect.cleandoc(command.help or "")
     table = _table(["option", "meaning", "default"], rows)
-    return f"## `esn {name}`\n\n{text}\n\n```text\n{usage}\n```\n\n{table}"
+    return f"## `esn {name}`\n\n{text}\n\n```bash\n{command.epilog}\n```\n\n{table}"
 
 
 def _default(option: Any) -> str:

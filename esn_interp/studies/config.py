@@ -143,7 +143,7 @@ class StudyConfig(GridConfig):
 
 def ready_configs(kind: type[GridConfig] = StudyConfig) -> dict[str, Path]:
     """The configs of a kind of study that come with the package, by name."""
-    folder = Path(str(files("esn_interp") / "study" / "configs"))
+    folder = Path(str(files("esn_interp") / "studies" / "configs"))
     return {name: folder / f"{name}.yaml" for name in kind.ready}
 
 

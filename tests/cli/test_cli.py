@@ -7,24 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import typer
 from command_line import esn, write_clips
 from planted_demo import StudiedListener, studied_clips
 from tiny_omni import save_tiny
 
-from esn_interp.cli import app
 from esn_interp.cli.shared import ModelOptions
 from esn_interp.models.audio_lm import AudioLM
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.neurons.statistics import GateStatistics
 from esn_interp.studies.demo.record import SUMMARY
 
-GROUP = typer.main.get_command(app)
-COMMANDS = [
-    f"{name} {part}".strip()
-    for name, command in GROUP.commands.items()  # pyright: ignore[reportAttributeAccessIssue]
-    for part in getattr(command, "commands", ("",))
-]
 KINDS = {"ablate": "ablation", "dose": "dose_response", "inject": "injection"}
 EXECUTABLE = Path(sys.executable).with_name("esn")
 
@@ -53,27 +45,6 @@ def neurons(statistics: Path) -> Path:
     chosen = esn("select", statistics, "--selector", "mad", "--count", "5", "--filter", "none", "--out", out)
     assert chosen.code == 0, chosen.err
     return out
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_explains_itself_and_takes_the_common_options(command: str):
-    answer = esn(*command.split(), "--help")
-    assert answer.code == 0
-    assert answer.err == ""
-    for option in ("--json", "--seed", "--quiet", "--help"):
-        assert option in answer.out
-
-
-def test_no_command_shows_all_commands():
-    shown = esn("--help").out
-    assert all(command.split()[0] in shown for command in COMMANDS)
-
-
-def test_starting_imports_nothing_heavy():
-    heavy = "{'torch', 'transformers', 'datasets', 'pandas'}"
-    check = f"import sys, esn_interp.cli; print(sorted({heavy} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
 
 
 def test_collect_says_what_it_saw(model: Path, clips: Path, tmp_path: Path):

@@ -10,6 +10,7 @@ import functools
 import inspect
 from collections.abc import Callable
 from copy import copy
+from textwrap import dedent
 from types import ModuleType
 from typing import Annotated, Any, get_args, get_type_hints
 
@@ -61,7 +62,7 @@ def add(app: typer.Typer, module: ModuleType, *, panel: str | None = None) -> No
         name.replace("_", "-"),
         cls=Command,
         help=text,
-        epilog=inspect.cleandoc(example) or None,
+        epilog=dedent(example).strip() or None,
         rich_help_panel=panel,
     )
     make(unfolded(function))
