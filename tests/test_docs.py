@@ -71,9 +71,15 @@ def test_an_analysis_goes_by_one_noun():
         assert inspect.isclass(getattr(esn_interp, result))
 
 
-def test_the_readme_lists_every_command():
-    table = re.findall(r"^\| `esn ([\w-]+)` \|", README, flags=re.MULTILINE)
-    assert table == list(typer.main.get_command(app).commands)  # pyright: ignore[reportAttributeAccessIssue]
+def test_the_readme_lists_every_command_under_what_it_is_for():
+    listed: dict[str, list[str]] = {}
+    _, table = README.split("| command | does |")
+    for part in table.split("\n\n")[0].split("| **")[1:]:
+        listed[part.partition("**")[0]] = re.findall(r"^\| `esn ([\w-]+)` \|", part, flags=re.MULTILINE)
+    panels: dict[str, list[str]] = {}
+    for name, command in typer.main.get_command(app).commands.items():  # pyright: ignore[reportAttributeAccessIssue]
+        panels.setdefault(command.rich_help_panel, []).append(name)
+    assert listed == panels
 
 
 def test_the_method_names_every_selector():
