@@ -94,18 +94,7 @@ def run_example(command: str) -> dict[str, Any]:
     return told.content
 
 
-# What was found while a model listens is not yet known to be of the same model once it speaks.
-UNKNOWN = pytest.mark.xfail(reason="the speaking load has another fingerprint", strict=False)
-
-
-@pytest.mark.parametrize(
-    "command",
-    [
-        pytest.param(name, marks=UNKNOWN) if name == "convert" else name
-        for name in COMMANDS
-        if name not in ("demo", "report")
-    ],
-)
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name not in ("demo", "report")])
 def test_the_example_of_a_command_runs(command: str, folder: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(folder)
     content = run_example(command)
