@@ -1,0 +1,227 @@
+"""Tables of what was measured, read off the JSON of ``benchmarks/results`` when the docs are built.
+
+Figures in sentences are roles: ``{ratio}`statistics 60M esn_interp` `` is a ratio, ``{more}`...` `` what it is above 1.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from from_code import _Markdown, _table
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxRole
+
+RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
+CORPORA = (10_000, 100_000, 10_000_000)
+CARDS = {"one card": 1, "eight cards": 8, "64 cards": 64}
+NOT_MEASURED = "not measured yet"
+
+
+def _read(name: str) -> dict[str, Any]:
+    file = RESULTS / f"{name}.json"
+    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+
+
+def _cards() -> dict[str, dict[str, Any]]:
+    """Results of graphics cards by file name, sorted."""
+    files = sorted(RESULTS.glob("gpu*.json"))
+    return {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files}
+
+
+def machine(results: Mapping[str, Any]) -> str:
+    """Where and with what the figures were measured, as a sentence."""
+    if not results:
+        return f"*({NOT_MEASURED})*"
+    where, versions = results["machine"], dict(results["versions"])
+    commit = versions.pop("commit", "")
+    card = f"{where['card']} ({where['card_memory_GB']:.0f} GB), " if "card" in where else ""
+    threads = "one thread" if where["threads"] == 1 else f"{where['threads']} threads"
+    packages = ", ".join(f"{name} {version}" for name, version in versions.items())
+    return (
+        f"Measured on {card}{where['processor']}, {where['cores']} cores of which {threads} computed,"
+        f" {where['memory_GB']:.0f} GB of memory, {where['system']}; Python {where['python']}, {packages}"
+        f"{f' (commit {commit})' if commit else ''}."
+    )
+
+
+def _cell(one: Mapping[str, float] | None) -> str:
+    if one is None:
+        return ""
+    return "1" if one["ratio"] == one["low"] == one["high"] == 1 else (
+        f"**{one['ratio']:.2f}** ({one['low']:.2f} to {one['high']:.2f})"
+    )
+
+
+def ratios(by_size: Mapping[str, Mapping[str, Any]]) -> str:
+    """A row for every way, a column for every size: the median ratio, and its quartiles."""
+    if not by_size:
+        return f"*({NOT_MEASURED})*"
+    ways = list(dict.fromkeys(way for found in by_size.values() for way in found["ways"]))
+    rows = [[way, *(_cell(found["ways"].get(way)) for found in by_size.values())] for way in ways]
+    base = next(iter(by_size.values()))["base"]
+    lines = [_table([f"ratio to {base}", *by_size], rows)]
+    seconds = ", ".join(
+        f"{found['ways'][base]['seconds']:.2g} s ({size})" for size, found in by_size.items()
+    )
+    lines.append(f"{base[0].upper()}{base[1:]}: {seconds}.")
+    lines += [
+        f"{tool}: {reason}." for tool, reason in next(iter(by_size.values())).get("unable", {}).items()
+    ]
+    return "\n\n".join(lines)
+
+
+def _section(name: str) -> str:
+    return ratios(_read("cpu").get("sections", {}).get(name, {}))
+
+
+def _parts() -> str:
+    found = _read("cpu").get("sections", {}).get("collection", {})
+    if not found:
+        return f"*({NOT_MEASURED})*"
+    names = list(next(iter(found.values()))["parts"])
+    rows = []
+    for part in names:
+        cells = []
+        for one in found.values():
+            share = one["parts"][part] / sum(one["parts"].values())
+            cells.append(f"{one['parts'][part]:.3g} ms ({share:.0%})")
+        rows.append([part, *cells])
+    return _table(["of one clip", *found], rows)
+
+
+def _geometries() -> str:
+    found = _read("cpu").get("geometries", {})
+    rows = [
+        [name, f"{g['parameters'] / 1e6:.1f} M", g["layers"], g["hidden"], f"{g['gates']:,}"]
+        for name, g in found.items()
+    ]
+    return _table(["size", "decoder", "layers", "hidden", "gates a layer"], rows) if rows else ""
+
+
+def _memory() -> str:
+    results = _read("memory")
+    rows = []
+    for one in results.values():
+        if not isinstance(one, dict) or "growth" not in one:
+            continue
+        count = f"{one['clips']:,} clips" if "clips" in one else f"{one['runs']:,} runs"
+        plan = f", plan `{one['plan']}`" if "plan" in one else ""
+        cells = [f"{one[key]:,.0f} MB" for key in ("settled_MB", "end_MB", "most_MB")]
+        rows.append([f"{count}{plan}", *cells, f"{one['growth']:+.1%}"])
+    if not rows:
+        return f"*({NOT_MEASURED})*"
+    return _table(["", "after a tenth", "at the end", "at most", "growth"], rows)
+
+
+def _gpu() -> str:
+    parts = []
+    for results in _cards().values():
+        parts.append(machine(results))
+        for section in (value for value in results.values() if isinstance(value, dict)):
+            parts += [
+                f"*{name}*\n\n{ratios({'': found})}"
+                for name, found in section.items()
+                if isinstance(found, dict) and "ways" in found
+            ]
+    if parts:
+        return "\n\n".join(parts)
+    return f"*({NOT_MEASURED})* `python -m benchmarks.gpu` writes `benchmarks/results/gpu.json`, and this table."
+
+
+def _duration(seconds: float) -> str:
+    for unit, size in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:,.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _corpora() -> str:
+    """How long a collection takes, from the seconds a clip that were measured; cards share nothing but the merge."""
+    columns: dict[str, float] = {}
+    collected = _read("cpu").get("sections", {}).get("collection", {})
+    for size, found in collected.items():
+        columns[f"laptop, one core, {size}"] = found["ways"]["esn_interp"]["seconds"] / found["clips"]
+    for results in _cards().values():
+        if (per_clip := _seconds_a_clip(results)) is not None:
+            name = results["machine"].get("card", "card")
+            columns |= {f"{how}, 7B ({name})": per_clip / count for how, count in CARDS.items()}
+    if not columns:
+        return f"*({NOT_MEASURED})*"
+    rows = [
+        [f"{clips:,} clips", *(_duration(clips * seconds) for seconds in columns.values())]
+        for clips in CORPORA
+    ]
+    return _table(["", *columns], rows)
+
+
+def _seconds_a_clip(results: Mapping[str, Any]) -> float | None:
+    """Of a whole collection on a card: the entry of a section that says how many clips were collected."""
+    for section in results.values():
+        for name, found in section.items() if isinstance(section, dict) else ():
+            if name.startswith("collect") and isinstance(found, dict) and "ways" in found:
+                return found["ways"]["esn_interp"]["seconds"] / found["clips"]
+    return None
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "machine": lambda: machine(_read("cpu")),
+    "geometries": _geometries,
+    "statistics": lambda: _section("statistics"),
+    "ablation": lambda: _section("ablation"),
+    "generation": lambda: _section("generation"),
+    "sweep": lambda: _section("sweep"),
+    "collection": lambda: _section("collection"),
+    "parts": _parts,
+    "memory": _memory,
+    "gpu": _gpu,
+    "corpora": _corpora,
+}
+"""By the name that a page gives to the ``measured`` directive."""
+
+
+class Measured(_Markdown):
+    """One of the tables."""
+
+    required_arguments = 1
+
+    def markdown(self) -> str:
+        return TABLES[self.arguments[0]]()
+
+    def run(self) -> list[nodes.Node]:
+        for file in RESULTS.glob("*.json"):
+            self.env.note_dependency(str(file))
+        return super().run()
+
+
+def ratio_of(text: str, results: Mapping[str, Any]) -> float | None:
+    """The ratio that ``section size way`` names, or ``section size way / other way``; None when it is not there."""
+    section, size, ways = re.fullmatch(r"(\S+) (\S+) (.+)", text).groups()  # pyright: ignore
+    found = results.get("sections", {}).get(section, {}).get(size, {}).get("ways", {})
+    names: Iterable[str] = ways.split(" / ")
+    values = [found[name]["ratio"] for name in names if name in found]
+    if len(values) != len(ways.split(" / ")):
+        return None
+    return values[0] / values[1] if len(values) == 2 else values[0]
+
+
+class Ratio(SphinxRole):
+    """A ratio in a sentence; ``shown`` says how it is written."""
+
+    def __init__(self, shown: Callable[[float], str]) -> None:
+        self._shown = shown
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        self.env.note_dependency(str(RESULTS / "cpu.json"))
+        value = ratio_of(self.text, _read("cpu"))
+        return [nodes.Text(NOT_MEASURED if value is None else self._shown(value))], []
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.add_directive("measured", Measured)
+    app.add_role("ratio", Ratio(lambda value: f"{value:.2f}"))
+    app.add_role("more", Ratio(lambda value: f"{100 * (value - 1):.0f} %"))
+    app.add_role("faster", Ratio(lambda value: f"{1 / value:.1f}"))
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
