@@ -95,9 +95,11 @@ def save_tensors(path: str | Path, arrays: Mapping[str, np.ndarray], header: Map
 
 
 def load_tensors(
-    path: str | Path, *, kind: str, version: int
+    path: str | Path, *, kind: str, version: int | tuple[int, ...]
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Read what `save_tensors` wrote: the arrays by name, and the header.
+
+    Several versions may be given, the newest last.
 
     Raises
     ------
@@ -136,13 +138,15 @@ def _existing(path: str | Path) -> Path:
     return path
 
 
-def _require(path: Path, header: Mapping[str, Any], *, kind: str, version: int) -> None:
+def _require(path: Path, header: Mapping[str, Any], *, kind: str, version: int | tuple[int, ...]) -> None:
     found, number = header.get("kind"), header.get("version")
     if found != kind:
         raise EsnError(f"{path}: this is a file of kind {found!r}, expected {kind!r}")
-    if number != version:
+    known = (version,) if isinstance(version, int) else version
+    reads = " and ".join(map(str, known))
+    if number not in known:
         raise EsnError(
-            f"{path}: format version {number} of {kind!r}, this esn_interp reads version {version};"
+            f"{path}: format version {number} of {kind!r}, this esn_interp reads version {reads};"
             " make the file anew"
         )
 

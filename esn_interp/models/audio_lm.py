@@ -88,12 +88,27 @@ class AudioLM(Speaking):
         scores = self.scores(self.encode([waveform], question or QUESTION), options)
         return options[int(scores[0].argmax())]
 
-    def encode(self, waveforms: Sequence[Float[np.ndarray, " _sample"]], prompt: str) -> Encoded:
-        """Encode the audio of a batch once, with the prompt around it (left-padded)."""
+    def prepare(self, waveforms: Sequence[Float[np.ndarray, " _sample"]], prompt: str) -> Inputs:
+        """The model's inputs on the host, for `encode`: features and tokens, for which the model is not needed.
+
+        Another thread may do this while the model runs; one at a time, since tokenizers are not shared.
+        """
         self._require_answers()
-        inputs = self._inputs(waveforms, prompt)
-        captured = self._captured(inputs)
-        return Encoded(captured, inputs.scopes.cpu().numpy().astype(np.int8), inputs)
+        inputs = self._on_host(waveforms, prompt)
+        if self.device.type != "cuda":
+            return inputs
+        # From pinned memory, a card fetches them while others work.
+        return Inputs({name: tensor.pin_memory() for name, tensor in inputs.tensors.items()}, inputs.audio)
+
+    def encode(self, waveforms: Sequence[Float[np.ndarray, " _sample"]] | Inputs, prompt: str) -> Encoded:
+        """Encode the audio of a batch once, with the prompt around it (left-padded).
+
+        In the place of waveforms it takes what `prepare` made of them, whose prompt counts then.
+        """
+        inputs = waveforms if isinstance(waveforms, Inputs) else self.prepare(waveforms, prompt)
+        scopes = inputs.scopes.cpu().numpy().astype(np.int8)
+        placed = self._on_device(inputs)
+        return Encoded(self._captured(placed), scopes, placed)
 
     def scores(
         self,

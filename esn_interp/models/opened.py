@@ -223,20 +223,24 @@ class Opened:
             )
 
     def _inputs(self, waveforms: Sequence[Float[np.ndarray, " _sample"]], prompt: str) -> Inputs:
+        return self._on_device(self._on_host(waveforms, prompt))
+
+    def _on_host(self, waveforms: Sequence[Float[np.ndarray, " _sample"]], prompt: str) -> Inputs:
         longest, limit = max(map(len, waveforms)) / SAMPLE_RATE, self.family.max_seconds
         if limit is not None and longest > limit:
             raise AudioError(
                 f"{self.name}: a clip of {longest:.1f} s is longer than the {limit:g} s that {self.family.title} hears;"
                 " cut it, or leave it out"
             )
-        return self._on_device(self.family.inputs(self.processor, waveforms, prompt, system=self.system))
+        return self.family.inputs(self.processor, waveforms, prompt, system=self.system)
 
     def _on_device(self, inputs: Inputs) -> Inputs:
+        device, dtype = self.device, self.dtype
+        moved = {name: tensor.to(device, non_blocking=True) for name, tensor in inputs.tensors.items()}
         tensors = {
-            name: tensor.to(self.device, self.dtype if tensor.is_floating_point() else None)
-            for name, tensor in inputs.tensors.items()
+            name: tensor.to(dtype) if tensor.is_floating_point() else tensor for name, tensor in moved.items()
         }
-        return Inputs(tensors, inputs.audio.to(self.device))
+        return Inputs(tensors, inputs.audio.to(device, non_blocking=True))
 
     def _captured(self, inputs: Inputs) -> dict[str, Any]:
         """The decoder's inputs: audio encoded and merged into the prompt."""

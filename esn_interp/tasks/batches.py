@@ -1,7 +1,8 @@
 """A corpus as a stream of batches: clips of like duration together, bad clips set aside and listed."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -17,15 +18,26 @@ WINDOW = 32
 class Batch:
     """Clips that are run together.
 
-    ``rows`` are their positions in the corpus; ``waveforms`` are mono, 16 kHz, in the same order.
+    ``rows`` are their positions in the corpus; ``waveforms`` are mono, 16 kHz, in the same order. ``inputs`` are what
+    the model made of them already, if it did; ``tokens`` about how many each clip's prompt has, where that counts.
     """
 
     rows: list[int]
     clips: list[Clip]
     waveforms: list[np.ndarray]
+    inputs: Any = None
+    tokens: list[int] = field(default_factory=list[int])
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def with_inputs(self, inputs: Any) -> "Batch":
+        """The same, prepared."""
+        return replace(self, inputs=inputs)
+
+    def take(self, part: slice) -> "Batch":
+        """Some of the clips, to be prepared anew."""
+        return Batch(self.rows[part], self.clips[part], self.waveforms[part], tokens=self.tokens[part])
 
 
 @dataclass(frozen=True)
@@ -62,7 +74,7 @@ def batches(
     for row in range(len(clips)):
         clip = clips[row]
         try:
-            held.append((row, clip, _waveform(clip, longest)))
+            held.append((row, clip, waveform(clip, longest)))
         except AudioError as error:
             if strict:
                 raise
@@ -73,7 +85,8 @@ def batches(
     yield from _by_duration(held, batch_size)
 
 
-def _waveform(clip: Clip, longest: float | None) -> np.ndarray:
+def waveform(clip: Clip, longest: float | None) -> np.ndarray:
+    """The samples of a clip; raises AudioError when they are bad, or last longer than ``longest`` seconds."""
     wave = clip.waveform()
     if longest is not None and (seconds := len(wave) / SAMPLE_RATE) > longest:
         raise AudioError(

@@ -4,28 +4,29 @@ import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
+import torch
 from jaxtyping import Float
 
 from esn_interp.errors import CorpusError, StatisticsError
-from esn_interp.files import load_tensors, save_tensors
-from esn_interp.neurons.accumulator import Accumulator, BatchTap
+from esn_interp.neurons.accumulator import Accumulator
+from esn_interp.neurons.batch_tap import BatchTap
 from esn_interp.neurons.layout import SCOPES
 from esn_interp.neurons.origin import GatedModel, Origin
 from esn_interp.neurons.per_clip import PerClip
 from esn_interp.neurons.statistics import GateStatistics
 from esn_interp.progress import progress_bar
 from esn_interp.speech.clips import Clips
-from esn_interp.tasks.batches import Skipped, batches
-from esn_interp.tasks.listener import longest_clip
+from esn_interp.tasks.batches import Batch
+from esn_interp.tasks.budget import out_of_memory
+from esn_interp.tasks.checkpoints import Seldom, read_checkpoint, write_checkpoint
+from esn_interp.tasks.hearing import Hearing, Plan
 from esn_interp.tasks.recognition import Recognition
 
 FEW = 10
 """Fewer kept clips of an emotion than this are warned of: their means say little about it. (Our choice.)"""
-
-KIND, VERSION = "collection checkpoint", 2
 
 
 class CollectWarning(UserWarning):
@@ -34,9 +35,12 @@ class CollectWarning(UserWarning):
 
 @runtime_checkable
 class ReadableModel(GatedModel, Protocol):
-    """The part of `AudioLM` that collecting needs."""
+    """The part of `AudioLM` that collecting needs.
 
-    def encode(self, waveforms: Sequence[np.ndarray], prompt: str) -> Any:
+    One that has `AudioLM.prepare` as well is given what that made, in another thread, in the place of waveforms.
+    """
+
+    def encode(self, waveforms: Any, prompt: str) -> Any:
         """Hear the clips once; ``scopes`` of the result says where each token stands (-1 is padding)."""
         ...
 
@@ -51,7 +55,7 @@ def collect(
     lm: ReadableModel,
     clips: Clips,
     *,
-    batch_size: int = 16,
+    batch_size: int | Literal["auto"] = 16,
     limit: int | None = None,
     per_clip: bool = False,
     strict: bool = False,
@@ -62,6 +66,7 @@ def collect(
     emotions: Sequence[str] | None = None,
     synonyms: Mapping[str, tuple[str, ...]] | None = None,
     seed: int = 0,
+    workers: int | None = None,
 ) -> GateStatistics:
     """Ask the multiple-choice emotion question about every clip, and add up its gates on the side of its
     answer.
@@ -69,10 +74,14 @@ def collect(
     One pass, nothing stored but the sums: the memory does not grow with the number of clips. A clip counts as
     kept when the unedited model labels it correctly [ESN-SER]; both sides are collected, and the choice is
     made when neurons are selected. Padding never counts, so batches of any size give the same labels and
-    counts, and sums that differ by floating-point order only.
+    counts, and sums that differ by floating-point order only. The same plan of batches on the same device gives the
+    same numbers to the bit.
 
     Parameters
     ----------
+    batch_size
+        Clips at a time; or ``auto``, as many tokens as the device can be busy with and has room for. When memory does
+        not suffice, it is halved, which is said once, and the pass goes on.
     limit
         Use this many clips at most, balanced over the emotions, drawn with ``seed``.
     per_clip
@@ -81,9 +90,12 @@ def collect(
     strict
         Stop at the first clip whose audio is bad, instead of skipping and listing it.
     checkpoint, checkpoint_every
-        A file that is replaced after every so many batches: an interruption loses no more than these.
+        A file that is replaced after every so many batches (with ``auto``, of 16 clips): an interruption loses no more
+        than these. Where writing takes long, it is written less often, so that it takes no more than a tenth of the
+        time.
     resume
-        Continue from ``checkpoint``, if it is there, to the same numbers as an uninterrupted pass.
+        Continue from ``checkpoint``, if it is there, with the batches that it was begun with, to the same numbers as
+        an uninterrupted pass.
     emotions
         The options that the prompt lists, in this order; clips of other emotions are left out. By default
         the emotions of ``clips``. Name them when the clips are a shard, which may lack one: only statistics
@@ -91,6 +103,9 @@ def collect(
 
     synonyms
         Further words that count as naming an emotion, see `Recognition`.
+    workers
+        Threads that read audio ahead of the model, and one more that makes its inputs. None: four where the model is
+        on a card, none where it shares the CPU with them.
 
     Raises
     ------
@@ -99,7 +114,8 @@ def collect(
     AudioError
         On a bad clip, when ``strict``.
     StatisticsError
-        When the checkpoint is of another collection or not named, or a clip's gates are not finite.
+        When the checkpoint is of another collection or not named, or a clip's gates are not finite; when memory does
+        not suffice for a single clip.
 
     Warns
     -----
@@ -114,48 +130,98 @@ def collect(
     if per_clip and progress:
         size = PerClip.size(len(clips), origin.n_gates, len(SCOPES))
         sys.stderr.write(f"Keeping the sums of each of {len(clips)} clips: {_in_words(size)}\n")
-    start, partial = _read(checkpoint, origin, recognition, per_clip) if resume else (0, None)
+    plan = Plan.of(batch_size, lm, window=checkpoint_every)
+    start, partial = 0, None
+    if resume:
+        start, partial, plan = read_checkpoint(checkpoint, lm, origin, recognition, per_clip=per_clip, plan=plan)
     accumulator = Accumulator(origin, recognition.emotions, per_clip=per_clip, start=partial)
-    skipped = [Skipped(*pair) for pair in partial.skipped] if partial else []
+    skipped = list(partial.skipped) if partial else []
+    runner = _Runner(lm, recognition, accumulator, plan, told=progress)
+    writes = Seldom()
 
     def so_far() -> GateStatistics:
-        pairs = [(one.clip, one.reason) for one in skipped]
-        return accumulator.statistics(prompt=recognition.prompt, skipped=pairs, seed=seed)
+        return accumulator.statistics(prompt=recognition.prompt, skipped=skipped, seed=seed)
 
-    with progress_bar("Collecting statistics", len(clips), enabled=progress) as advance:
+    hearing = Hearing(lm, clips, recognition.prompt, plan, strict=strict, workers=workers)
+    bar = progress_bar("Collecting statistics", len(clips), enabled=progress)
+    with bar as advance, hearing.from_row(start) as heard:
         advance(start)
-        # Clips are sorted by duration within a stretch only: so a checkpoint is a position in the corpus.
-        for begin in range(start, len(clips), checkpoint_every * batch_size):
-            end = min(begin + checkpoint_every * batch_size, len(clips))
-            before = len(skipped)
-            stretch = clips.take(list(range(begin, end)))
-            for batch in batches(
-                stretch,
-                batch_size=batch_size,
-                skipped=skipped,
-                strict=strict,
-                window=checkpoint_every,
-                longest=longest_clip(lm),
-            ):
-                encoded = lm.encode(batch.waveforms, recognition.prompt)
-                tap = accumulator.tap(np.asarray(encoded.scopes))
-                scores = recognition.by_emotion(lm.scores(encoded, recognition.labels, tap=tap))
-                truth = np.array([recognition.index(clip.emotion, clip=clip.id) for clip in batch.clips])
-                ids = [clip.id for clip in batch.clips]
-                accumulator.fold(
-                    tap,
-                    emotion=truth,
-                    kept=scores.argmax(axis=1) == truth,
-                    ids=ids,
-                    speakers=[clip.speaker for clip in batch.clips],
-                )
-                advance(len(batch))
-            advance(len(skipped) - before)
-            if checkpoint is not None:
-                _write(checkpoint, so_far(), end)
+        for item in heard:
+            if isinstance(item, Batch):
+                runner.run(item)
+                advance(len(item))
+                continue
+            skipped += [(one.clip, one.reason) for one in item.skipped]
+            advance(len(item.skipped))
+            if checkpoint is not None and writes.due(last=item.position == len(clips)):
+                with writes:
+                    write_checkpoint(checkpoint, so_far(), plan, item.position)
+    if progress:
+        sys.stderr.writelines(f"{note}\n" for note in accumulator.notes)
     stats = so_far()
     _report(stats)
     return stats
+
+
+class _Runner:
+    """Runs batches past the accumulator; where memory does not suffice, in halves from then on."""
+
+    def __init__(
+        self, lm: ReadableModel, recognition: Recognition, accumulator: Accumulator, plan: Plan, *, told: bool
+    ) -> None:
+        self._lm, self._recognition, self._accumulator = lm, recognition, accumulator
+        self._plan, self._told, self._halved = plan, told, False
+
+    def run(self, batch: Batch) -> None:
+        """Run a batch, or the parts of it that the budget allows."""
+        parts = list(self._plan.budget.parts(batch.tokens))
+        if len(parts) > 1:
+            for part in parts:
+                self.run(batch.take(part))
+            return
+        try:
+            tap, scores = self._answered(batch)
+        except Exception as error:
+            if not out_of_memory(error):
+                raise
+            self._halve(batch, error)
+        else:
+            self._fold(batch, tap, scores)
+            return
+        # Outside the handler, where what the error held on to is free again.
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        self.run(batch)
+
+    def _answered(self, batch: Batch) -> tuple[BatchTap, Float[np.ndarray, "clip label"]]:
+        recognition = self._recognition
+        encoded = self._lm.encode(batch.waveforms if batch.inputs is None else batch.inputs, recognition.prompt)
+        tap = self._accumulator.tap(np.asarray(encoded.scopes))
+        return tap, recognition.by_emotion(self._lm.scores(encoded, recognition.labels, tap=tap))
+
+    def _fold(self, batch: Batch, tap: BatchTap, scores: Float[np.ndarray, "clip label"]) -> None:
+        truth = np.array([self._recognition.index(clip.emotion, clip=clip.id) for clip in batch.clips])
+        self._accumulator.fold(
+            tap,
+            emotion=truth,
+            kept=scores.argmax(axis=1) == truth,
+            ids=[clip.id for clip in batch.clips],
+            speakers=[clip.speaker for clip in batch.clips],
+        )
+        self._plan.ran(batch.rows)
+
+    def _halve(self, batch: Batch, error: Exception) -> None:
+        if len(batch) == 1:
+            raise StatisticsError(
+                f"clip {batch.clips[0].id}: memory does not suffice for this clip alone ({error}); cut it, or use a"
+                " smaller model"
+            ) from None
+        before = self._plan.budget
+        while len(list(self._plan.budget.parts(batch.tokens))) == 1:
+            self._plan.budget = self._plan.budget.halved()
+        if self._told and not self._halved:
+            sys.stderr.write(f"Memory did not suffice for {before} at a time; going on with {self._plan.budget}\n")
+        self._halved = True
 
 
 def _chosen(clips: Clips, emotions: Sequence[str]) -> Clips:
@@ -165,35 +231,6 @@ def _chosen(clips: Clips, emotions: Sequence[str]) -> Clips:
         asked, had = ", ".join(emotions), ", ".join(clips.emotions)
         raise CorpusError(f"corpus {clips.name}: no clip is {asked}; its emotions are {had or 'none'}")
     return clips if len(rows) == len(found) else clips.take(rows)
-
-
-def _write(checkpoint: str | Path, partial: GateStatistics, position: int) -> None:
-    header = partial.header() | {"kind": KIND, "version": VERSION, "position": position}
-    save_tensors(checkpoint, partial.arrays(), header)
-
-
-def _read(
-    checkpoint: str | Path | None, origin: Origin, recognition: Recognition, per_clip: bool
-) -> tuple[int, GateStatistics | None]:
-    """Position and sums at which to go on; the beginning, where there is no checkpoint yet."""
-    if checkpoint is None:
-        raise StatisticsError("to resume a collection, name the checkpoint file that it wrote")
-    if not Path(checkpoint).exists():
-        return 0, None
-    arrays, header = load_tensors(checkpoint, kind=KIND, version=VERSION)
-    partial = GateStatistics.from_file(arrays, header, where=str(checkpoint))
-    partial.origin.check(origin, f"the sums in {checkpoint}")
-    for what, theirs, ours in (
-        ("clips", partial.origin.corpus_fingerprint, origin.corpus_fingerprint),
-        ("prompt", partial.prompt, recognition.prompt),
-        ("per-clip values", partial.per_clip is not None, per_clip),
-    ):
-        if theirs != ours:
-            raise StatisticsError(
-                f"{checkpoint}: the checkpoint has other {what} ({theirs}, not {ours}); start anew, or "
-                "collect the same"
-            )
-    return int(header["position"]), partial
 
 
 def _report(stats: GateStatistics) -> None:

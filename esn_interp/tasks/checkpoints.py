@@ -1,0 +1,96 @@
+"""A pass over a corpus that can be interrupted: what was added up so far, how far it came, and its plan of batches."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from esn_interp.errors import StatisticsError
+from esn_interp.files import load_tensors, save_tensors
+from esn_interp.neurons.origin import GatedModel, Origin
+from esn_interp.neurons.statistics import GateStatistics
+from esn_interp.tasks.budget import Budget
+from esn_interp.tasks.hearing import Plan
+from esn_interp.tasks.recognition import Recognition
+
+KIND, VERSION = "collection checkpoint", 3
+READ = (2, 3)
+"""Versions that can be read; the second has no plan."""
+
+_SHARE, _QUICK = 10, 0.5
+
+
+class Seldom:
+    """Lets something be done only so often that it takes no more than a tenth of the time; use it as a context."""
+
+    def __init__(self) -> None:
+        self._took, self._since, self._begun = 0.0, 0.0, 0.0
+
+    def due(self, *, last: bool = False) -> bool:
+        """Whether it is time again; what takes less than half a second always is."""
+        idle = time.perf_counter() - self._since
+        return last or self._took < _QUICK or idle > _SHARE * self._took
+
+    def __enter__(self) -> None:
+        self._begun = time.perf_counter()
+
+    def __exit__(self, *error: object) -> None:
+        self._since = time.perf_counter()
+        self._took = self._since - self._begun
+
+
+def write_checkpoint(path: str | Path, partial: GateStatistics, plan: Plan, position: int) -> None:
+    """Replace the file; ``position`` is the row of the corpus at which to go on."""
+    budget = {"clips": plan.budget.clips, "tokens": plan.budget.tokens}
+    told = {"budget": budget, "window": plan.window}
+    header = partial.header() | {"kind": KIND, "version": VERSION, "position": position, "plan": told}
+    rows = np.concatenate([np.zeros(0, np.int64), *(np.asarray(batch, np.int64) for batch in plan.batches)])
+    sizes = np.array([len(batch) for batch in plan.batches], dtype=np.int64)
+    save_tensors(path, partial.arrays() | {"plan/rows": rows, "plan/sizes": sizes}, header)
+
+
+def read_checkpoint(
+    path: str | Path | None,
+    lm: GatedModel,
+    origin: Origin,
+    recognition: Recognition,
+    *,
+    per_clip: bool,
+    plan: Plan,
+) -> tuple[int, GateStatistics | None, Plan]:
+    """Position, sums and plan with which to go on; the beginning and the given plan, where there is no file yet.
+
+    Raises
+    ------
+    StatisticsError
+        When no file is named, or it is of another collection.
+    """
+    if path is None:
+        raise StatisticsError("to resume a collection, name the checkpoint file that it wrote")
+    if not Path(path).exists():
+        return 0, None, plan
+    arrays, header = load_tensors(path, kind=KIND, version=READ)
+    partial = GateStatistics.from_file(arrays, header, where=str(path))
+    partial.origin.check(lm, f"the sums in {path}")
+    for what, theirs, ours in (
+        ("clips", partial.origin.corpus_fingerprint, origin.corpus_fingerprint),
+        ("prompt", partial.prompt, recognition.prompt),
+        ("per-clip values", partial.per_clip is not None, per_clip),
+    ):
+        if theirs != ours:
+            raise StatisticsError(
+                f"{path}: the checkpoint has other {what} ({theirs}, not {ours}); start anew, or "
+                "collect the same"
+            )
+    return int(header["position"]), partial, _plan(arrays, header) or plan
+
+
+def _plan(arrays: dict[str, np.ndarray], header: dict[str, Any]) -> Plan | None:
+    if (told := header.get("plan")) is None:
+        return None
+    ends = np.cumsum(arrays["plan/sizes"])[:-1]
+    batches = (
+        [part.tolist() for part in np.split(arrays["plan/rows"], ends)] if len(arrays["plan/sizes"]) else []
+    )
+    return Plan(Budget(**told["budget"]), told["window"], batches)
