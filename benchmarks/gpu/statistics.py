@@ -87,7 +87,8 @@ def reductions(lm: AudioLM, batch: int, device: str) -> dict[str, Any]:
         return {"largest": lambda: seen.float()}
 
     def copied() -> dict[str, Any]:
-        return {"largest": lambda copy=gate.clone(): copy.amax().float()}
+        copy = gate.clone()
+        return {"largest": lambda: copy.amax().float()}
 
     ways = {"one reading": read, "reading and writing": copied, "products": products, "ours": ours}
     return side_by_side(
