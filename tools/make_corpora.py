@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as parquet
 import soundfile
 from voices.casting import PHONE_SENTENCES, PHONE_VOICES, STUDIO_SENTENCES, STUDIO_VOICES
@@ -26,7 +27,7 @@ from voices.synthesis import Voice, analyse, pad, perform
 
 from esn_interp.speech.acting import EMOTIONS, RULES
 from esn_interp.speech.audio import SAMPLE_RATE
-from esn_interp.speech.schema import table_from_rows
+from esn_interp.speech.schema import ARROW
 
 DATA = Path(__file__).parent.parent / "esn_interp" / "speech" / "corpora" / "data"
 
@@ -109,7 +110,8 @@ def main() -> None:
             rows = [row for rows in pool.imap(perform_sentence, jobs, chunksize=4) for row in rows]
             path = arguments.out / f"{corpus.name}.parquet"
             # Opus does not compress further: the columns of text do.
-            parquet.write_table(table_from_rows(rows), path, compression="zstd", use_dictionary=False)
+            table = pa.Table.from_pylist(rows, schema=ARROW)
+            parquet.write_table(table, path, compression="zstd", use_dictionary=False)
             print(
                 f"{path.name}: {len(rows)} clips, {path.stat().st_size / 1e6:.1f} MB, "
                 f"made in {time.monotonic() - started:.0f} s"

@@ -19,11 +19,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from voices.acting import votes
 from voices.casting import DEVELOPMENT_VOICES, SENTENCES, TRAINING_VOICES
 from voices.channels import CHANNELS
 from voices.synthesis import Voice, analyse, pad, perform
 
-from esn_interp.speech.acting import EMOTIONS, votes
+from esn_interp.speech.acting import EMOTIONS
 from esn_interp.speech.audio import SAMPLE_RATE
 
 SENTENCES_PER_VOICE = 14

@@ -22,7 +22,7 @@ COLUMNS = ("id", "audio", *_TEXT, "extras")
 FEATURES = Features(
     {name: Audio(decode=False) if name == "audio" else Value("string") for name in COLUMNS}
 )  # fmt: skip
-_ARROW = pa.schema(
+ARROW = pa.schema(
     [
         (name, pa.struct([("bytes", pa.binary()), ("path", pa.string())]) if name == "audio" else pa.string())
         for name in COLUMNS
@@ -52,7 +52,7 @@ def dataset_from_frame(frame: pd.DataFrame, *, name: str) -> Dataset:
         for row, value in enumerate(columns["audio"], start=1)
     ]
     texts = _texts(columns, [value["path"] for value in audio], name)
-    return dataset_from_table(pa.table({**texts, "audio": pa.array(audio, _ARROW.field("audio").type)}))
+    return dataset_from_table(pa.table({**texts, "audio": pa.array(audio, ARROW.field("audio").type)}))
 
 
 def dataset_from_dataset(dataset: Dataset, *, name: str) -> Dataset:
@@ -71,14 +71,9 @@ def dataset_from_dataset(dataset: Dataset, *, name: str) -> Dataset:
     return concatenate_datasets([audio, Dataset(table)], axis=1).select_columns(list(COLUMNS))
 
 
-def table_from_rows(rows: list[dict[str, Any]]) -> Any:
-    """A `pyarrow.Table` in the columns of the schema, for rows that are known to be right."""
-    return pa.Table.from_pylist(rows, schema=_ARROW)
-
-
 def dataset_from_table(table: Any) -> Dataset:
     """A dataset over a `pyarrow.Table` (which ships no types) in memory, without the Hugging Face cache."""
-    rows = table.select(list(COLUMNS)).replace_schema_metadata(None).cast(_ARROW)
+    rows = table.select(list(COLUMNS)).replace_schema_metadata(None).cast(ARROW)
     return Dataset(rows, info=DatasetInfo(features=FEATURES))
 
 

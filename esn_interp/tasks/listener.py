@@ -9,31 +9,12 @@ from jaxtyping import Float
 from esn_interp.models.edits import Edit
 from esn_interp.models.families.manner import Manner
 from esn_interp.models.families.spoken import Spoken
+from esn_interp.neurons.origin import GatedModel
 
 
 @runtime_checkable
-class Listener(Protocol):
+class Listener(GatedModel, Protocol):
     """The part of `AudioLM` that tasks and analyses use; anything that has it can be studied."""
-
-    @property
-    def name(self) -> str:
-        """What the model is called in results."""
-        ...
-
-    @property
-    def fingerprint(self) -> str:
-        """Short hash of the weights."""
-        ...
-
-    @property
-    def component(self) -> str:
-        """The decoder stack whose gates are meant."""
-        ...
-
-    @property
-    def widths(self) -> tuple[int, ...]:
-        """Gates per decoder layer."""
-        ...
 
     def encode(self, waveforms: Sequence[np.ndarray], prompt: str) -> Any:
         """Hear the clips once; opaque but for its ``scopes`` (clip by token, -1 is padding)."""
@@ -58,28 +39,8 @@ class Listener(Protocol):
 
 
 @runtime_checkable
-class SpeakingLM(Protocol):
+class SpeakingLM(GatedModel, Protocol):
     """The part of `AudioLM` that conversions use; anything that has it can convert speech."""
-
-    @property
-    def name(self) -> str:
-        """What the model is called in results."""
-        ...
-
-    @property
-    def fingerprint(self) -> str:
-        """Short hash of the weights."""
-        ...
-
-    @property
-    def component(self) -> str:
-        """The decoder stack whose gates are meant."""
-        ...
-
-    @property
-    def widths(self) -> tuple[int, ...]:
-        """Gates per decoder layer."""
-        ...
 
     @property
     def standing(self) -> tuple[Edit, ...]:

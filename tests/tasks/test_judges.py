@@ -25,11 +25,10 @@ from esn_interp.tasks.judges import (
     errors,
     prosody,
 )
+from esn_interp.tasks.judges.bundled_judges import load_bundled_judge
 from esn_interp.tasks.judges.cepstra import BANDS, log_mel, spectral_statistics
 from esn_interp.tasks.judges.contours import contours
 from esn_interp.tasks.judges.functionals import functionals
-from esn_interp.tasks.judges.prosody_judge import FOLDER, load_prosody_judge
-from esn_interp.tasks.judges.spectrum_judge import load_spectrum_judge
 from esn_interp.tasks.judges.word_errors import plain_words
 
 WORDS = st.lists(st.sampled_from(["the", "train", "leaves", "now", "don't"]), max_size=6).map(" ".join)
@@ -222,20 +221,20 @@ def test_the_perceptron_is_that_of_scikit_learn():
 
 def test_a_judge_of_other_functionals_is_refused(monkeypatch):
     monkeypatch.setattr(
-        "esn_interp.tasks.judges.prosody_judge.functionals",
+        "esn_interp.tasks.judges.bundled_judges.functionals",
         lambda clip: {"one_more": 0.0, **functionals(clip)},
     )
     with pytest.raises(ModelError, match="other functionals; train it anew"):
-        load_prosody_judge(FOLDER, "toy-prosody")
+        load_bundled_judge("toy-prosody")
 
 
 def test_a_judge_of_other_statistics_is_refused(monkeypatch):
     monkeypatch.setattr(
-        "esn_interp.tasks.judges.spectrum_judge.spectral_statistics",
+        "esn_interp.tasks.judges.bundled_judges.spectral_statistics",
         lambda mel: {"one_more": 0.0, **spectral_statistics(mel)},
     )
     with pytest.raises(ModelError, match="other statistics; train it anew"):
-        load_spectrum_judge()
+        load_bundled_judge("toy-spectrum")
 
 
 def test_a_judge_of_ones_own_is_taken_as_it_is():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from voices.acting import blend, votes
 from voices.casting import (
     DEVELOPMENT_VOICES,
     PHONE_SENTENCES,
@@ -17,7 +18,7 @@ from voices.casting import (
 from voices.channels import CHANNELS, phone
 
 from esn_interp.errors import EsnError
-from esn_interp.speech.acting import EMOTIONS, RULES, Acting, blend, votes
+from esn_interp.speech.acting import EMOTIONS, RULES, Acting
 
 WOMAN = TRAINING_VOICES[4]
 MAN = next(voice for voice in TRAINING_VOICES if voice.sex == "male")

@@ -10,9 +10,9 @@ from sklearn.metrics import recall_score
 from esn_interp.files import save_tensors
 from esn_interp.speech.audio import SAMPLE_RATE
 from esn_interp.speech.labels import CANONICAL as EMOTIONS
+from esn_interp.tasks.judges.bundled_judges import RECIPES, VERSION
 from esn_interp.tasks.judges.contours import EDGES, Contours, contours
 from esn_interp.tasks.judges.functionals import as_row, functionals
-from esn_interp.tasks.judges.prosody_judge import KIND, VERSION
 from esn_interp.tasks.judges.trees import Trees
 from judges.recordings import DEVELOPMENT, TRAINING, Recordings, read
 from judges.vocoding import vocoded
@@ -121,5 +121,5 @@ def train(audio: Path, out: Path, recipe: Recipe, *, seed: int = 0) -> None:
     save_tensors(
         out / "model.safetensors",
         {field.name: getattr(trees, field.name) for field in fields(trees)},
-        {"kind": KIND, "version": VERSION, "emotions": EMOTIONS, "functionals": names},
+        {"kind": RECIPES["toy-prosody"].kind, "version": VERSION, "emotions": EMOTIONS, "functionals": names},
     )

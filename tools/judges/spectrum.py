@@ -13,9 +13,10 @@ from sklearn.preprocessing import StandardScaler
 from esn_interp.files import save_tensors
 from esn_interp.speech.audio import SAMPLE_RATE
 from esn_interp.speech.labels import CANONICAL as EMOTIONS
+from esn_interp.tasks.judges.bundled_judges import RECIPES, VERSION
 from esn_interp.tasks.judges.cepstra import FLOOR, MELS, log_mel, spectral_statistics
 from esn_interp.tasks.judges.functionals import as_row
-from esn_interp.tasks.judges.spectrum_judge import KIND, VERSION, Perceptron
+from esn_interp.tasks.judges.perceptron import Perceptron
 from judges.recordings import DEVELOPMENT, TRAINING, Recordings, read
 from judges.vocoding import vocoded
 
@@ -94,7 +95,12 @@ def train(audio: Path, out: Path, recipe: Recipe, *, seed: int = 0) -> None:
     save_tensors(
         out / "model.safetensors",
         {field.name: getattr(perceptron, field.name) for field in fields(perceptron)},
-        {"kind": KIND, "version": VERSION, "emotions": EMOTIONS, "statistics": list(spectral_statistics(plain[0]))},
+        {
+            "kind": RECIPES["toy-spectrum"].kind,
+            "version": VERSION,
+            "emotions": EMOTIONS,
+            "statistics": list(spectral_statistics(plain[0])),
+        },
     )
 
 

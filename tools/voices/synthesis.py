@@ -22,8 +22,9 @@ from jaxtyping import Bool, Float
 from scipy.signal import lfilter, resample_poly
 
 from esn_interp.errors import EsnError
-from esn_interp.speech.acting import Acting, blend
+from esn_interp.speech.acting import Acting
 from esn_interp.speech.audio import SAMPLE_RATE
+from voices.acting import blend
 
 FRAME_MS = 5.0
 FFT_SIZE = 1024

@@ -8,7 +8,7 @@ same prompt in a padded batch, see `_masked`.
 
 import functools
 import inspect
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -166,7 +166,7 @@ def _masked(talker: Any) -> Generator[None]:
     ``generate`` of transformers 5.21 to 5.23 drops a mask that masks nothing. Without one the talker leaves out the
     embedding of the sign that speech begins, with which it was trained.
     """
-    own, before = talker.prepare_inputs_for_generation, vars(talker).get("prepare_inputs_for_generation")
+    own = talker.prepare_inputs_for_generation
 
     @functools.wraps(own)  # transformers looks at its signature
     def prepare(*given: Any, **named: Any) -> dict[str, Any]:
@@ -178,11 +178,8 @@ def _masked(talker: Any) -> Generator[None]:
             inputs["attention_mask"] = torch.ones(len(tokens), length, dtype=torch.long, device=tokens.device)
         return inputs
 
-    vars(talker)["prepare_inputs_for_generation"] = prepare
-    try:
+    with _replaced(talker, "prepare_inputs_for_generation", prepare):
         yield
-    finally:
-        _put_back(talker, "prepare_inputs_for_generation", before)
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,7 +198,7 @@ def _one_by_one(vocoder: nn.Module, generators: Sequence[torch.Generator]) -> Ge
     ``generate`` calls it clip by clip, in order, with the codes before the end.
     """
     made: list[_Made] = []
-    forward, before = vocoder.forward, vars(vocoder).get("forward")
+    forward = vocoder.forward
 
     def guarded(code: Int[Tensor, "1 code"], **rest: Any) -> Tensor:
         _become(generators[len(made)])
@@ -214,19 +211,23 @@ def _one_by_one(vocoder: nn.Module, generators: Sequence[torch.Generator]) -> Ge
         made.append(_Made(code[0].cpu().numpy().astype(np.int64), waveform, failure))
         return waveform
 
-    vars(vocoder)["forward"] = guarded
-    try:
+    with _replaced(vocoder, "forward", guarded):
         yield made
+
+
+@contextmanager
+def _replaced(module: nn.Module, name: str, function: Callable[..., Any]) -> Generator[None]:
+    """Within the block, a method of this very module is another one.
+
+    What was an attribute of its own is so again afterwards: offloading, for one, gives it a ``forward`` of its own.
+    """
+    before = {key: value for key, value in vars(module).items() if key == name}
+    vars(module)[name] = function
+    try:
+        yield
     finally:
-        _put_back(vocoder, "forward", before)
-
-
-def _put_back(module: nn.Module, name: str, before: Any) -> None:
-    """What was an attribute of this very module is so again: offloading, for one, gives it a ``forward`` of its own."""
-    if before is None:
         del vars(module)[name]
-    else:
-        vars(module)[name] = before
+        vars(module).update(before)
 
 
 def _become(generator: torch.Generator) -> None:

@@ -6,11 +6,9 @@
 import re
 from pathlib import Path
 
-import pandas as pd
-
 from esn_interp.speech.clips import Clips
 from esn_interp.speech.corpora.info import CorpusInfo
-from esn_interp.speech.corpora.release import labelled, named_files, read_table
+from esn_interp.speech.corpora.release import clips_by_name, read_table
 
 _LABELS = {
     **{"ANG": "angry", "DIS": "disgusted", "FEA": "fearful"},
@@ -39,26 +37,21 @@ def load_crema_d(root: Path) -> Clips:
 
     Labels are the emotions that were to be acted; the votes of listeners are in tables of the release.
     """
-    found, notes = named_files(root, _NAME, corpus="crema-d", example="AudioWAV/1001_DFA_ANG_XX.wav")
     who = _demographics(root)
-    rows = [_row(path, match) | who.get(match["actor"], {}) for path, match in found.values()]
+
+    def row(path: Path, match: re.Match[str]) -> dict[str, str]:
+        return {
+            "label": match["label"],
+            "speaker": match["actor"],
+            "sentence": match["sentence"],
+            "transcript": _SENTENCES.get(match["sentence"], ""),
+            "language": "en",
+            "intensity": _LEVELS.get(match["level"], "unspecified"),
+            **who.get(match["actor"], {}),
+        }
+
     lacking = "" if who else "sex and age are not known without VideoDemographics.csv, which is not there"
-    return labelled(
-        pd.DataFrame(rows), corpus="crema-d", labels=_LABELS, notes=(*notes, lacking), whole=INFO.size
-    )
-
-
-def _row(path: Path, match: re.Match[str]) -> dict[str, str]:
-    return {
-        "id": path.stem,
-        "audio": str(path),
-        "label": match["label"],
-        "speaker": match["actor"],
-        "sentence": match["sentence"],
-        "transcript": _SENTENCES.get(match["sentence"], ""),
-        "language": "en",
-        "intensity": _LEVELS.get(match["level"], "unspecified"),
-    }
+    return clips_by_name(root, INFO, _NAME, row, example="AudioWAV/1001_DFA_ANG_XX.wav", notes=(lacking,))
 
 
 def _demographics(root: Path) -> dict[str, dict[str, str]]:

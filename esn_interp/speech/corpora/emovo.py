@@ -3,11 +3,9 @@
 import re
 from pathlib import Path
 
-import pandas as pd
-
 from esn_interp.speech.clips import Clips
 from esn_interp.speech.corpora.info import CorpusInfo
-from esn_interp.speech.corpora.release import labelled, named_files
+from esn_interp.speech.corpora.release import clips_by_name
 
 # disgusto, gioia, neutrale, paura, rabbia, sorpresa, tristezza
 _LABELS = {
@@ -35,16 +33,12 @@ _NAME = re.compile(r"(?P<label>[a-z]{3})-(?P<speaker>[fm][123])-(?P<sentence>[bd
 
 def load_emovo(root: Path) -> Clips:
     """The clips under `root`: f1/dis-f1-b1.wav, in folders or in one."""
-    found, notes = named_files(root, _NAME, corpus="emovo", example="f1/dis-f1-b1.wav")
-    rows = [_row(path, match) for path, match in found.values()]
-    return labelled(pd.DataFrame(rows), corpus="emovo", labels=_LABELS, notes=notes, whole=INFO.size)
+    return clips_by_name(root, INFO, _NAME, _row, example="f1/dis-f1-b1.wav")
 
 
 def _row(path: Path, match: re.Match[str]) -> dict[str, str]:
     speaker, sentence = match["speaker"].lower(), match["sentence"].lower()
     return {
-        "id": path.stem,
-        "audio": str(path),
         "label": match["label"].lower(),
         "speaker": speaker,
         "sex": "female" if speaker[0] == "f" else "male",

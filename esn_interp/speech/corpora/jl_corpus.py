@@ -6,11 +6,9 @@ female1_angry_10a_1 is speaker, emotion, sentence with session, and take.
 import re
 from pathlib import Path
 
-import pandas as pd
-
 from esn_interp.speech.clips import Clips
 from esn_interp.speech.corpora.info import CorpusInfo
-from esn_interp.speech.corpora.release import labelled, named_files, read_text
+from esn_interp.speech.corpora.release import clips_by_name, read_text
 
 _PRIMARY = ("angry", "excited", "happy", "neutral", "sad")
 _SECONDARY = ("anxious", "apologetic", "assertive", "concerned", "encouraging")
@@ -27,17 +25,13 @@ def load_jl_corpus(root: Path) -> Clips:
     The archive holds the whole tree twice, in folders that differ in case only; one of them is read. The five
     primary emotions share 15 sentences, each secondary one has its own.
     """
-    found, notes = named_files(root, _NAME, corpus="jl-corpus", example="JL(wav+txt)/female1_angry_10a_1.wav")
-    rows = [_row(path, match) for path, match in found.values()]
-    return labelled(pd.DataFrame(rows), corpus="jl-corpus", labels=_LABELS, notes=notes, whole=INFO.size)
+    return clips_by_name(root, INFO, _NAME, _row, example="JL(wav+txt)/female1_angry_10a_1.wav")
 
 
 def _row(path: Path, match: re.Match[str]) -> dict[str, str]:
     speaker, label = match["speaker"].lower(), match["label"].lower()
     words = path.with_suffix(".txt")
     return {
-        "id": path.stem,
-        "audio": str(path),
         "label": label,
         "speaker": speaker,
         "sex": speaker[:-1],

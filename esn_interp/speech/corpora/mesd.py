@@ -6,11 +6,9 @@ Anger_F_A_abajo is emotion, kind of voice, list of words, and word.
 import re
 from pathlib import Path
 
-import pandas as pd
-
 from esn_interp.speech.clips import Clips
 from esn_interp.speech.corpora.info import CorpusInfo
-from esn_interp.speech.corpora.release import labelled, named_files
+from esn_interp.speech.corpora.release import clips_by_name
 
 _LABELS = {
     **{"anger": "angry", "disgust": "disgusted", "fear": "fearful"},
@@ -26,20 +24,14 @@ def load_mesd(root: Path) -> Clips:
     Names tell a woman, a man or a child, but not which one: speakers stay empty, so that the split goes by
     word, and results say nothing about other voices.
     """
-    found, notes = named_files(root, _NAME, corpus="mesd", example="Anger_F_A_abajo.wav")
-    rows = [_row(path, match) for path, match in found.values()]
     speakers = "the release does not say who speaks: splits go by word, and intervals are not over speakers"
-    return labelled(
-        pd.DataFrame(rows), corpus="mesd", labels=_LABELS, notes=(*notes, speakers), whole=INFO.size
-    )
+    return clips_by_name(root, INFO, _NAME, _row, example="Anger_F_A_abajo.wav", notes=(speakers,))
 
 
 def _row(path: Path, match: re.Match[str]) -> dict[str, str]:
     voice = _VOICES[match["voice"]]
     word = match["word"].replace("_", " ")
     return {
-        "id": path.stem,
-        "audio": str(path),
         "label": match["label"].lower(),
         "sex": "" if voice == "child" else voice,
         "sentence": word,

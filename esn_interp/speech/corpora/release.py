@@ -10,6 +10,7 @@ import pandas as pd
 
 from esn_interp.errors import CorpusError
 from esn_interp.speech.clips import Clips
+from esn_interp.speech.corpora.info import CorpusInfo
 from esn_interp.speech.labels import listing, translate
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif")
@@ -82,6 +83,35 @@ def named_files(
         else "",
     ]
     return dict(sorted(chosen.items())), notes
+
+
+def clips_by_name(
+    root: Path,
+    info: CorpusInfo,
+    pattern: re.Pattern[str],
+    row: Callable[[Path, re.Match[str]], Mapping[str, Any]],
+    *,
+    example: str,
+    key: Callable[[Path, re.Match[str]], str] = lambda path, match: path.stem,
+    notes: Sequence[str] = (),
+) -> Clips:
+    """The clips of a release in which everything is in a file's name; see `named_files`.
+
+    `row` says what a name tells, beside the id (the file's key) and the audio; an empty row is no clip.
+
+    Raises
+    ------
+    CorpusError
+        When there is no such file, or none of them has a label that is known.
+    """
+    found, passed_over = named_files(root, pattern, corpus=info.name, example=example, key=key)
+    rows = [
+        {"id": name, "audio": str(path), **told}
+        for name, (path, match) in found.items()
+        if (told := row(path, match))
+    ]
+    frame = pd.DataFrame(rows)
+    return labelled(frame, corpus=info.name, labels=info.labels, notes=(*passed_over, *notes), whole=info.size)
 
 
 def read_text(path: Path, encodings: Sequence[str] = ("utf-8-sig", "cp1252")) -> str:

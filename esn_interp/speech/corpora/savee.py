@@ -3,11 +3,9 @@
 import re
 from pathlib import Path
 
-import pandas as pd
-
 from esn_interp.speech.clips import Clips
 from esn_interp.speech.corpora.info import CorpusInfo
-from esn_interp.speech.corpora.release import labelled, named_files
+from esn_interp.speech.corpora.release import clips_by_name
 
 _LABELS = {
     **{"a": "angry", "d": "disgusted", "f": "fearful", "h": "happy"},
@@ -23,15 +21,7 @@ def load_savee(root: Path) -> Clips:
     Sentences are named by emotion and number; their texts are in the release's documents, not beside the
     audio, so transcripts stay empty.
     """
-    found, notes = named_files(root, _NAME, corpus="savee", example="AudioData/DC/a01.wav", key=_id)
-    rows = [_row(clip, path, match) for clip, (path, match) in found.items()]
-    return labelled(
-        pd.DataFrame([row for row in rows if row["speaker"]]),
-        corpus="savee",
-        labels=_LABELS,
-        notes=notes,
-        whole=INFO.size,
-    )
+    return clips_by_name(root, INFO, _NAME, _row, example="AudioData/DC/a01.wav", key=_id)
 
 
 def _id(path: Path, match: re.Match[str]) -> str:
@@ -39,12 +29,13 @@ def _id(path: Path, match: re.Match[str]) -> str:
     return f"{speaker}_{match['label']}{match['number']}"
 
 
-def _row(clip: str, path: Path, match: re.Match[str]) -> dict[str, str]:
+def _row(path: Path, match: re.Match[str]) -> dict[str, str]:
+    speaker = _id(path, match).split("_")[0]
+    if not speaker:
+        return {}
     return {
-        "id": clip,
-        "audio": str(path),
         "label": match["label"],
-        "speaker": clip.split("_")[0],
+        "speaker": speaker,
         "sex": "male",
         "sentence": match["label"] + match["number"],
         "language": "en",

@@ -6,11 +6,9 @@ OAF_back_angry is voice, word and emotion.
 import re
 from pathlib import Path
 
-import pandas as pd
-
 from esn_interp.speech.clips import Clips
 from esn_interp.speech.corpora.info import CorpusInfo
-from esn_interp.speech.corpora.release import labelled, named_files
+from esn_interp.speech.corpora.release import clips_by_name
 
 # "ps" is pleasant surprise.
 _LABELS = {
@@ -24,15 +22,8 @@ _AGES = {"OAF": 64, "YAF": 26}
 
 def load_tess(root: Path) -> Clips:
     """The clips under `root`: OAF_angry/OAF_back_angry.wav, in folders or in one."""
-    found, notes = named_files(
-        root,
-        _NAME,
-        corpus="tess",
-        example="OAF_angry/OAF_back_angry.wav",
-        key=lambda path, match: path.stem.lower(),
-    )
-    rows = [_row(path, match) for path, match in found.values()]
-    return labelled(pd.DataFrame(rows), corpus="tess", labels=_LABELS, notes=notes, whole=INFO.size)
+    example = "OAF_angry/OAF_back_angry.wav"
+    return clips_by_name(root, INFO, _NAME, _row, example=example, key=lambda path, match: path.stem.lower())
 
 
 def _row(path: Path, match: re.Match[str]) -> dict[str, object]:
@@ -40,7 +31,6 @@ def _row(path: Path, match: re.Match[str]) -> dict[str, object]:
     word = match["word"].lower()
     return {
         "id": path.stem,
-        "audio": str(path),
         "label": match["label"].lower(),
         "speaker": speaker,
         "sex": "female",

@@ -61,14 +61,10 @@ def emotion(
     """
     if isinstance(name, EmotionJudge):
         return name
-    if str(name) == "toy-prosody":
-        from esn_interp.tasks.judges.prosody_judge import load_prosody_judge
+    if str(name) in (FILTER, SCORER):
+        from esn_interp.tasks.judges.bundled_judges import load_bundled_judge
 
-        return load_prosody_judge()
-    if str(name) == "toy-spectrum":
-        from esn_interp.tasks.judges.spectrum_judge import load_spectrum_judge
-
-        return load_spectrum_judge()
+        return load_bundled_judge(str(name))
     from esn_interp.tasks.judges.emotion_classifiers import load_classifier, load_emotion2vec
 
     if str(name) == "emotion2vec":

@@ -12,10 +12,11 @@ import numpy as np
 import soxr
 import torch
 from jaxtyping import Bool, Float, Int
+from voices.acting import blend
 from voices.casting import SENTENCES
 from voices.synthesis import FRAME_MS, Analysis, Voice, act, analyse, synthesise
 
-from esn_interp.speech.acting import EMOTIONS, blend
+from esn_interp.speech.acting import EMOTIONS
 from esn_interp.speech.audio import SAMPLE_RATE
 from toy_omni.speaking.frames import (
     CODE,
