@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+from einops import einsum, reduce
 from jaxtyping import Bool, Float, Float32, Int, Int64
 from torch import Tensor
 
@@ -11,7 +12,17 @@ from esn_interp.errors import EditError
 from esn_interp.models.edits import SCOPE_CODES, SCOPES
 
 PROMPT_SCOPES = tuple(scope for scope in SCOPES if scope != "generated")
+"""The token scopes that exist before anything is generated."""
 _CODES = np.array([SCOPE_CODES[scope] for scope in PROMPT_SCOPES])
+
+
+def tokens_by_scope(scopes: Int[np.ndarray, "clip token"]) -> Int64[np.ndarray, "clip scope"]:
+    """How many tokens of each prompt stand in the scopes audio, text and last."""
+    return reduce(_where(scopes), "clip token scope -> clip scope", "sum")
+
+
+def _where(scopes: Int[np.ndarray, "clip token"]) -> Bool[np.ndarray, "clip token scope"]:
+    return scopes[..., None] == _CODES
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +42,7 @@ class Recording:
     @property
     def tokens(self) -> Int64[np.ndarray, "clip scope"]:
         """Tokens of each clip in the scopes audio, text and last."""
-        return (self.scopes[..., None] == _CODES).sum(axis=1)
+        return tokens_by_scope(self.scopes)
 
     def of(self, neurons: Mapping[int, Int64[np.ndarray, " _neuron"]]) -> "Recording":
         """The same for some of the neurons only.
@@ -53,16 +64,17 @@ class Recording:
 
     def means(self, layer: int) -> Float[np.ndarray, "clip scope neuron"]:
         """Mean of each neuron of a layer over the tokens of each scope; NaN where there is none."""
-        where = (self.scopes[..., None] == _CODES).astype(np.float64)
+        where = _where(self.scopes).astype(np.float64)
         gates = np.where((self.scopes >= 0)[..., None], self.gates[layer], 0.0)
         with np.errstate(invalid="ignore"):
-            return np.einsum("cts,ctn->csn", where, gates) / self.tokens[..., None]
+            sums = einsum(where, gates, "clip token scope, clip token neuron -> clip scope neuron")
+            return sums / self.tokens[..., None]
 
     def unequal(
         self, scopes: Int[np.ndarray, "seat place"], rows: Int[np.ndarray, " seat"]
     ) -> Bool[np.ndarray, "seat scope"]:
         """Which scopes of the prompts to be patched are not as long as those of the clips recorded in ``rows``."""
-        return (scopes[..., None] == _CODES).sum(axis=1) != self.tokens[rows]
+        return tokens_by_scope(scopes) != self.tokens[rows]
 
     def seated(
         self,

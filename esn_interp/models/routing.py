@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from einops import rearrange
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
@@ -72,7 +73,7 @@ def by_expert(
     values: Float[Tensor, "token choice neuron"], experts: Int[Tensor, "token choice"], *, count: int
 ) -> Float[Tensor, " gate"]:
     """Sums over tokens of what belongs to each neuron of each expert, numbered expert by expert."""
-    width = values.shape[-1]
-    sums = values.new_zeros(count, width)
-    sums.index_add_(0, experts.reshape(-1), values.reshape(-1, width))
-    return sums.view(-1)
+    sums = values.new_zeros(count, values.shape[-1])
+    rows = rearrange(values, "token choice neuron -> (token choice) neuron")
+    sums.index_add_(0, rearrange(experts, "token choice -> (token choice)"), rows)
+    return rearrange(sums, "expert neuron -> (expert neuron)")

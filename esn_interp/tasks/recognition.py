@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, Int, Int64
 
 from esn_interp.errors import CorpusError, EditError
-from esn_interp.models.edits import SCOPE_CODES, Edit
+from esn_interp.models.edits import Edit
+from esn_interp.models.recording import PROMPT_SCOPES, tokens_by_scope
 from esn_interp.progress import progress_bar
 from esn_interp.speech.clips import Clips
 from esn_interp.speech.heard import warn_of_heard
@@ -18,8 +19,6 @@ from esn_interp.tasks.listener import Listener, longest_clip
 QUESTION = "What is the emotion of the speaker?"
 FREE_QUESTION = "How does the speaker feel?"
 BASELINE = "baseline"
-PROMPT_SCOPES = ("audio", "text", "last")
-"""The token scopes that exist before anything is generated."""
 
 Informed = Callable[[Int64[np.ndarray, " clip"], Float[np.ndarray, "clip emotion"]], Sequence[Edit]]
 """Edits of a batch that depend on its clips' positions in the corpus and on their unedited log-probabilities."""
@@ -207,8 +206,7 @@ def recognise(
         ):
             encoded = lm.encode(batch.waveforms, recognition.prompt)
             used[batch.rows] = True
-            scopes = np.asarray(encoded.scopes)[..., None]
-            tokens[batch.rows] = (scopes == [SCOPE_CODES[scope] for scope in PROMPT_SCOPES]).sum(axis=1)
+            tokens[batch.rows] = tokens_by_scope(np.asarray(encoded.scopes))
             unedited: np.ndarray | None = None
             for at, (name, condition) in enumerate(plan.items()):
                 if callable(condition):

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
+from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import FeatureExtractionMixin
@@ -125,7 +126,7 @@ class _Features:
         mel = spectrum.abs().square().T @ self._filters
         log = mel.clamp(min=1e-10).log10()
         log = torch.maximum(log, log.max() - 8.0) / 4 + 1
-        return log[: len(log) // 2 * 2].reshape(len(log) // 2, -1)
+        return rearrange(log[: len(log) // 2 * 2], "(frame two) mel -> frame (two mel)", two=2)
 
     def tokens(self, frames: int) -> int:
         """Audio tokens of that many frames: the projector's queries for every window begun."""

@@ -7,12 +7,14 @@ its words into codes, and a vocoder makes the waveform.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
 import transformers
+from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformers import AutoConfig
@@ -85,21 +87,16 @@ class Qwen25Omni(Family):
         before = [{"role": "system", "content": system}] if system else []
         text = processor.text([*before, {"role": "user", "content": content}])
         place = self.placeholder
-        texts = [text.replace(place, place * self.audio_tokens(mel.shape[1]), 1) for mel in features]
+        texts = [text.replace(place, place * self.audio_tokens(len(mel)), 1) for mel in features]
         # The last position must be the one that predicts the answer, so padding stands on the left.
         tokens = processor.tokenizer(texts, padding=True, padding_side="left", return_tensors="pt")
         ids, attention = cast(Tensor, tokens["input_ids"]), cast(Tensor, tokens["attention_mask"])
-        longest = max(mel.shape[1] for mel in features)
-        padded = torch.zeros(len(features), features[0].shape[0], longest)
-        mask = torch.zeros(len(features), longest, dtype=torch.long)
-        for row, mel in enumerate(features):
-            padded[row, :, : mel.shape[1]] = torch.from_numpy(mel)
-            mask[row, : mel.shape[1]] = 1
+        pad = partial(nn.utils.rnn.pad_sequence, batch_first=True)
         tensors = {
             "input_ids": ids,
             "attention_mask": attention,
-            "input_features": padded,
-            "feature_attention_mask": mask,
+            "input_features": rearrange(pad(features), "clip frame mel -> clip mel frame").contiguous(),
+            "feature_attention_mask": pad([torch.ones(len(mel), dtype=torch.long) for mel in features]),
         }
         return Inputs(tensors, ids.eq(self.audio_token_id(None, processor)))
 
@@ -147,7 +144,7 @@ class Qwen25Omni(Family):
         return self.generator(model).get_submodule("model")
 
 
-def _mel(extractor: Any, waveform: Float[np.ndarray, " sample"]) -> Float[np.ndarray, "mel frame"]:
+def _mel(extractor: Any, waveform: Float[np.ndarray, " sample"]) -> Float[Tensor, "frame mel"]:
     """Log-mel features of one clip: what the full processor's padding to its longest input leaves unmasked.
 
     The clip is extracted by itself, followed by silence: a frame at its end must not depend on its neighbours in
@@ -158,4 +155,4 @@ def _mel(extractor: Any, waveform: Float[np.ndarray, " sample"]) -> Float[np.nda
     features = extractor(
         padded, sampling_rate=extractor.sampling_rate, padding=False, truncation=False, return_tensors="np"
     )["input_features"][0]
-    return np.asarray(features[:, :frames], dtype=np.float32)
+    return rearrange(torch.from_numpy(features).float()[:, :frames], "mel frame -> frame mel")

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
+from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
@@ -69,7 +70,7 @@ class Voxtral(Family):
             pad_to_multiple_of=extractor.n_samples,
             return_tensors="pt",
         )["input_features"][0]
-        chunks = torch.stack(features.split(extractor.nb_max_frames, dim=1))
+        chunks = rearrange(features, "mel (chunk frame) -> chunk mel frame", frame=extractor.nb_max_frames)
         start, begin, end = (
             self._special(tokenizer, name) for name in ("[INST]", "[BEGIN_AUDIO]", "[/INST]")
         )
