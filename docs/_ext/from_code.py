@@ -92,14 +92,14 @@ class AccessPoints(_Markdown):
         disable_progress_bar()
         if self.arguments[0] != "families":
             lm = esn.load(self.arguments[0])
-            return self._points(access_points(lm.stacks, lm.family.roles))
+            return self._points(access_points(lm.stacks, lm.family.info.roles))
         parts: list[str] = []
         for family in FAMILIES:
             skeleton = family.skeleton()
-            parts += [f"**{family.title}**", *(f"- {note}" for note in family.notes)]
-            parts += [f"- `{name}`: {role}" for name, role in family.roles.items()]
+            parts += [f"**{family.title}**", *(f"- {note}" for note in family.info.notes)]
+            parts += [f"- `{name}`: {role}" for name, role in family.info.roles.items()]
             if skeleton is not None:
-                parts += ["", self._points(access_points(family.stacks(skeleton), family.roles))]
+                parts += ["", self._points(access_points(family.stacks(skeleton), family.info.roles))]
             parts.append("")
         return "\n".join(parts)
 

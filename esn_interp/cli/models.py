@@ -38,22 +38,22 @@ def models(
         {
             "name": checkpoint,
             "family": family.name,
-            "can": family.capability,
-            "tested": family.tested,
-            "needs": family.needs,
+            "can": family.info.capability,
+            "tested": family.info.tested,
+            "needs": family.info.needs,
         }
         for family in esn.FAMILIES
-        for checkpoint in family.checkpoints or (family.name,)
+        for checkpoint in family.info.checkpoints or (family.name,)
     ]
     families = [
         {
             "name": family.name,
             "title": family.title,
-            "can": family.capability,
-            "tested": family.tested,
-            "needs": family.needs,
-            "model_types": list(family.model_types),
-            "notes": list(family.notes),
+            "can": family.info.capability,
+            "tested": family.info.tested,
+            "needs": family.info.needs,
+            "model_types": list(family.info.model_types),
+            "notes": list(family.info.notes),
         }
         for family in esn.FAMILIES
     ]
@@ -74,14 +74,14 @@ def _access_points(name: str, options: ModelOptions, run: Run) -> None:
         if skeleton is None:
             raise ModelError(
                 f"{family.title} is not a class of transformers, so its structure shows only in a loaded model: give a"
-                f" checkpoint, such as {family.checkpoints[0]}"
+                f" checkpoint, such as {family.info.checkpoints[0]}"
             )
-        model, stacks, notes = skeleton, family.stacks(skeleton), family.notes
+        model, stacks, notes = skeleton, family.stacks(skeleton), family.info.notes
         title = f"{family.title}, in the default configuration of transformers"
         content = {"name": name, "family": name}
     else:
         lm = options.load(name, progress=run.progress)
-        model, family, stacks, notes = lm.model, lm.family, lm.stacks, lm.family.notes
+        model, family, stacks, notes = lm.model, lm.family, lm.stacks, lm.family.info.notes
         size = f"{lm.n_layers} layers, {lm.n_gates:,} gates"
         title = f"{lm.name}: {family.title}, {lm.component}, {size}, weights {lm.fingerprint}"
         content = {
@@ -92,7 +92,7 @@ def _access_points(name: str, options: ModelOptions, run: Run) -> None:
             "layers": lm.n_layers,
             "gates": lm.n_gates,
         }
-    points = access_points(stacks, family.roles)
+    points = access_points(stacks, family.info.roles)
     content["access_points"] = [
         {**asdict(point), "access": point.access, "module": point.path} for point in points
     ]
@@ -114,6 +114,6 @@ def _access_points(name: str, options: ModelOptions, run: Run) -> None:
         )
     header = ("component", "layers", "module", "gate", "shape in a trace")
     rows = [(p.component, p.layers, p.path, p.gate, p.shape) for p in points]
-    roles = [f"{name}: {role}" for name, role in family.roles.items() if role and name in stacks]
+    roles = [f"{name}: {role}" for name, role in family.info.roles.items() if role and name in stacks]
     lines += [table(header, rows), "", f"in a trace: {points[0].access}", *roles, *notes]
     run.result(content, *lines)

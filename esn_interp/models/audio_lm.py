@@ -63,7 +63,7 @@ class AudioLM(Speaking):
     def __str__(self) -> str:
         """What was found at loading: every stack, its layers, what its gates compute and how many there are."""
         lines = [repr(self)]
-        for points in access_points(self.stacks, self.family.roles):
+        for points in access_points(self.stacks, self.family.info.roles):
             of = f"{points.component}, layers {points.layers}" if points.first != points.last else points.component
             lines.append(f"  {of}: {points.gate}, {points.gates:,} gates a layer, at {points.path}")
         if self.baked is not None:

@@ -16,7 +16,8 @@ from esn_interp.models.baked import Baked
 from esn_interp.models.columns import NotScalable
 from esn_interp.models.conversion import ConversionPrompt
 from esn_interp.models.edits import Edit, edits_by_layer
-from esn_interp.models.families.base import THINKER, Family
+from esn_interp.models.families.base import Family
+from esn_interp.models.families.info import THINKER
 from esn_interp.models.families.inputs import Inputs, Processor
 from esn_interp.models.fingerprint import compute_device, earlier_fingerprints, weights_fingerprint
 from esn_interp.models.gate_view import GateView, Tap, traced_run, view_gates
@@ -214,7 +215,8 @@ class Opened:
         answering = self.family.answering
         if not answering:
             raise ModelError(
-                f"{self.name}: {self.family.title} does not answer questions about audio ({self.family.capability})"
+                f"{self.name}: {self.family.title} does not answer questions about audio"
+                f" ({self.family.info.capability})"
             )
         if self.component not in answering:
             raise ModelError(

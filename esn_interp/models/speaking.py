@@ -11,7 +11,7 @@ from esn_interp.errors import ModelError
 from esn_interp.models.acting import Untouched
 from esn_interp.models.conversion import convert
 from esn_interp.models.edits import Edit
-from esn_interp.models.families.base import THINKER
+from esn_interp.models.families.info import THINKER
 from esn_interp.models.families.manner import Manner
 from esn_interp.models.families.spoken import Live, SpeechRequest, SpeechRun, Spoken
 from esn_interp.models.gate_view import Tap

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int, Int64
@@ -207,20 +208,10 @@ def recognise(
             encoded = lm.encode(batch.waveforms, recognition.prompt)
             used[batch.rows] = True
             tokens[batch.rows] = tokens_by_scope(np.asarray(encoded.scopes))
-            unedited: np.ndarray | None = None
+            scored = _Scored(lm, recognition, encoded)
             for at, (name, condition) in enumerate(plan.items()):
-                if callable(condition):
-                    if unedited is None:
-                        unedited = recognition.by_emotion(lm.scores(encoded, recognition.labels))
-                    edits = list(condition(np.array(batch.rows, dtype=np.int64), unedited))
-                else:
-                    edits = list(condition)
-                if all(edit.identity for edit in edits):
-                    if unedited is None:
-                        unedited = recognition.by_emotion(lm.scores(encoded, recognition.labels))
-                    scores = unedited
-                else:
-                    scores = recognition.by_emotion(lm.scores(encoded, recognition.labels, edits=edits))
+                rows = np.array(batch.rows, dtype=np.int64)
+                scores = scored.under(condition(rows, scored.unedited) if callable(condition) else condition)
                 if not np.isfinite(scores).all():
                     bad = batch.clips[int(np.argmin(np.isfinite(scores).all(axis=1)))].id
                     raise EditError(
@@ -247,6 +238,24 @@ def recognise(
         skipped=tuple(skipped),
         heard=heard,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Scored:
+    """A batch that is scored under any number of conditions, and without edits once at most."""
+
+    lm: Listener
+    recognition: Recognition
+    encoded: Any
+
+    @cached_property
+    def unedited(self) -> Float[np.ndarray, "clip emotion"]:
+        return self.recognition.by_emotion(self.lm.scores(self.encoded, self.recognition.labels))
+
+    def under(self, edits: Sequence[Edit]) -> Float[np.ndarray, "clip emotion"]:
+        if all(edit.identity for edit in edits):
+            return self.unedited
+        return self.recognition.by_emotion(self.lm.scores(self.encoded, self.recognition.labels, edits=list(edits)))
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> Float[np.ndarray, " emotion"]:

@@ -92,15 +92,15 @@ def same(one: Spoken, other: Spoken) -> bool:
 
 
 def test_every_model_that_speaks_is_held_to_this():
-    speaking = {family.name for family in FAMILIES if family.capability == "speak"}
-    assert speaking - {family.name for family in FAMILIES if family.tested == "a stand-in"} == set(STACKS)
+    speaking = {family.name for family in FAMILIES if family.info.capability == "speak"}
+    assert speaking - {family.name for family in FAMILIES if family.info.tested == "a stand-in"} == set(STACKS)
 
 
 def test_stacks_are_those_that_their_roles_describe(models):
     for family, stacks in STACKS.items():
         whole = models(family)
         assert tuple(whole.stacks) == stacks
-        assert set(whole.family.roles) == set(stacks)
+        assert set(whole.family.info.roles) == set(stacks)
 
 
 def test_gates_at_every_step_are_those_that_a_hook_sees(lm):

@@ -1,8 +1,7 @@
 """Audio Flamingo 3: a windowed audio encoder and a Qwen2 decoder with SwiGLU gates."""
 
-from typing import ClassVar
-
 from esn_interp.models.families.base import Family
+from esn_interp.models.families.info import FamilyInfo
 
 
 class AudioFlamingo3(Family):
@@ -12,14 +11,18 @@ class AudioFlamingo3(Family):
     one after the other. The processor would cut a clip off after ten minutes; here it is refused.
     """
 
-    name = "audio-flamingo-3"
-    model_types = ("audioflamingo3",)
-    title = "Audio Flamingo 3"
-    checkpoints: ClassVar[tuple[str, ...]] = ("nvidia/audio-flamingo-3-hf",)
-    needs = "transformers only; about 17 GB of memory in bfloat16"
-    max_seconds = 600.0
-    notes = (
-        "The published decoder has 28 layers of 18,944 gates; transformers' default configuration has 32 of 22,016.",
-        "Its chat template puts the audio before the text, and a system prompt of its own when none is given.",
-        "Its generation settings hold a repetition penalty, which acts in free-text answers and not in label scores.",
+    info = FamilyInfo(
+        name="audio-flamingo-3",
+        title="Audio Flamingo 3",
+        model_types=("audioflamingo3",),
+        checkpoints=("nvidia/audio-flamingo-3-hf",),
+        needs="transformers only; about 17 GB of memory in bfloat16",
+        notes=(
+            "The published decoder has 28 layers of 18,944 gates; transformers' default configuration has 32 of"
+            " 22,016.",
+            "Its chat template puts the audio before the text, and a system prompt of its own when none is given.",
+            "Its generation settings hold a repetition penalty, which acts in free-text answers and not in label"
+            " scores.",
+        ),
     )
+    max_seconds = 600.0

@@ -29,6 +29,7 @@ from transformers.utils import logging as transformers_logging
 from esn_interp.errors import ModelError
 from esn_interp.models.edits import SCOPE_CODES
 from esn_interp.models.families.hearing import require_whole
+from esn_interp.models.families.info import THINKER, FamilyInfo
 from esn_interp.models.families.inputs import (
     Inputs,
     Processor,
@@ -52,27 +53,14 @@ AUTO_CLASSES: tuple[Any, ...] = tuple(
     # Models with code of their own need releases that lack one of these, or whole families of ours.
     if hasattr(transformers, name)
 )
-THINKER = "thinker"
 
 
 class Family:
     """One kind of model: how it is loaded, how a clip and an instruction become its inputs, where its parts are."""
 
-    name: ClassVar[str]
-    model_types: ClassVar[tuple[str, ...]]
-    title: ClassVar[str]
-    capability: ClassVar[str] = "recognise"
-    """``recognise`` (answers about audio), ``speak`` (speech comes out) or ``gates only``."""
-    checkpoints: ClassVar[tuple[str, ...]] = ()
-    needs: ClassVar[str] = "transformers only"
-    tested: ClassVar[str] = "the real class"
-    """What the contract tests run on: ``the real class``, or ``a stand-in`` for code that is not in transformers."""
-    roles: ClassVar[Mapping[str, str]] = {THINKER: "reads audio and instruction, writes the answer"}
-    """What each decoder stack does, by its name."""
+    info: ClassVar[FamilyInfo]
     answering: ClassVar[tuple[str, ...]] = (THINKER,)
     """The stacks that take part when the model answers; gates of others can't change an answer."""
-    notes: ClassVar[tuple[str, ...]] = ()
-    """What one must know about the gates of this family."""
     max_seconds: ClassVar[float | None] = None
     """Longest clip that the encoder takes; None where it is windowed or unlimited."""
     sampling_rate: ClassVar[int] = 16_000
@@ -97,11 +85,21 @@ class Family:
     speaking_system: ClassVar[str | None] = None
     """The system prompt that its checkpoints want before they speak."""
 
+    @property
+    def name(self) -> str:
+        """What it is called in the catalogue."""
+        return self.info.name
+
+    @property
+    def title(self) -> str:
+        """What it is called in words."""
+        return self.info.title
+
     # ---------------------------------------------------------------- loading
 
     def knows(self, config: Any) -> bool:
         """Whether a model with this configuration is of this kind."""
-        return getattr(config, "model_type", None) in self.model_types
+        return getattr(config, "model_type", None) in self.info.model_types
 
     def load(
         self, path: str | Path, *, component: str = THINKER, **options: Any
@@ -215,7 +213,7 @@ class Family:
 
     def default_config(self) -> Any:
         """The configuration of `skeleton`; None where there is none."""
-        return AutoConfig.for_model(self.model_types[0])
+        return AutoConfig.for_model(self.info.model_types[0])
 
     # ---------------------------------------------------------------- inputs
 

@@ -4,12 +4,12 @@ It says the words that it is given; a clip before them lends its voice. It does 
 edited while it speaks.
 """
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 from torch import Tensor, nn
 
-from esn_interp.models.families.base import THINKER, Family
+from esn_interp.models.families.base import Family
+from esn_interp.models.families.info import THINKER, FamilyInfo
 from esn_interp.models.families.inputs import Inputs, Processor, resampled
 from esn_interp.models.families.spoken import SpeechRequest, SpeechRun, Spoken
 
@@ -19,21 +19,23 @@ _FRAMES_PER_SECOND = 12.5
 class Csm(Family):
     """Sesame's conversational speech model."""
 
-    name = "csm"
-    model_types = ("csm",)
-    title = "CSM"
-    capability = "speak"
-    checkpoints: ClassVar[tuple[str, ...]] = ("sesame/csm-1b",)
-    needs = "transformers only; about 7 GB of memory in float32"
-    roles: ClassVar[Mapping[str, str]] = {
-        THINKER: "the backbone: reads text and voice, chooses the first code of each frame",
-        "depth_decoder": "chooses the other codes of each frame; its edits change the sound only",
-    }
-    answering = ()
-    notes = (
-        "it says the prompt aloud and writes nothing; a clip lends its voice, and speakers are named '0', '1', ...",
-        "the depth decoder runs anew for every frame; all its tokens are in scope generated",
+    info = FamilyInfo(
+        name="csm",
+        title="CSM",
+        model_types=("csm",),
+        capability="speak",
+        checkpoints=("sesame/csm-1b",),
+        needs="transformers only; about 7 GB of memory in float32",
+        roles={
+            THINKER: "the backbone: reads text and voice, chooses the first code of each frame",
+            "depth_decoder": "chooses the other codes of each frame; its edits change the sound only",
+        },
+        notes=(
+            "it says the prompt aloud and writes nothing; a clip lends its voice, and speakers are named '0', '1', ...",
+            "the depth decoder runs anew for every frame; all its tokens are in scope generated",
+        ),
     )
+    answering = ()
     sampling_rate = 24_000
     voices = True
 

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from transformers import AutoModel, PreTrainedModel
 from transformers.utils.import_utils import is_timm_available
 
-from esn_interp.models.families.base import THINKER, Family
+from esn_interp.models.families.base import Family
+from esn_interp.models.families.info import THINKER, FamilyInfo
 from esn_interp.models.families.inputs import Inputs, Processor, messages
 
 
@@ -63,34 +64,38 @@ class _Gemma(Family):
 class Gemma4(_Gemma):
     """Gemma 4 with an audio encoder (its small sizes)."""
 
-    name = "gemma-4"
-    model_types = ("gemma4",)
-    title = "Gemma 4"
-    checkpoints: ClassVar[tuple[str, ...]] = ("google/gemma-4-E2B-it", "google/gemma-4-E4B-it")
-    needs = "transformers only; about 16 GB of memory for E4B in bfloat16"
-    notes = (
-        "per-layer inputs have an activation of their own, which is not among the gates",
-        "layers that share keys and values compute only the last position of a prompt when the model generates;"
-        " when labels are scored they compute every position",
-        "the largest sizes have no audio encoder",
+    info = FamilyInfo(
+        name="gemma-4",
+        title="Gemma 4",
+        model_types=("gemma4",),
+        checkpoints=("google/gemma-4-E2B-it", "google/gemma-4-E4B-it"),
+        needs="transformers only; about 16 GB of memory for E4B in bfloat16",
+        notes=(
+            "per-layer inputs have an activation of their own, which is not among the gates",
+            "layers that share keys and values compute only the last position of a prompt when the model generates;"
+            " when labels are scored they compute every position",
+            "the largest sizes have no audio encoder",
+        ),
     )
 
 
 class Gemma3n(_Gemma):
     """Gemma 3n; a clip always takes 188 places in the prompt, the rest of which is filled."""
 
-    name = "gemma-3n"
-    model_types = ("gemma3n",)
-    title = "Gemma 3n"
-    places: ClassVar[int] = 188
-    checkpoints: ClassVar[tuple[str, ...]] = ("google/gemma-3n-E2B-it", "google/gemma-3n-E4B-it")
-    needs = "transformers only; about 16 GB of memory for E4B in bfloat16; timm only for images"
-    notes = (
-        "the first layers keep only the largest inputs of their gates (95 % are zero before the activation)",
-        "per-layer inputs have an activation of their own, which is not among the gates",
-        "a clip is followed by filler up to 188 places; the filler counts as text, so that scope audio is the clip",
-        "without timm the image encoder is left out: it hears all the same",
+    info = FamilyInfo(
+        name="gemma-3n",
+        title="Gemma 3n",
+        model_types=("gemma3n",),
+        checkpoints=("google/gemma-3n-E2B-it", "google/gemma-3n-E4B-it"),
+        needs="transformers only; about 16 GB of memory for E4B in bfloat16; timm only for images",
+        notes=(
+            "the first layers keep only the largest inputs of their gates (95 % are zero before the activation)",
+            "per-layer inputs have an activation of their own, which is not among the gates",
+            "a clip is followed by filler up to 188 places; the filler counts as text, so that scope audio is the clip",
+            "without timm the image encoder is left out: it hears all the same",
+        ),
     )
+    places: ClassVar[int] = 188
 
     def load_model(self, path: str | Path, *, component: str = THINKER, **options: Any) -> nn.Module:
         _without_images()

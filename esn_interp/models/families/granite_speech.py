@@ -6,7 +6,7 @@ Its feature extractor needs torchaudio for one mel spectrogram; the same feature
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from transformers.audio_utils import mel_filter_bank
 
 from esn_interp.errors import ModelError
 from esn_interp.models.families.encoded_alone import FRAMES, EncodedAlone
+from esn_interp.models.families.info import FamilyInfo
 from esn_interp.models.families.inputs import Processor, require_template
 
 _SYSTEM = (
@@ -30,22 +31,24 @@ _SYSTEM = (
 class GraniteSpeech(EncodedAlone):
     """Granite Speech; its encoder has no masks, so clips are encoded one at a time."""
 
-    name = "granite-speech"
-    model_types = ("granite_speech",)
-    title = "Granite Speech"
+    info = FamilyInfo(
+        name="granite-speech",
+        title="Granite Speech",
+        model_types=("granite_speech",),
+        checkpoints=(
+            "ibm-granite/granite-speech-3.3-2b",
+            "ibm-granite/granite-speech-3.3-8b",
+        ),
+        needs="peft, for the adapter that lets its decoder hear; about 6 GB of memory for 2b in bfloat16, 18 GB for 8b",
+        notes=(
+            "Its gates are those of the decoder with the adapter for audio; without peft the adapter would be left out,"
+            " so loading is refused.",
+            "The class in transformers 5 leaves out the division of the logits by `logits_scaling` that the decoder was"
+            " trained with: answers are the same, label probabilities are more extreme.",
+            "It was trained to transcribe and translate: expect little of it when it is asked about emotion.",
+        ),
+    )
     features = "input_features"
-    checkpoints: ClassVar[tuple[str, ...]] = (
-        "ibm-granite/granite-speech-3.3-2b",
-        "ibm-granite/granite-speech-3.3-8b",
-    )
-    needs = "peft, for the adapter that lets its decoder hear; about 6 GB of memory for 2b in bfloat16, 18 GB for 8b"
-    notes = (
-        "Its gates are those of the decoder with the adapter for audio; without peft the adapter would be left out,"
-        " so loading is refused.",
-        "The class in transformers 5 leaves out the division of the logits by `logits_scaling` that the decoder was"
-        " trained with: answers are the same, label probabilities are more extreme.",
-        "It was trained to transcribe and translate: expect little of it when it is asked about emotion.",
-    )
 
     def load_processor(self, path: str | Path, *, trust_remote_code: bool = False) -> Processor:
         """Tokenizer and the settings of the features, so that torchaudio is not needed."""

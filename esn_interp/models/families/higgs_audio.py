@@ -4,16 +4,16 @@ It says the words that it is given. The text MLP is called once, with the prompt
 speech. Their gates are two stacks of the same layers. The codec that turns codes into sound needs torchaudio.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 from transformers.utils.import_utils import is_torchaudio_available
 
 from esn_interp.errors import ModelError
-from esn_interp.models.families.base import THINKER, Family
+from esn_interp.models.families.base import Family
+from esn_interp.models.families.info import THINKER, FamilyInfo
 from esn_interp.models.families.inputs import Inputs, Processor
 from esn_interp.models.families.spoken import SpeechRequest, SpeechRun, Spoken
 
@@ -24,22 +24,24 @@ _SYSTEM = "Generate audio following instruction."
 class HiggsAudio(Family):
     """Boson AI's Higgs Audio v2."""
 
-    name = "higgs-audio-v2"
-    model_types = ("higgs_audio_v2",)
-    title = "Higgs Audio v2"
-    capability = "speak"
-    checkpoints: ClassVar[tuple[str, ...]] = ("bosonai/higgs-audio-v2-generation-3B-base",)
-    needs = "torchaudio, for its codec; about 12 GB of memory in bfloat16"
-    roles: ClassVar[Mapping[str, str]] = {
-        THINKER: "the MLPs of text tokens: they read the words to be said",
-        "thinker_audio_mlp": "the MLPs of audio tokens: they choose the codes of speech",
-    }
-    answering = ()
-    notes = (
-        "it says the prompt aloud and writes nothing; speak(None, 'the words')",
-        "the text MLPs run over the prompt only, the audio MLPs over frames of speech only",
-        "the tests run on the real decoder and a codec of their own",
+    info = FamilyInfo(
+        name="higgs-audio-v2",
+        title="Higgs Audio v2",
+        model_types=("higgs_audio_v2",),
+        capability="speak",
+        checkpoints=("bosonai/higgs-audio-v2-generation-3B-base",),
+        needs="torchaudio, for its codec; about 12 GB of memory in bfloat16",
+        roles={
+            THINKER: "the MLPs of text tokens: they read the words to be said",
+            "thinker_audio_mlp": "the MLPs of audio tokens: they choose the codes of speech",
+        },
+        notes=(
+            "it says the prompt aloud and writes nothing; speak(None, 'the words')",
+            "the text MLPs run over the prompt only, the audio MLPs over frames of speech only",
+            "the tests run on the real decoder and a codec of their own",
+        ),
     )
+    answering = ()
     sampling_rate = 24_000
     model_class = "HiggsAudioV2ForConditionalGeneration"
 

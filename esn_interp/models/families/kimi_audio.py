@@ -24,8 +24,8 @@ from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig, Pre
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from esn_interp.errors import ModelError
-from esn_interp.models.families.base import THINKER
 from esn_interp.models.families.clip_by_clip import ClipByClip
+from esn_interp.models.families.info import THINKER, FamilyInfo
 from esn_interp.models.families.inputs import Inputs, Processor
 from esn_interp.models.families.kimi_streams import (
     CODES_PER_SECOND,
@@ -45,31 +45,34 @@ _MANAGER = "kimia_infer.api.prompt_manager"
 class KimiAudio(ClipByClip):
     """Kimi-Audio, asked through its text stream."""
 
-    name = "kimi-audio"
-    model_types = ("kimi_audio",)
-    title = "Kimi-Audio"
-    capability = "speak"
-    checkpoints: ClassVar[tuple[str, ...]] = ("moonshotai/Kimi-Audio-7B-Instruct",)
-    needs = "kimia_infer, flash-attn and a GPU with about 24 GB of memory; runs its own code"
-    tested = "a stand-in"
+    info = FamilyInfo(
+        name="kimi-audio",
+        title="Kimi-Audio",
+        model_types=("kimi_audio",),
+        capability="speak",
+        checkpoints=("moonshotai/Kimi-Audio-7B-Instruct",),
+        needs="kimia_infer, flash-attn and a GPU with about 24 GB of memory; runs its own code",
+        tested="a stand-in",
+        roles={
+            THINKER: "all layers that the text passes; reads both streams, writes the answer",
+            "shared": "the layers up to the fork; their edits change text and speech",
+            "text": "the layers after the fork; their edits change the text, and the speech by way of the words alone",
+            "mimo": "from the fork to the speech codes; its edits change the speech, and the words by way of the codes",
+        },
+        notes=(
+            "the hidden state forks after the shared layers: gates of the thinker after the fork can't change the"
+            " speech codes of a forward, nor gates of the mimo layers the text; only what is written is fed back to"
+            " both",
+            "in `text`, layer 0 is the first after the fork",
+            "it has no system prompt",
+            "it speaks when it is opened with the whole pipeline: load(kimi.alm, processor=kimi)",
+            "the mimo layers run along in every forward, also where only text is asked for",
+        ),
+    )
     written_for = "transformers 4.51 to 4.57, with flash-attn"
-    roles: ClassVar[Mapping[str, str]] = {
-        THINKER: "all layers that the text passes; reads both streams, writes the answer",
-        "shared": "the layers up to the fork; their edits change text and speech",
-        "text": "the layers after the fork; their edits change the text, and the speech by way of the words alone",
-        "mimo": "from the fork to the speech codes; its edits change the speech, and the words by way of the codes",
-    }
     answering: ClassVar[tuple[str, ...]] = (THINKER, "shared", "text")
     speaks_with: ClassVar[str] = "mimo"
     decoding: ClassVar[tuple[str, ...]] = ("greedy", "temperature", "top_k")
-    notes: ClassVar[tuple[str, ...]] = (
-        "the hidden state forks after the shared layers: gates of the thinker after the fork can't change the speech"
-        " codes of a forward, nor gates of the mimo layers the text; only what is written is fed back to both",
-        "in `text`, layer 0 is the first after the fork",
-        "it has no system prompt",
-        "it speaks when it is opened with the whole pipeline: load(kimi.alm, processor=kimi)",
-        "the mimo layers run along in every forward, also where only text is asked for",
-    )
 
     def knows(self, config: Any) -> bool:
         # The published configuration derives from Qwen2's and may carry its type.

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from transformers import AutoModel
 
 from esn_interp.errors import ModelError
-from esn_interp.models.families.base import THINKER
 from esn_interp.models.families.clip_by_clip import ClipByClip
+from esn_interp.models.families.info import THINKER, FamilyInfo
 from esn_interp.models.families.inputs import Processor
 from esn_interp.models.families.spoken import SpeechRun, Spoken
 from esn_interp.models.gate_view import decoder_inputs
@@ -33,22 +33,24 @@ _RATE = 24_000
 class MiniCPMO(ClipByClip):
     """MiniCPM-o 4.5, asked as its ``chat`` asks: the audio first, thinking off."""
 
-    name = "minicpm-o"
-    model_types = ("minicpmo",)
-    title = "MiniCPM-o 4.5"
-    capability = "speak"
-    checkpoints: ClassVar[tuple[str, ...]] = ("openbmb/MiniCPM-o-4_5",)
-    needs = "minicpmo-utils and a GPU with about 22 GB of memory; runs its own code"
-    tested = "a stand-in"
-    written_for = "transformers 4.51.0, with minicpmo-utils"
-    roles: ClassVar[Mapping[str, str]] = {
-        THINKER: "`llm`: reads audio and instruction, writes the answer; its edits change text and speech",
-        "tts": "turns words and hidden states of the llm into speech codes; its edits change the speech only",
-    }
-    notes: ClassVar[tuple[str, ...]] = (
-        "answers are greedy, without the sampling and the repetition penalty that `chat` has by default",
-        "it speaks with the voice of the clip that it is asked about, and only answers that it has ended",
+    info = FamilyInfo(
+        name="minicpm-o",
+        title="MiniCPM-o 4.5",
+        model_types=("minicpmo",),
+        capability="speak",
+        checkpoints=("openbmb/MiniCPM-o-4_5",),
+        needs="minicpmo-utils and a GPU with about 22 GB of memory; runs its own code",
+        tested="a stand-in",
+        roles={
+            THINKER: "`llm`: reads audio and instruction, writes the answer; its edits change text and speech",
+            "tts": "turns words and hidden states of the llm into speech codes; its edits change the speech only",
+        },
+        notes=(
+            "answers are greedy, without the sampling and the repetition penalty that `chat` has by default",
+            "it speaks with the voice of the clip that it is asked about, and only answers that it has ended",
+        ),
     )
+    written_for = "transformers 4.51.0, with minicpmo-utils"
     max_seconds = 30.0
     speaks_with: ClassVar[str] = "tts"
 

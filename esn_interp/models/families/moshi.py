@@ -5,8 +5,7 @@ there is no instruction to read. The gates are the first half of ``fc1``; in the
 its own behind the same activation.
 """
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import torch
 from jaxtyping import Int
@@ -14,7 +13,8 @@ from torch import Tensor, nn
 from transformers import MoshiConfig
 
 from esn_interp.errors import ModelError
-from esn_interp.models.families.base import THINKER, Family
+from esn_interp.models.families.base import Family
+from esn_interp.models.families.info import THINKER, FamilyInfo
 from esn_interp.models.families.inputs import Inputs, Processor, resampled
 from esn_interp.models.families.spoken import SpeechRequest, SpeechRun, Spoken
 
@@ -24,22 +24,24 @@ _FRAME = 1920  # samples
 class Moshi(Family):
     """Kyutai's Moshi, which talks while it listens."""
 
-    name = "moshi"
-    model_types = ("moshi",)
-    title = "Moshi"
-    capability = "speak"
-    checkpoints: ClassVar[tuple[str, ...]] = ("kmhf/hf-moshika", "kmhf/hf-moshiko")
-    needs = "transformers only; about 17 GB of memory in bfloat16"
-    roles: ClassVar[Mapping[str, str]] = {
-        THINKER: "hears, and chooses a text token for every frame of speech; its edits change text and speech",
-        "depth_decoder": "chooses the codes of each frame; its edits change the speech only",
-    }
-    answering = ()
-    notes = (
-        "it is spoken to and reads no instruction; when the clip ends it goes on, hearing silence",
-        "a position is 80 ms of both voices and its own text together; those of the clip count as audio",
-        "the depth decoder runs anew for every frame; all its tokens are in scope generated",
+    info = FamilyInfo(
+        name="moshi",
+        title="Moshi",
+        model_types=("moshi",),
+        capability="speak",
+        checkpoints=("kmhf/hf-moshika", "kmhf/hf-moshiko"),
+        needs="transformers only; about 17 GB of memory in bfloat16",
+        roles={
+            THINKER: "hears, and chooses a text token for every frame of speech; its edits change text and speech",
+            "depth_decoder": "chooses the codes of each frame; its edits change the speech only",
+        },
+        notes=(
+            "it is spoken to and reads no instruction; when the clip ends it goes on, hearing silence",
+            "a position is 80 ms of both voices and its own text together; those of the clip count as audio",
+            "the depth decoder runs anew for every frame; all its tokens are in scope generated",
+        ),
     )
+    answering = ()
     sampling_rate = 24_000
     # The Auto classes know the decoder by itself, which neither hears nor speaks.
     model_class = "MoshiForConditionalGeneration"

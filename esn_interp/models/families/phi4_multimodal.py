@@ -5,7 +5,7 @@ tokenizer, with the prompt of its model card: `<|user|><|audio|>instruction<|end
 """
 
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -15,8 +15,8 @@ from transformers.utils.hub import cached_file
 from transformers.utils.import_utils import is_peft_available
 
 from esn_interp.errors import ModelError
-from esn_interp.models.families.base import THINKER
 from esn_interp.models.families.encoded_alone import FRAMES, EncodedAlone
+from esn_interp.models.families.info import THINKER, FamilyInfo
 from esn_interp.models.families.inputs import Processor
 
 _ADAPTER = "speech-lora"
@@ -30,21 +30,22 @@ class Phi4Multimodal(EncodedAlone):
     The decoder is the very module that merges the audio, so its inputs are the merged embeddings.
     """
 
-    name = "phi-4-multimodal"
-    model_types = ("phi4_multimodal",)
-    title = "Phi-4-multimodal"
+    info = FamilyInfo(
+        name="phi-4-multimodal",
+        title="Phi-4-multimodal",
+        model_types=("phi4_multimodal",),
+        checkpoints=("microsoft/Phi-4-multimodal-instruct",),
+        needs=(
+            "peft, for the adapter that lets its decoder hear; the revision refs/pr/70 of the checkpoint, downloaded to"
+            " a folder; about 13 GB of memory in bfloat16"
+        ),
+        notes=(
+            "Its gates are those of the decoder with the speech adapter: the folder speech-lora beside the checkpoint.",
+            "The gate is the first half of gate_up_proj in the decoder, and the second half in the audio encoder.",
+            "The main revision of its checkpoint is code of its own (phi4mm), which this family does not read.",
+        ),
+    )
     features = "audio_input_features"
-    checkpoints: ClassVar[tuple[str, ...]] = ("microsoft/Phi-4-multimodal-instruct",)
-    needs = (
-        "peft, for the adapter that lets its decoder hear; the revision refs/pr/70 of the checkpoint, downloaded to a"
-        " folder; about 13 GB of memory in bfloat16"
-    )
-    notes = (
-        "Its gates are those of the decoder with the speech adapter: the folder speech-lora beside the checkpoint.",
-        "The gate is the first half of gate_up_proj in the decoder, and the second half in the audio encoder.",
-        "The main revision of its checkpoint is code of its own (phi4mm), which this family does not read.",
-    )
-
     in_parts = True
     templated = False
 

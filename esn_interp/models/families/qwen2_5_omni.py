@@ -6,7 +6,7 @@ template. Speech comes out of the whole model: the thinker writes, the talker tu
 its words into codes, and a vocoder makes the waveform.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, cast
@@ -22,7 +22,8 @@ from transformers import AutoConfig
 from esn_interp.errors import ModelError
 from esn_interp.models.edits import SCOPE_CODES
 from esn_interp.models.families import qwen2_5_speech
-from esn_interp.models.families.base import THINKER, Family
+from esn_interp.models.families.base import Family
+from esn_interp.models.families.info import THINKER, FamilyInfo
 from esn_interp.models.families.inputs import Inputs, Processor
 from esn_interp.models.families.spoken import SpeechRun, Spoken
 
@@ -30,19 +31,21 @@ from esn_interp.models.families.spoken import SpeechRun, Spoken
 class Qwen25Omni(Family):
     """Qwen2.5-Omni, asked through its thinker; its talker speaks what the thinker writes."""
 
-    name = "qwen2.5-omni"
-    model_types = ("qwen2_5_omni", "qwen2_5_omni_thinker")
-    title = "Qwen2.5-Omni"
-    capability = "speak"
-    checkpoints = ("Qwen/Qwen2.5-Omni-7B", "Qwen/Qwen2.5-Omni-3B")
-    needs = "transformers only; about 18 GB of memory for the 7B thinker in bfloat16"
-    roles: ClassVar[Mapping[str, str]] = {
-        THINKER: "reads audio and instruction, writes the answer; its edits change text and speech",
-        "talker": "turns the thinker's words into speech codes; its edits change the speech only",
-    }
-    notes: ClassVar[tuple[str, ...]] = (
-        "the whole model, which speaks, is loaded with component='talker'; its thinker is then opened by"
-        " load(lm.model, processor=lm.processor)",
+    info = FamilyInfo(
+        name="qwen2.5-omni",
+        title="Qwen2.5-Omni",
+        model_types=("qwen2_5_omni", "qwen2_5_omni_thinker"),
+        capability="speak",
+        checkpoints=("Qwen/Qwen2.5-Omni-7B", "Qwen/Qwen2.5-Omni-3B"),
+        needs="transformers only; about 18 GB of memory for the 7B thinker in bfloat16",
+        roles={
+            THINKER: "reads audio and instruction, writes the answer; its edits change text and speech",
+            "talker": "turns the thinker's words into speech codes; its edits change the speech only",
+        },
+        notes=(
+            "the whole model, which speaks, is loaded with component='talker'; its thinker is then opened by"
+            " load(lm.model, processor=lm.processor)",
+        ),
     )
     speaks_with: ClassVar[str] = "talker"
     in_parts = True
@@ -66,7 +69,7 @@ class Qwen25Omni(Family):
             When the talker is meant, and the checkpoint has none: its weights would be drawn at random.
         """
         whole = component != THINKER
-        if whole and AutoConfig.from_pretrained(str(path)).model_type != self.model_types[0]:
+        if whole and AutoConfig.from_pretrained(str(path)).model_type != self.info.model_types[0]:
             raise ModelError(f"{path}: this checkpoint holds the thinker only, which writes and does not speak")
         kind: Any = getattr(transformers, self.whole_class if whole else self.thinker_class)
         return kind.from_pretrained(str(path), **options)

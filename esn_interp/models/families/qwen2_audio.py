@@ -1,8 +1,7 @@
 """Qwen2-Audio: a Whisper encoder of 30 seconds and a Qwen2 decoder with SwiGLU gates."""
 
-from typing import ClassVar
-
 from esn_interp.models.families.base import Family
+from esn_interp.models.families.info import FamilyInfo
 
 
 class Qwen2Audio(Family):
@@ -11,13 +10,16 @@ class Qwen2Audio(Family):
     The processor would cut a longer clip off without a word; here it is refused.
     """
 
-    name = "qwen2-audio"
-    model_types = ("qwen2_audio",)
-    title = "Qwen2-Audio"
-    checkpoints: ClassVar[tuple[str, ...]] = ("Qwen/Qwen2-Audio-7B-Instruct", "Qwen/Qwen2-Audio-7B")
-    needs = "transformers only; about 17 GB of memory in bfloat16"
-    max_seconds = 30.0
-    notes = (
-        "Its generation settings hold a repetition penalty, which acts in free-text answers and not in label scores.",
-        "The checkpoint without Instruct was not trained on conversations: it continues a text.",
+    info = FamilyInfo(
+        name="qwen2-audio",
+        title="Qwen2-Audio",
+        model_types=("qwen2_audio",),
+        checkpoints=("Qwen/Qwen2-Audio-7B-Instruct", "Qwen/Qwen2-Audio-7B"),
+        needs="transformers only; about 17 GB of memory in bfloat16",
+        notes=(
+            "Its generation settings hold a repetition penalty, which acts in free-text answers and not in label"
+            " scores.",
+            "The checkpoint without Instruct was not trained on conversations: it continues a text.",
+        ),
     )
+    max_seconds = 30.0

@@ -9,15 +9,16 @@ import shutil
 import tempfile
 import warnings
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import numpy as np
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from esn_interp.models.families.base import THINKER, Family
+from esn_interp.models.families.base import Family
+from esn_interp.models.families.info import THINKER, FamilyInfo
 from esn_interp.models.families.inputs import Inputs, Processor
 from esn_interp.models.families.qwen2_5_omni import Qwen25Omni
 from esn_interp.models.families.qwen2_5_speech import RATE
@@ -33,30 +34,33 @@ _SHORTEST = 16_000  # samples
 class Qwen3Omni(Qwen25Omni):
     """Qwen3-Omni, asked through its thinker; its talker speaks what the thinker writes."""
 
-    name = "qwen3-omni"
-    model_types = ("qwen3_omni_moe", "qwen3_omni_moe_thinker")
-    title = "Qwen3-Omni"
-    checkpoints = (
-        "Qwen/Qwen3-Omni-30B-A3B-Instruct",
-        "Qwen/Qwen3-Omni-30B-A3B-Thinking",
-        "Qwen/Qwen3-Omni-30B-A3B-Captioner",
-    )
-    needs = (
-        "transformers only; about 64 GB of memory for the thinker in bfloat16, and about 50 MB more for every token"
-        " of a batch: readable experts copy their weights to each token"
-    )
-    roles: ClassVar[Mapping[str, str]] = {
-        THINKER: "reads audio and instruction, writes the answer; its edits change text and speech",
-        "talker": "turns the thinker's words into the first code of each frame; its edits change the speech only",
-        "talker_shared_expert": "the expert of the talker that sees every token",
-        "talker_code_predictor": "adds the residual codes of each frame; its edits change the sound only",
-    }
-    notes = (
-        *Qwen25Omni.notes,
-        "experts_implementation is set to batched_mm when the model is opened: no other computes its gates in one"
-        " call",
-        "clips under a second are followed by silence up to one: the encoder's convolutions would see the end of a"
-        " shorter clip differently in every batch",
+    info = FamilyInfo(
+        name="qwen3-omni",
+        title="Qwen3-Omni",
+        model_types=("qwen3_omni_moe", "qwen3_omni_moe_thinker"),
+        capability="speak",
+        checkpoints=(
+            "Qwen/Qwen3-Omni-30B-A3B-Instruct",
+            "Qwen/Qwen3-Omni-30B-A3B-Thinking",
+            "Qwen/Qwen3-Omni-30B-A3B-Captioner",
+        ),
+        needs=(
+            "transformers only; about 64 GB of memory for the thinker in bfloat16, and about 50 MB more for every token"
+            " of a batch: readable experts copy their weights to each token"
+        ),
+        roles={
+            THINKER: "reads audio and instruction, writes the answer; its edits change text and speech",
+            "talker": "turns the thinker's words into the first code of each frame; its edits change the speech only",
+            "talker_shared_expert": "the expert of the talker that sees every token",
+            "talker_code_predictor": "adds the residual codes of each frame; its edits change the sound only",
+        },
+        notes=(
+            *Qwen25Omni.info.notes,
+            "experts_implementation is set to batched_mm when the model is opened: no other computes its gates in one"
+            " call",
+            "clips under a second are followed by silence up to one: the encoder's convolutions would see the end of a"
+            " shorter clip differently in every batch",
+        ),
     )
     speaks_together = False
     placeholder = "<|audio_pad|>"

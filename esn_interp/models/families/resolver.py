@@ -2,13 +2,14 @@
 
 from inspect import signature
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from torch import nn
 from transformers import PreTrainedTokenizerBase
 
 from esn_interp.errors import ModelError
-from esn_interp.models.families.base import THINKER, Family
+from esn_interp.models.families.base import Family
+from esn_interp.models.families.info import THINKER, FamilyInfo
 from esn_interp.models.families.inputs import PER_TOKEN, Processor
 from esn_interp.models.stacks import Stack
 
@@ -16,10 +17,12 @@ from esn_interp.models.stacks import Stack
 class ByStructure(Family):
     """A model that is known by its structure only: decoder and gates are searched for, or pointed at."""
 
-    name: ClassVar[str] = "by structure"
-    model_types: ClassVar[tuple[str, ...]] = ()
-    title: ClassVar[str] = "a model by structure"
-    needs: ClassVar[str] = "a processor of transformers with a chat template for audio"
+    info = FamilyInfo(
+        name="by structure",
+        title="a model by structure",
+        model_types=(),
+        needs="a processor of transformers with a chat template for audio",
+    )
 
     def load_processor(self, path: str | Path, *, trust_remote_code: bool = False) -> Any:
         given = super().load_processor(path, trust_remote_code=trust_remote_code)

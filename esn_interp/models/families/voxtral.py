@@ -5,7 +5,7 @@ here from its tokenizer and feature extractor: `<s>[INST][BEGIN_AUDIO][AUDIO]...
 """
 
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from transformers import PreTrainedTokenizerBase
 
 from esn_interp.errors import ModelError
 from esn_interp.models.families.base import Family
+from esn_interp.models.families.info import FamilyInfo
 from esn_interp.models.families.inputs import Processor
 
 _FRAMES_PER_TOKEN = 8
@@ -25,18 +26,20 @@ _FRAMES_PER_TOKEN = 8
 class Voxtral(Family):
     """Voxtral. Clips are padded to whole chunks of 30 seconds, and the padding enters the prompt as audio, too."""
 
-    name = "voxtral"
-    model_types = ("voxtral",)
-    title = "Voxtral"
-    checkpoints: ClassVar[tuple[str, ...]] = (
-        "mistralai/Voxtral-Mini-3B-2507",
-        "mistralai/Voxtral-Small-24B-2507",
-    )
-    needs = "mistral-common, for its tokenizer; about 10 GB of memory for Mini in bfloat16, 50 GB for Small"
-    notes = (
-        "A short clip has 375 audio tokens, most of them silence that was padded to 30 seconds: choose the scope of"
-        " neurons with care.",
-        "It knows no system prompt together with audio.",
+    info = FamilyInfo(
+        name="voxtral",
+        title="Voxtral",
+        model_types=("voxtral",),
+        checkpoints=(
+            "mistralai/Voxtral-Mini-3B-2507",
+            "mistralai/Voxtral-Small-24B-2507",
+        ),
+        needs="mistral-common, for its tokenizer; about 10 GB of memory for Mini in bfloat16, 50 GB for Small",
+        notes=(
+            "A short clip has 375 audio tokens, most of them silence that was padded to 30 seconds: choose the scope of"
+            " neurons with care.",
+            "It knows no system prompt together with audio.",
+        ),
     )
 
     in_parts = True
