@@ -74,7 +74,7 @@ def attribution(
     """
     recognition = Recognition(tuple(emotions) if emotions is not None else clips.emotions)
     where = frozenset(positions)
-    origin = Origin(lm.name, lm.fingerprint, lm.component, tuple(lm.widths), clips.name, clips.fingerprint)
+    origin = Origin.of(lm, corpus=clips.name, corpus_fingerprint=clips.fingerprint)
     speaker = np.unique(np.array(clips.column("speaker")), return_inverse=True)[1]
     shape = (2, len(recognition.emotions))
     total = np.zeros((int(speaker.max(initial=-1)) + 1, *shape, origin.n_gates))
