@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from rounding import assert_close, terms_of
 from safetensors.torch import load_file
 from tiny_models import BUILDERS
 from tiny_omni import CHOICE, EMOTIONS, noise
@@ -51,7 +52,7 @@ def test_plain_transformers_serves_it_as_the_traced_edit(lm, tmp_path):
     served, _ = lm.family.load(tmp_path / "steered", component=lm.component)
     scores, tokens = answered(served, lm)
     traced = lm.scores(lm.encode(CLIPS, CHOICE), EMOTIONS, edits=edits, plan="traced")
-    np.testing.assert_allclose(scores, traced, atol=1e-5)
+    assert_close(scores, traced, terms=terms_of(lm.model))
     start = lm.family.inputs(lm.processor, CLIPS, CHOICE).tensors["input_ids"].shape[1]
     texts = lm.processor.tokenizer.batch_decode(tokens[:, start:], skip_special_tokens=True)
     expected = lm.generate(CLIPS, CHOICE, edits=edits, max_new_tokens=6, plan="traced")
@@ -97,7 +98,7 @@ def test_a_patch_holds_the_changed_tensors_and_no_code(lm, tmp_path):
     assert not served.load_state_dict(changed, strict=False).unexpected_keys
     scores, _ = answered(served, lm)
     traced = lm.scores(lm.encode(CLIPS, CHOICE), EMOTIONS, edits=edits, plan="traced")
-    np.testing.assert_allclose(scores, traced, atol=1e-5)
+    assert_close(scores, traced, terms=terms_of(lm.model))
 
 
 def test_the_card_says_what_was_done_and_by_whom(tiny_lm, tmp_path):

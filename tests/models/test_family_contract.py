@@ -216,7 +216,7 @@ def test_scaled_columns_do_what_a_trace_does(lm):
         scores.append(lm.scores(encoded, EMOTIONS, edits=edits, plan=how))
         answers.append(lm.generate(CLIPS, CHOICE, edits=edits, max_new_tokens=TOKENS, plan=how))
         assert lm.carried.plan == how
-    np.testing.assert_allclose(scores[0], scores[1], atol=1e-5)
+    assert_close(scores[0], scores[1], terms=terms_of(lm.model))
     assert answers[0] == answers[1]
     assert np.abs(scores[0] - lm.scores(encoded, EMOTIONS)).max() > 1e-3
     assert all(torch.equal(held[name], value) for name, value in lm.model.state_dict().items())

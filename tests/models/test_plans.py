@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from plain_hooks import editing
+from rounding import assert_close, terms_of
 from tiny_omni import CHOICE, EMOTIONS, noise
 
 from esn_interp.errors import EditError
@@ -43,10 +44,10 @@ def test_pure_gains_are_scaled_and_equal_the_trace_and_plain_hooks(tiny_lm):
     assert str(tiny_lm.carried) == "scaled"
     traced = scored(tiny_lm, GAINS, "traced")
     assert str(tiny_lm.carried) == "traced (asked for)"
-    np.testing.assert_allclose(scaled, traced, atol=1e-5)
+    assert_close(scaled, traced, terms=terms_of(tiny_lm.model))
     with editing(tiny_lm, GAINS):
         hooked = scored(tiny_lm, ())
-    np.testing.assert_allclose(scaled, hooked, atol=1e-5)
+    assert_close(scaled, hooked, terms=terms_of(tiny_lm.model))
     assert np.abs(scaled - scored(tiny_lm, ())).max() > 1e-2
     assert str(tiny_lm.carried) == "none"
     assert unchanged(tiny_lm, before)
@@ -74,7 +75,7 @@ def test_edits_of_one_neuron_compose(tiny_lm):
     neurons, gain = gains_of({1: edits})[1]
     assert neurons.tolist() == [3, 5, 7]
     assert gain.tolist() == [2.0, 1.0, 3.0]
-    np.testing.assert_allclose(scored(tiny_lm, edits), scored(tiny_lm, edits, "traced"), atol=1e-5)
+    assert_close(scored(tiny_lm, edits), scored(tiny_lm, edits, "traced"), terms=terms_of(tiny_lm.model))
 
 
 @pytest.mark.parametrize(
@@ -225,7 +226,7 @@ def test_the_fingerprint_is_that_of_unscaled_weights(tiny_lm):
     assert tiny_lm.carried.plan == "scaled"
     assert seen[0][0] != expected  # or the question would be idle
     assert seen[0][1] == expected
-    np.testing.assert_allclose(edited, scored(tiny_lm, wide, "traced"), atol=1e-4)
+    assert_close(edited, scored(tiny_lm, wide, "traced"), terms=terms_of(tiny_lm.model))
 
 
 def test_a_run_inside_a_scaled_run_is_refused(tiny_lm):
@@ -279,7 +280,7 @@ def test_offloaded_weights_are_left_alone(tiny_lm, tiny_folder):
     scored(lm, GAINS)
     assert lm.carried.plan == "traced"
     assert "accelerate" in lm.carried.why
-    np.testing.assert_allclose(scored(lm, GAINS), scored(tiny_lm, GAINS), atol=1e-5)
+    assert_close(scored(lm, GAINS), scored(tiny_lm, GAINS), terms=terms_of(tiny_lm.model))
 
 
 def test_generated_text_is_the_same_under_either_plan(tiny_lm):
@@ -296,9 +297,9 @@ def test_labels_of_several_tokens_and_texts_are_the_same_under_either_plan(tiny_
         )
         for how in ("scaled", "traced")
     ]
-    np.testing.assert_allclose(results[0][0], results[1][0], atol=1e-5)
+    assert_close(results[0][0], results[1][0], terms=terms_of(tiny_lm.model))
     for ours, theirs in zip(results[0][1], results[1][1], strict=True):
-        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+        assert_close(ours, theirs, terms=terms_of(tiny_lm.model))
 
 
 def test_two_thousand_scaled_runs_leave_nothing_behind(tiny_lm):
