@@ -37,8 +37,8 @@ from .models.families.manner import Manner as Manner
 from .models.gate_activations import GateActivations as GateActivations
 from .models.loading import load as load
 from .models.loading import load_speaking as load_speaking
+from .neurons.catalogue import SELECTORS as SELECTORS
 from .neurons.neuron_set import NeuronSet as NeuronSet
-from .neurons.selectors import SELECTORS as SELECTORS
 from .neurons.selectors import select as select
 from .neurons.statistics import GateStatistics as GateStatistics
 from .neurons.statistics import merge as merge

@@ -13,8 +13,8 @@ import typer
 
 import esn_interp
 from esn_interp.cli import app
+from esn_interp.neurons.catalogue import SELECTORS
 from esn_interp.neurons.layout import CLIP_SUMS, TOKEN_SUMS
-from esn_interp.neurons.selectors import SELECTORS
 from esn_interp.studies.conversion.record import SUMMARY as EVC_SUMMARY
 from esn_interp.studies.demo.record import SUMMARY
 

@@ -20,6 +20,7 @@ from esn_interp.cli.shared import (
     positions_of,
     words,
 )
+from esn_interp.neurons.catalogue import contenders
 
 
 def compare(
@@ -37,7 +38,7 @@ def compare(
     ],
     selectors: Annotated[
         str, typer.Option("--selectors", metavar="N", help="Selectors, separated by commas.")
-    ] = "lap,lape,mad,cas",
+    ] = ",".join(contenders()),
     tops: Annotated[
         str, typer.Option("--tops", metavar="T", help="Sizes, as fractions of all gates for each emotion.")
     ] = "0.001,0.002,0.005,0.01,0.02,0.05",

@@ -7,6 +7,7 @@ import typer
 
 import esn_interp as esn
 from esn_interp.cli.shared import Count, CountedScope, Filter, Run, Top, out_file, table
+from esn_interp.neurons.catalogue import SELECTORS
 
 
 def select(
@@ -15,7 +16,7 @@ def select(
         Path, typer.Argument(metavar="STATS", help="Statistics, as written by `esn collect`.")
     ],
     selector: Annotated[
-        str, typer.Option("--selector", metavar="NAME", help="lap, lape, mad, cas or random.")
+        str, typer.Option("--selector", metavar="NAME", help=f"How gates are scored: {', '.join(SELECTORS)}.")
     ],
     out: Annotated[Path, typer.Option("--out", metavar="F", help="The .safetensors file to write.")],
     top: Top = None,

@@ -10,10 +10,11 @@ from jaxtyping import Bool, Int, Int64
 
 from esn_interp.errors import StatisticsError
 from esn_interp.neurons.accumulator import Accumulator
+from esn_interp.neurons.catalogue import SELECTORS
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.neurons.per_clip import PerClip
 from esn_interp.neurons.scores import Scores
-from esn_interp.neurons.selectors import SELECTORS, select
+from esn_interp.neurons.selectors import select
 from esn_interp.neurons.statistics import GateStatistics
 
 FEW_SPEAKERS = 6

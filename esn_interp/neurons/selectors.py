@@ -1,42 +1,18 @@
 """From statistics to neurons: a selector scores every gate for every emotion, and one shared step cuts."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from inspect import signature
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from esn_interp.errors import StatisticsError
+from esn_interp.neurons.catalogue import SELECTORS
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.neurons.origin import Origin
-from esn_interp.neurons.scores import Scores, cas, lap, lape, mad, random
+from esn_interp.neurons.scores import Scores
 from esn_interp.neurons.statistics import GateStatistics
-
-
-@dataclass(frozen=True)
-class Selector:
-    """A way to score gates, and how its rates are pooled unless the user says otherwise."""
-
-    title: str
-    score: Callable[..., Scores]
-    pooling: Literal["clip", "token"] = "clip"
-
-    @property
-    def options(self) -> dict[str, float]:
-        """The parameters that this selector alone has, with their defaults."""
-        _, *parameters = signature(self.score).parameters.values()
-        return {parameter.name: parameter.default for parameter in parameters}
-
-
-SELECTORS: dict[str, Selector] = {
-    "lap": Selector("firing frequency", lap),
-    "lape": Selector("entropy of the firing frequency over the emotions", lape, pooling="token"),
-    "mad": Selector("mean deviation of the gate from the other emotions", mad),
-    "cas": Selector("contrast: firing frequency of the first emotion minus the second's", cas),
-    "random": Selector("uniform draw, as a control", random),
-}
 
 
 @dataclass(frozen=True)
@@ -88,7 +64,7 @@ def select(
     Parameters
     ----------
     selector
-        A name of `SELECTORS`: ``lap``, ``lape``, ``mad``, ``cas`` or ``random``.
+        A name of `SELECTORS`, such as ``mad``.
     top, count, threshold
         Exactly one of them. ``top`` is a fraction in (0, 1] of all gates and ``count`` a number of gates,
         both per emotion (``lape``: over all emotions together); ``threshold`` is the least score. Fewer are

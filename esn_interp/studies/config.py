@@ -9,7 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from esn_interp.errors import EsnError
-from esn_interp.neurons.selectors import SELECTORS
+from esn_interp.neurons.catalogue import SELECTORS, contenders
 
 STAGES = ("check", "baseline", "collect", "select", "ablate", "dose", "layers", "overlap", "transfer", "report")
 """What a study does, in order."""
@@ -82,7 +82,7 @@ class GridConfig(_Strict):
     models: Annotated[tuple[ModelSpec, ...], Field(min_length=1)]
     corpora: Annotated[tuple[CorpusSpec, ...], Field(min_length=1)]
     emotions: tuple[str, ...] | str | None = None
-    selectors: Annotated[tuple[str, ...], Field(min_length=1)] = ("lap", "lape", "mad", "cas")
+    selectors: Annotated[tuple[str, ...], Field(min_length=1, default_factory=contenders)]
     tops: Annotated[tuple[Fraction, ...], Field(min_length=1)] = (0.005, 0.01, 0.02, 0.05)
     scope: str = "all"
     alphas: Annotated[tuple[Gain, ...], Field(min_length=1)] = (0.0, 0.5, 1.0, 2.0, 4.0)

@@ -8,8 +8,9 @@ from hypothesis.extra.numpy import arrays
 from made_up_gates import EMOTIONS, heard_clips, statistics_from_rates, statistics_of
 
 from esn_interp.errors import EsnError, StatisticsError
+from esn_interp.neurons.catalogue import SELECTORS
 from esn_interp.neurons.neuron_set import NeuronSet
-from esn_interp.neurons.selectors import SELECTORS, select
+from esn_interp.neurons.selectors import select
 
 WIDTHS = (7, 4, 9)
 

@@ -15,18 +15,14 @@ from esn_interp.analysis.selectors.result import Effects, SelectorComparison, by
 from esn_interp.analysis.trials import Trials, run_trials
 from esn_interp.errors import StatisticsError
 from esn_interp.models.edits import EVERYWHERE, SCOPES
+from esn_interp.neurons.catalogue import contenders
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.neurons.selectors import select
 from esn_interp.neurons.statistics import GateStatistics
 from esn_interp.speech.clips import Clips
 from esn_interp.tasks.listener import Listener
 
-SELECTORS = ("lap", "lape", "mad", "cas")
 TOPS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
-
-
-
-
 
 
 def compare_selectors(
@@ -34,7 +30,7 @@ def compare_selectors(
     clips: Clips,
     stats: GateStatistics,
     *,
-    selectors: Sequence[str] = SELECTORS,
+    selectors: Sequence[str] | None = None,
     tops: Sequence[float] = TOPS,
     scope: str = "all",
     filter: str = "correct",
@@ -55,6 +51,8 @@ def compare_selectors(
     ----------
     stats
         What the neurons are selected from; with ``how="mean"`` also what is written.
+    selectors
+        Names of `SELECTORS`; without them all but the controls.
     tops
         Sizes, as fractions of all gates; see `select`. (For ``lape`` over all emotions together.)
     scope, filter
@@ -72,7 +70,8 @@ def compare_selectors(
         When no clip can be used, or the emotions of clips and statistics do not fit.
     """
     stats.check(lm)
-    names, sizes = tuple(dict.fromkeys(selectors)), np.unique(np.asarray(tops, dtype=np.float64))
+    names = tuple(dict.fromkeys(contenders() if selectors is None else selectors))
+    sizes = np.unique(np.asarray(tops, dtype=np.float64))
     if not names or not len(sizes):
         raise StatisticsError("to compare selectors, give at least one selector and one size")
     if how == "resample":

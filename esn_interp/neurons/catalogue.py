@@ -1,0 +1,50 @@
+"""The selectors there are. What is listed here is offered everywhere: functions, commands, studies, pages."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from inspect import signature
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from esn_interp.neurons.scores import Scores
+
+
+@dataclass(frozen=True)
+class Selector:
+    """A way to score gates, and how its rates are pooled unless the user says otherwise.
+
+    ``formula`` names a function of `esn_interp.neurons.scores`, so that commands can list the selectors without
+    waiting for torch. A ``control`` is one that finds nothing.
+    """
+
+    title: str
+    formula: str
+    pooling: Literal["clip", "token"] = "clip"
+    control: bool = False
+
+    @property
+    def score(self) -> "Callable[..., Scores]":
+        """The formula itself."""
+        from esn_interp.neurons import scores
+
+        return getattr(scores, self.formula)
+
+    @property
+    def options(self) -> dict[str, float]:
+        """The parameters that this selector alone has, with their defaults."""
+        _, *parameters = signature(self.score).parameters.values()
+        return {parameter.name: parameter.default for parameter in parameters}
+
+
+SELECTORS: dict[str, Selector] = {
+    "lap": Selector("firing frequency", "lap"),
+    "lape": Selector("entropy of the firing frequency over the emotions", "lape", pooling="token"),
+    "mad": Selector("mean deviation of the gate from the other emotions", "mad"),
+    "cas": Selector("contrast: firing frequency of the first emotion minus the second's", "cas"),
+    "random": Selector("uniform draw, as a control", "random", control=True),
+}
+
+
+def contenders() -> tuple[str, ...]:
+    """The selectors that a comparison or a study tries unless it is told which: all but the controls."""
+    return tuple(name for name, selector in SELECTORS.items() if not selector.control)
