@@ -21,7 +21,7 @@ from transformers.utils import logging as transformers_logging
 
 from benchmarks.loops import Loops
 from benchmarks.models import GEOMETRIES, MAKERS, decoder_parameters
-from benchmarks.peers import Hooks, Ours, peers
+from benchmarks.peers import Ours, peers
 from benchmarks.runs import Runs
 from benchmarks.shared import RESULTS, write
 
@@ -53,6 +53,8 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a tiny model, to see that everything runs")
     parser.add_argument("--family", default="qwen2-audio", choices=list(MAKERS), help="the class of the model")
     parser.add_argument("--only", nargs="*", default=SECTIONS, choices=SECTIONS, help="sections to measure")
+    names = [size.geometry for size in WHOLE]
+    parser.add_argument("--sizes", nargs="*", default=names, choices=names, help="sizes of the model")
     parser.add_argument("--out", type=Path, help="the JSON file to write")
     arguments = parser.parse_args()
     out = arguments.out or RESULTS / ("cpu-quick.json" if arguments.quick else "cpu.json")
@@ -61,14 +63,15 @@ def main() -> None:
     started = time.perf_counter()
     sections: dict[str, dict[str, Any]] = {name: {} for name in arguments.only}
     results: dict[str, Any] = {"family": arguments.family, "geometries": {}, "sections": sections}
-    for size in QUICK if arguments.quick else WHOLE:
+    chosen = QUICK if arguments.quick else [size for size in WHOLE if size.geometry in arguments.sizes]
+    for size in chosen:
         geometry = GEOMETRIES[size.geometry]
         make = partial(MAKERS[arguments.family], geometry)
         tools, results["missing"] = peers(make)
-        ours, hooks = Ours(make()), next(tool for tool in tools if isinstance(tool, Hooks))
+        ours = Ours(make())
         results["geometries"][size.geometry] = geometry.facts() | {"parameters": decoder_parameters(ours.lm)}
         runs = Runs(make, ours, tools, clips=size.clips, rounds=size.rounds)
-        loops = Loops(ours, hooks, rounds=size.loops)
+        loops = Loops(ours, tools, rounds=size.loops)
         todo = {
             "statistics": runs.statistics,
             "ablation": runs.ablation,

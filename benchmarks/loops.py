@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from benchmarks.models import EMOTIONS, noisy_clips, some_gates
-from benchmarks.peers import Hooks, Ours
+from benchmarks.peers import Batch, Hooks, Ours, Peer, Plain
 from benchmarks.peers.base import SUMS, membership, summed
 from benchmarks.peers.ours import QUESTION, silenced
 from benchmarks.shared import Outcome, side_by_side
@@ -22,16 +22,21 @@ from esn_interp.tasks.batches import batches
 from esn_interp.tasks.collection import CollectWarning, collect
 from esn_interp.tasks.recognition import BASELINE, recognise
 
-BY_CLIP, BATCHED = "hooks, clip by clip", "hooks, batched"
+BY_CLIP = "hooks, clip by clip"
 LOOP = "plain loop"
 PARTS = ("reading", "features", "audio encoder", "decoder", "statistics")
 
 
 class Loops:
-    """The same loops with plain hooks and with this package, over models with the same weights."""
+    """The same loops with every tool and with this package, over models with the same weights.
 
-    def __init__(self, ours: Ours, hooks: Hooks, *, rounds: int) -> None:
-        self.ours, self.hooks, self.rounds = ours, hooks, rounds
+    Plain hooks run the whole model, as one writes it. What the tools run is the decoder, on audio that this package has
+    encoded once for them.
+    """
+
+    def __init__(self, ours: Ours, tools: Sequence[Peer], *, rounds: int) -> None:
+        self.ours, self.tools, self.rounds = ours, [tool for tool in tools if type(tool) is not Plain], rounds
+        self.hooks = next(tool for tool in tools if isinstance(tool, Hooks))
 
     def sweep(self, *, clips: int, conditions: int, batch: int) -> dict[str, Any]:
         """Label scores of every clip under every condition, each silencing 1 % of every layer's gates."""
@@ -49,12 +54,16 @@ class Loops:
 
         ways = {
             BY_CLIP: partial(self._hooked_sweep, corpus, sets, 1),
-            BATCHED: partial(self._hooked_sweep, corpus, sets, batch),
+            "hooks, batched": partial(self._hooked_sweep, corpus, sets, batch),
+            **{
+                f"{tool.name}, audio encoded once": partial(self._encoded_sweep, tool, corpus, sets, batch)
+                for tool in self.tools
+            },
             "esn_interp, a pass for each condition": one_by_one,
             "esn_interp": together,
         }
         facts = {"clips": clips, "conditions": conditions, "batch": batch}
-        how = {"rounds": self.rounds, "clock": "wall", "relative": 1e-3, "absolute": 1e-4}
+        how = {"rounds": self.rounds, "clock": "wall", "relative": 1e-3}
         return side_by_side(ways, base=BY_CLIP, **how) | facts
 
     def collection(self, *, clips: int, batch: int) -> dict[str, Any]:
@@ -75,10 +84,15 @@ class Loops:
         ways = {
             LOOP: partial(self._plain_loop, corpus, batch),
             "plain loop, with hooks": partial(self._hooked_loop, corpus, batch),
+            **{
+                f"plain loop, with {tool.name}": partial(self._tool_loop, tool, corpus, batch)
+                for tool in self.tools
+                if tool is not self.hooks
+            },
             "esn_interp, no statistics": without,
             "esn_interp": collected,
         }
-        found = side_by_side(ways, base=LOOP, rounds=self.rounds, clock="wall", relative=1e-3, absolute=1e-2)
+        found = side_by_side(ways, base=LOOP, rounds=self.rounds, clock="wall", relative=1e-3)
         return found | {"clips": clips, "batch": batch, "parts": self._parts(corpus, batch)}
 
     def _parts(self, corpus: Clips, batch: int) -> dict[str, float]:
@@ -115,6 +129,16 @@ class Loops:
                     scores[at, rows] = self._asked(inputs)
         return {"scores": scores}
 
+    def _encoded_sweep(
+        self, tool: Peer, corpus: Clips, sets: Mapping[str, Sequence[np.ndarray]], batch: int
+    ) -> Outcome:
+        nothing = [np.zeros(0, dtype=np.int64)] * tool.layers
+        scores = np.zeros((1 + len(sets), len(corpus), len(EMOTIONS)), dtype=np.float32)
+        for rows, encoded in self._encoded(corpus, batch):
+            for at, chosen in enumerate([nothing, *sets.values()]):
+                scores[at, rows] = tool.ablated(encoded, chosen)["edited scores"]
+        return {"scores": scores}
+
     def _plain_loop(self, corpus: Clips, batch: int) -> Outcome:
         for _, inputs in self._inputs(corpus, batch):
             self._asked(inputs)
@@ -130,6 +154,14 @@ class Loops:
                 total[name] = total.get(name, 0) + value()
         return total
 
+    def _tool_loop(self, tool: Peer, corpus: Clips, batch: int) -> Outcome:
+        total: dict[str, np.ndarray] = {}
+        for _, encoded in self._encoded(corpus, batch):
+            found = tool.statistics(encoded)
+            for name in SUMS:
+                total[name] = total.get(name, 0) + found[name]()
+        return total
+
     def _inputs(self, corpus: Clips, batch: int) -> Iterator[tuple[list[int], Inputs]]:
         """Batches of like length, as the model takes them."""
         waves = [clip.waveform() for clip in corpus]
@@ -137,6 +169,11 @@ class Loops:
         for start in range(0, len(order), batch):
             rows = order[start : start + batch]
             yield rows, self.ours.lm._inputs([waves[row] for row in rows], QUESTION.prompt)
+
+    def _encoded(self, corpus: Clips, batch: int) -> Iterator[tuple[list[int], Batch]]:
+        """The same, with the audio encoded."""
+        for one in batches(corpus, batch_size=batch, skipped=[]):
+            yield one.rows, Batch.of(self.ours.encoded(one.waveforms), self.ours.labels)
 
     @torch.no_grad()
     def _asked(self, inputs: Inputs) -> np.ndarray:

@@ -67,7 +67,8 @@ def side_by_side(
     clock
         ``cpu`` (of this process, for what one thread does: other processes disturb it least) or ``wall``.
     relative, absolute
-        How far floating-point numbers may be from those of the first way that has them; whole numbers and words
+        How far floating-point numbers may be from those of the first way that has them: by a share of each, plus a
+        share of the largest (a sum of large numbers that is almost 0 knows no more); whole numbers and words
         must be equal (a way that counts in floating point may miss the ``relative`` share of all counts). How far
         they were is in the result.
 
@@ -190,7 +191,8 @@ def _same(ours: np.ndarray, theirs: np.ndarray, relative: float, absolute: float
     if ours.shape != theirs.shape:
         return False
     if theirs.dtype.kind == "f":
-        return np.allclose(ours, theirs, rtol=relative, atol=absolute)
+        largest = float(np.abs(theirs).max(initial=0)) or 1.0
+        return np.allclose(ours, theirs, rtol=relative, atol=absolute * largest)
     if theirs.dtype.kind in "iu" and ours.dtype.kind == "f":  # counts that need not be exact
         return bool(np.abs(ours - theirs).sum() <= relative * np.abs(theirs).sum())
     return np.array_equal(ours, theirs)

@@ -68,9 +68,9 @@ def test_a_ratio_is_the_median_over_rounds_of_the_ratio_within_each():
 @pytest.mark.slow
 def test_all_ways_agree_and_every_section_measures_all_of_them():
     make = partial(models.make_qwen2_audio, TINY)
-    ours, hooks = Ours(make()), Hooks(make())
-    runs = Runs(make, ours, [Plain(make()), hooks, PlainNNsight(make())], clips=2, rounds=1)
-    loops = Loops(ours, hooks, rounds=1)
+    ours, tools = Ours(make()), [Plain(make()), Hooks(make()), PlainNNsight(make())]
+    runs = Runs(make, ours, tools, clips=2, rounds=1)
+    loops = Loops(ours, tools, rounds=1)
     for found, compared in (
         (runs.statistics(), {"scores", "firings", "sum", "sum_sq", "sum_abs"}),
         (runs.ablation(), {"edited scores"}),

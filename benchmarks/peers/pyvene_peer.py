@@ -25,7 +25,7 @@ class Pyvene(Peer):
         self._batch: Batch | None = None
         self._sums: list[tuple[Tensor, ...]] = [()] * self.layers
         self._reading = self._with(made.decoder, "", [self._reader(layer) for layer in range(self.layers)])
-        self._silencing: dict[tuple[int, str], Any] = {}
+        self._silencing: dict[tuple[Any, ...], Any] = {}
 
     @torch.no_grad()
     def statistics(self, batch: Batch) -> Outcome:
@@ -53,11 +53,10 @@ class Pyvene(Peer):
         return read
 
     def _silenced(self, sets: Sequence[np.ndarray], model: nn.Module, prefix: str) -> Any:
-        key = id(sets), prefix
+        key = prefix, *(chosen.tobytes() for chosen in sets)
         if key not in self._silencing:
-            self._silencing[key] = self._with(
-                model, prefix, [_silencer(chosen) for chosen in self.neurons(sets)]
-            )
+            functions = [_silencer(chosen) for chosen in self.neurons(sets)]
+            self._silencing[key] = self._with(model, prefix, functions)
         return self._silencing[key]
 
     @staticmethod
