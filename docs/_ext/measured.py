@@ -26,9 +26,10 @@ def _read(name: str) -> dict[str, Any]:
 
 
 def _cards() -> dict[str, dict[str, Any]]:
-    """Results of graphics cards by file name, sorted."""
+    """Results of graphics cards by file name, sorted; trials without a card are none."""
     files = sorted(RESULTS.glob("gpu*.json"))
-    return {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files}
+    found = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files}
+    return {name: results for name, results in found.items() if "card" in results["machine"]}
 
 
 def machine(results: Mapping[str, Any]) -> str:
@@ -117,18 +118,27 @@ def _memory() -> str:
 
 
 def _gpu() -> str:
-    parts = []
+    parts: list[str] = []
     for results in _cards().values():
-        parts.append(machine(results))
-        for section in (value for value in results.values() if isinstance(value, dict)):
-            parts += [
-                f"*{name}*\n\n{ratios({'': found})}"
-                for name, found in section.items()
-                if isinstance(found, dict) and "ways" in found
-            ]
+        geometry = results["geometry"]
+        shape = f"{geometry['layers']} layers of {geometry['gates']:,} gates, {results['dtype']}"
+        parts.append(f"{machine(results)} The decoder has {shape}.")
+        for title, columns in _by_title(results).items():
+            parts += [f"### {title[0].upper()}{title[1:]}", ratios(columns)]
     if parts:
         return "\n\n".join(parts)
     return f"*({NOT_MEASURED})* `python -m benchmarks.gpu` writes `benchmarks/results/gpu.json`, and this table."
+
+
+def _by_title(results: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What was measured on a card: ``one condition, batch 8`` is the column ``batch 8`` of ``one condition``."""
+    titles: dict[str, dict[str, Any]] = {}
+    for section in results.values():
+        for name, found in section.items() if isinstance(section, dict) else ():
+            if isinstance(found, dict) and "ways" in found:
+                title, _, column = name.rpartition(", ")
+                titles.setdefault(title or name, {})[column or "all"] = found
+    return titles
 
 
 def _duration(seconds: float) -> str:
@@ -158,11 +168,11 @@ def _corpora() -> str:
 
 
 def _seconds_a_clip(results: Mapping[str, Any]) -> float | None:
-    """Of a whole collection on a card: the entry of a section that says how many clips were collected."""
-    for section in results.values():
-        for name, found in section.items() if isinstance(section, dict) else ():
-            if name.startswith("collect") and isinstance(found, dict) and "ways" in found:
-                return found["ways"]["esn_interp"]["seconds"] / found["clips"]
+    """Of the fastest whole collection on a card: ``collect, 64 clips``."""
+    for column, found in _by_title(results).get("collect", {}).items():
+        if clips := re.fullmatch(r"(\d+) clips", column):
+            times = [one["seconds"] for way, one in found["ways"].items() if way.startswith("collect")]
+            return min(times) / int(clips[1])
     return None
 
 
