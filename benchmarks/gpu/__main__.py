@@ -22,7 +22,8 @@ def main() -> None:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=__doc__)
     parser.add_argument("geometry", nargs="?", default="tiny" if device == "cpu" else "7B", choices=list(GEOMETRIES))
-    parser.add_argument("--out", type=Path, default=RESULTS / ("gpu-quick.json" if device == "cpu" else "gpu.json"), help="the JSON file to write")
+    out = RESULTS / ("gpu-quick.json" if device == "cpu" else "gpu.json")
+    parser.add_argument("--out", type=Path, default=out, help="the JSON file to write")
     parser.add_argument("--only", nargs="*", default=SECTIONS, help="sections to measure")
     arguments = parser.parse_args()
     geometry = GEOMETRIES[arguments.geometry]

@@ -72,7 +72,7 @@ class Families(_Markdown):
         header = ["family", "`model_type`", "checkpoints", "can", "tested on", "needs"]
         rows = [
             [f.title, _code(f.model_types), _code(f.checkpoints), f.capability, f.tested, f.needs]
-            for f in FAMILIES
+            for f in (family.info for family in FAMILIES)
         ]
         return _table(header, rows)
 

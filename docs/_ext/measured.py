@@ -124,7 +124,7 @@ def _gpu() -> str:
         shape = f"{geometry['layers']} layers of {geometry['gates']:,} gates, {results['dtype']}"
         parts.append(f"{machine(results)} The decoder has {shape}.")
         for title, columns in _by_title(results).items():
-            parts += [f"### {title[0].upper()}{title[1:]}", ratios(columns)]
+            parts += [f"**{title[0].upper()}{title[1:]}**", ratios(columns)]
     if parts:
         return "\n\n".join(parts)
     return f"*({NOT_MEASURED})* `python -m benchmarks.gpu` writes `benchmarks/results/gpu.json`, and this table."
