@@ -236,9 +236,9 @@ def test_a_static_cache_writes_the_same(lm):
 
 
 @pytest.mark.parametrize("family", BUILDERS)
-def test_gates_of_every_stack_can_be_scaled_where_they_are_read(folders, family):
+def test_gates_of_every_stack_can_be_scaled_where_they_are_read(family_folder, family):
     """All but those whose weights are chosen by the position of a code."""
-    lm = loaded(folders(family))
+    lm = loaded(family_folder(family))
     fixed = {("moshi", "depth_decoder"): "read by a MoshiFlexibleLinear, not a plain linear layer"}
     for name, stack in lm.stacks.items():
         planner = Planner(lm.model, stack, view_gates(stack))
