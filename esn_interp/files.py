@@ -13,9 +13,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from esn_interp.errors import EsnError
+from esn_interp.packing import pack, unpack
 
-HEADER = "esn"
-"""Metadata key of a safetensors file under which our JSON header is kept."""
+HEADER, PACKED = "esn", "packed"
+"""Metadata key of a safetensors file under which our JSON header is kept, and its entry on packed arrays."""
 
 
 def write_atomic(path: str | Path, write: Callable[[Path], None]) -> None:
@@ -87,8 +88,13 @@ def read_json(path: str | Path, *, kind: str, version: int) -> dict[str, Any]:
     return content
 
 
-def save_tensors(path: str | Path, arrays: Mapping[str, np.ndarray], header: Mapping[str, Any]) -> None:
-    """Write arrays and a JSON header as one safetensors file."""
+def save_tensors(
+    path: str | Path, arrays: Mapping[str, np.ndarray], header: Mapping[str, Any], *, packed: bool = False
+) -> None:
+    """Write arrays and a JSON header as one safetensors file; with ``packed``, large arrays smaller, without loss."""
+    if packed:
+        arrays, told = pack(arrays)
+        header = dict(header) | {PACKED: told}
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     text = json.dumps(dict(header), ensure_ascii=False)
     write_atomic(path, lambda file: save_file(contiguous, file, metadata={HEADER: text}))
@@ -116,6 +122,7 @@ def load_tensors(
             # The header is judged first: the arrays of a foreign file may be large, and of no use.
             _require(path, header, kind=kind, version=version)
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+            arrays = unpack(arrays, header.pop(PACKED, {}))
     except (SafetensorError, ValueError):
         raise EsnError(f"{path}: this is not a safetensors file of ours, or it is cut short") from None
     return arrays, header

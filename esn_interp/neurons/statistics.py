@@ -31,7 +31,10 @@ from esn_interp.neurons.origin import GatedModel, Origin
 from esn_interp.neurons.per_clip import PerClip
 from esn_interp.neurons.rates import Rates
 
-KIND, VERSION = "statistics", 2
+KIND, VERSION = "statistics", 3
+READ = (1, 2, VERSION)
+"""Versions that can be read. Of the first, single clips are left out: only their rounded rates were kept."""
+
 LABELLED = "labelled correctly by the unedited model"
 
 
@@ -203,8 +206,8 @@ class GateStatistics:
         }
 
     def save(self, path: str | Path) -> None:
-        """Write one ``.safetensors`` file."""
-        save_tensors(path, self.arrays(), self.header())
+        """Write one ``.safetensors`` file; nothing in it is rounded."""
+        save_tensors(path, self.arrays(), self.header(), packed=True)
 
     @classmethod
     def load(cls, path: str | Path) -> "GateStatistics":
@@ -217,7 +220,7 @@ class GateStatistics:
         StatisticsError
             When its arrays do not have the shapes that its header promises.
         """
-        arrays, header = load_tensors(path, kind=KIND, version=VERSION)
+        arrays, header = load_tensors(path, kind=KIND, version=READ)
         return cls.from_file(arrays, header, where=str(path))
 
     @classmethod
@@ -227,7 +230,8 @@ class GateStatistics:
         """Statistics from the arrays and the header of a file called ``where``."""
         origin, scopes = Origin.from_header(header), tuple(header["scopes"])
         groups = 2 * len(header["emotions"])
-        file, single = LayeredArrays(arrays, origin, where=where), header["per_clip"]
+        file = LayeredArrays(arrays, origin, where=where)
+        single = header["per_clip"] if header["version"] > 1 else None
         return cls(
             origin=origin,
             emotions=tuple(header["emotions"]),

@@ -184,7 +184,8 @@ def clip_sums(
 ) -> tuple[Int64[Tensor, "clip count gate"], Float64[Tensor, "clip total gate"]]:
     """What every clip adds to the counts and to the totals, in the order of their names.
 
-    A gate whose expert no token of a clip reached has neither rate nor mean there.
+    A gate whose expert no token of a clip reached has neither rate nor mean there. Rates, means and their squares are
+    rounded as the clip's sums are: they are no better known, and sums of rounded numbers take less room in a file.
     """
     firings = sums.firings.to(torch.int64)
     kinds = [sums.sums[kind].to(torch.float64) for kind in range(len(KINDS))]
@@ -192,8 +193,12 @@ def clip_sums(
     reached = _with_all(reached)
     counts = [firings] if routed is None else [firings, reached[:, :-1], (reached > 0).to(torch.int64)]
     per = reached.clamp(min=1).to(torch.float64)
-    rate, mean = _with_all(firings).to(torch.float64) / per, _with_all(kinds[0]) / per
-    return torch.cat(counts, dim=1), torch.cat([*kinds, rate, rate * rate, mean, mean * mean], dim=1)
+    dtype = sums.sums.dtype
+    levels: list[Tensor] = []
+    for total in (_with_all(firings).to(torch.float64), _with_all(kinds[0])):
+        level = (total / per).to(dtype).to(torch.float64)
+        levels += [level, (level * level).to(dtype).to(torch.float64)]
+    return torch.cat(counts, dim=1), torch.cat([*kinds, *levels], dim=1)
 
 
 def _with_all(values: Num[Tensor, "clip scope gate"]) -> Num[Tensor, "clip scopes gate"]:

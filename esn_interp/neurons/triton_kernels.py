@@ -118,12 +118,12 @@ def fold(
                     wrong = inside & ((c - c != 0) | (d - d != 0))
                     tl.store(finite + clip + tl.zeros([COLUMNS], dtype=tl.int64), 0, mask=wrong)
         per = tl.maximum(here_reached, 1).to(tl.float64)
-        rate = here_fired.to(tl.float64) / per
-        mean = here_total / per
+        rate = (here_fired.to(tl.float64) / per).to(tl.float32).to(tl.float64)
+        mean = (here_total / per).to(tl.float32).to(tl.float64)
         rate_sum += rate
-        rate_sq += rate * rate
+        rate_sq += (rate * rate).to(tl.float32).to(tl.float64)
         mean_sum += mean
-        mean_sq += mean * mean
+        mean_sq += (mean * mean).to(tl.float32).to(tl.float64)
         reached += here_reached
         reached_clips += (here_reached > 0).to(tl.int64)
     tl.store(clip_level, rate_sum, mask=inside)

@@ -15,8 +15,8 @@ from esn_interp.tasks.hearing import Plan
 from esn_interp.tasks.recognition import Recognition
 
 KIND, VERSION = "collection checkpoint", 3
-READ = (2, 3)
-"""Versions that can be read; the second has no plan."""
+READ = (1, 2, VERSION)
+"""Versions that can be read; the first two have no plan."""
 
 _SHARE, _QUICK = 10, 0.5
 

@@ -140,7 +140,7 @@ def test_clips_are_added_in_their_order_whatever_the_batches():
     for clip in range(clips):
         fired = np.concatenate([layer.firings[clip].numpy().astype(np.int64) for layer in layers], axis=1)
         expected[groups.group[clip]] += fired.sum(axis=0) / groups.tokens[clip].sum()
-    np.testing.assert_allclose(whole["all/rate_sum"], expected, rtol=1e-14)
+    np.testing.assert_allclose(whole["all/rate_sum"], expected, rtol=2.0**-24)  # each rate is rounded once
 
 
 def test_without_a_card_nothing_is_compiled():

@@ -30,7 +30,7 @@ from safetensors import safe_open
 from esn_interp.errors import EsnError, StatisticsError
 from esn_interp.files import load_tensors, save_tensors
 from esn_interp.neurons.accumulator import Accumulator
-from esn_interp.neurons.statistics import GateStatistics
+from esn_interp.neurons.statistics import GateStatistics, merge
 
 SCOPES = {"audio": [0], "text": [1], "last": [2], "all": [0, 1, 2]}
 
@@ -212,7 +212,7 @@ def test_the_file_holds_what_the_format_says(tmp_path: Path):
     assert sums.dtype == np.float64
     assert sums.shape == (6, 5)
     assert header["kind"] == "statistics"
-    assert header["version"] == 2
+    assert header["version"] == 3
     assert header["widths"] == list(WIDTHS)
     assert header["emotions"] == list(EMOTIONS)
     assert header["groups"][:4] == ["neutral/kept", "happy/kept", "angry/kept", "neutral/dropped"]
@@ -235,9 +235,9 @@ def test_the_file_holds_what_the_format_says(tmp_path: Path):
 def test_files_that_do_not_fit_are_refused(tmp_path: Path):
     path = tmp_path / "s.safetensors"
     statistics_of(heard_clips(3)).save(path)
-    arrays, header = load_tensors(path, kind="statistics", version=2)
-    save_tensors(path, arrays, header | {"version": 1})
-    with pytest.raises(EsnError, match="version 1 of 'statistics'"):
+    arrays, header = load_tensors(path, kind="statistics", version=3)
+    save_tensors(path, arrays, header | {"version": 4})
+    with pytest.raises(EsnError, match="version 4 of 'statistics', this esn_interp reads version 1 and 2 and 3"):
         GateStatistics.load(path)
     save_tensors(path, arrays, header | {"kind": "neurons"})
     with pytest.raises(EsnError, match="kind 'neurons', expected 'statistics'"):
@@ -251,6 +251,42 @@ def test_files_that_do_not_fit_are_refused(tmp_path: Path):
     save_tensors(path, arrays | {"clips": arrays["clips"].astype(np.int32)}, header)
     with pytest.raises(StatisticsError, match="clips is int32"):
         GateStatistics.load(path)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_files_of_earlier_releases_are_read(tmp_path: Path, version: int):
+    """They held every array plain; the first kept rounded rates of single clips, which can't be added up."""
+    path, per_clip = tmp_path / "s.safetensors", version == 2
+    stats = statistics_of(heard_clips(30, widths=(90, 3, 4), dtype=np.float64), widths=(90, 3, 4), per_clip=per_clip)
+    header = stats.header() | {"version": version}
+    if version == 1:
+        header["per_clip"] = ["clip-0"]
+    save_tensors(path, stats.arrays(), header)
+    loaded = GateStatistics.load(path)
+    assert_same(loaded, stats, bitwise=True)
+    assert (loaded.per_clip is None) == (version == 1)
+
+
+def test_large_statistics_are_packed_without_losing_a_bit(tmp_path: Path):
+    path, widths = tmp_path / "s.safetensors", (900, 3, 1400)
+    clips = heard_clips(40, widths=widths)
+    stats = statistics_of(clips, widths=widths, per_clip=True)
+    stats.save(path)
+    assert_same(GateStatistics.load(path), stats, bitwise=True)
+    plain = sum(array.nbytes for array in stats.arrays().values())
+    assert path.stat().st_size < 0.6 * plain
+    with safe_open(path, framework="numpy") as file:
+        header, names = json.loads(file.metadata()["esn"]), set(file.keys())
+        assert file.get_tensor("audio/sum/01").dtype == np.float64  # small ones stay plain
+        assert file.get_tensor("audio/sum/00").dtype == np.uint8
+    # The last position is one token, so that a clip's mean is its sum there: bytes that are equal are kept once.
+    assert header["packed"]["last/mean_sum/00"] == ["<f8", [6, 900], "last/sum/00"]
+    assert "last/mean_sum/00" not in names
+    shards = [statistics_of(clips[at::2], widths=widths, fingerprint=f"f{at}") for at in (0, 1)]
+    for at, shard in enumerate(shards):
+        shard.save(tmp_path / f"{at}.safetensors")
+    read = [GateStatistics.load(tmp_path / f"{at}.safetensors") for at in (0, 1)]
+    assert_same(merge(read), merge(shards), bitwise=True)
 
 
 def test_another_model_is_refused_by_name():
@@ -276,7 +312,7 @@ def test_another_model_is_refused_by_name():
 def test_single_clips_keep_their_own_sums(tmp_path: Path, dtype: type[np.floating]):
     clips = heard_clips(7, dtype=dtype)
     statistics_of(clips, per_clip=True, batch_size=3).save(tmp_path / "s.safetensors")
-    arrays, header = load_tensors(tmp_path / "s.safetensors", kind="statistics", version=2)
+    arrays, header = load_tensors(tmp_path / "s.safetensors", kind="statistics", version=3)
     assert header["per_clip"] == {"ids": [clip.id for clip in clips], "speakers": [""] * 7}
     np.testing.assert_array_equal(arrays["per_clip/emotion"], [clip.emotion for clip in clips])
     np.testing.assert_array_equal(arrays["per_clip/kept"], [clip.kept for clip in clips])

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from esn_interp.models.edits import Edit
-from esn_interp.neurons.accumulator import BatchTap
+from esn_interp.neurons.batch_tap import BatchTap
 from esn_interp.tasks.listener import Listener
 
 
