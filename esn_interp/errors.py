@@ -1,4 +1,4 @@
-"""Everything that can go wrong through a user's input, as one family of exceptions.
+"""Everything that can go wrong through a user's input, as one family of exceptions, and what is warned of.
 
 Every message is one line that says what is wrong, where, and what to do about it; the command line prints it
 and exits with code 2.
@@ -27,3 +27,7 @@ class StatisticsError(EsnError):
 
 class EditError(EsnError):
     """An edit that cannot act: neuron out of range, non-finite value, or no token touched."""
+
+
+class EsnWarning(UserWarning):
+    """Something about the input or the result that one should know of; nothing that stops the work."""

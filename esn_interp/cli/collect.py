@@ -50,18 +50,17 @@ def collect(
     clips = corpus.clips(split, run, model=model.model)
     lm = model.loaded(progress=run.progress)
     checkpoint = out.with_suffix(".partial.safetensors")
-    with run.warnings():
-        statistics = esn.collect(
-            lm,
-            clips,
-            batch_size=batch_size,
-            per_clip=per_clip,
-            strict=strict,
-            progress=run.progress,
-            checkpoint=checkpoint,
-            resume=resume,
-            seed=run.seed,
-        )
+    statistics = esn.collect(
+        lm,
+        clips,
+        batch_size=batch_size,
+        per_clip=per_clip,
+        strict=strict,
+        progress=run.progress,
+        checkpoint=checkpoint,
+        resume=resume,
+        seed=run.seed,
+    )
     save_statistics(statistics, out, run)
     checkpoint.unlink(missing_ok=True)
 

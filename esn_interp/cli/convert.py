@@ -60,19 +60,18 @@ def convert(
     from esn_interp.models.conversion import ConversionPrompt, conversion_prompt
 
     usual, gain = conversion_prompt(lm), 1.0 if alpha is None else alpha
-    with run.warnings():
-        speech = esn.convert(
-            lm,
-            source,
-            to=to,
-            neurons=chosen,
-            alpha=0.0 if chosen is None else gain,
-            prompt=ConversionPrompt(
-                usual.prompt if prompt is None else prompt, usual.system if model.system is None else lm.system
-            ),
-            manner=esn.Manner(voice, greedy=greedy, max_seconds=max_seconds),
-            seed=run.seed,
-        )
+    speech = esn.convert(
+        lm,
+        source,
+        to=to,
+        neurons=chosen,
+        alpha=0.0 if chosen is None else gain,
+        prompt=ConversionPrompt(
+            usual.prompt if prompt is None else prompt, usual.system if model.system is None else lm.system
+        ),
+        manner=esn.Manner(voice, greedy=greedy, max_seconds=max_seconds),
+        seed=run.seed,
+    )
     if not len(speech.waveform):
         raise esn.EsnError(f"{source}: no speech came of it ({speech.problem})")
     speech.save(out)

@@ -2,16 +2,13 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 import esn_interp as esn
 from esn_interp.cli.shared import CorpusOptions, Run, out_file, table
 from esn_interp.errors import CorpusError
-
-if TYPE_CHECKING:
-    from esn_interp.speech.corpora.info import CorpusInfo
 
 CHECK = "check"
 
@@ -94,7 +91,8 @@ def _tell(name: str, run: Run) -> None:
         "split": info.split,
         **{f"--emotions {key}": ", ".join(emotions) for key, emotions in info.conventions.items()},
     }
-    labels = [(theirs, ours, _many(info, ours)) for theirs, ours in info.labels.items()]
+    many = {emotion: f"{count:,}" for emotion, count in info.counts.items()}
+    labels = [(theirs, ours, many.get(ours, "")) for theirs, ours in info.labels.items()]
     content: dict[str, Any] = {
         "name": name,
         **facts,
@@ -106,18 +104,11 @@ def _tell(name: str, run: Run) -> None:
     run.result(content, told, "", table(("its label", "emotion", "clips of the emotion"), labels))
 
 
-def _many(info: "CorpusInfo", emotion: str) -> str:
-    """Clips of an emotion, of all labels that stand for it."""
-    return f"{info.counts[emotion]:,}" if emotion in info.counts else ""
-
-
 def _check(
     corpus: str, options: CorpusOptions, *, out: Path | None, split_out: Path | None, run: Run
 ) -> None:
-    if out is not None:
-        out_file(out, ".html")
-    if split_out is not None:
-        out_file(split_out, ".json")
+    out_file(out, ".html")
+    out_file(split_out, ".json")
     clips = options.all_clips(corpus)
     if options.limit is not None:
         clips = clips.limit(options.limit, seed=run.seed)
@@ -142,10 +133,13 @@ def _lines(check: "esn.CorpusCheck", written: Mapping[str, Path | None]) -> list
     """What a reader wants first: the verdict, what to know, the balance, and each clip that can't be used."""
     from esn_interp.analysis.corpus_check.page import balance_rows, problem_rows, split_rows
 
-    parts = [check.summary(), *(f"- {note}" for note in check.notes), f"Audio: {check.preparation}."]
-    parts += ["", table(("speaker", *check.emotions, "all"), balance_rows(check))]
-    if check.splits:
-        parts += ["", table((f"split by {check.split_by}", *check.emotions, "all"), split_rows(check))]
-    if check.problems:
-        parts += ["", table(("clip", "problem"), problem_rows(check))]
-    return [*parts, *(str(path) for path in written.values() if path is not None)]
+    tables = {
+        ("speaker", *check.emotions, "all"): balance_rows(check),
+        (f"split by {check.split_by}", *check.emotions, "all"): split_rows(check),
+        ("clip", "problem"): problem_rows(check),
+    }
+    return [
+        *(check.summary(), *(f"- {note}" for note in check.notes), f"Audio: {check.preparation}."),
+        *(f"\n{table(header, rows)}" for header, rows in tables.items() if rows),
+        *(str(path) for path in written.values() if path is not None),
+    ]

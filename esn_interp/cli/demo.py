@@ -34,8 +34,7 @@ def demo(
     from esn_interp.studies.demo.protocol import run_study
 
     lm, clips = ModelOptions().load(MODEL, progress=False), corpus(CORPUS)
-    with run.warnings():
-        study = run_study(lm, clips, out, seed=run.seed, progress=run.progress, say=run.remark)
+    study = run_study(lm, clips, out, seed=run.seed, progress=run.progress, say=run.remark)
     run.remark(f"Done in {time.monotonic() - started:.0f} s.")
     content = {"out": out, "report": study.report, "results": study.results, "summary": study.summary}
     run.result(content, study.describe(), study.report)

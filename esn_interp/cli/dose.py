@@ -72,7 +72,7 @@ def dose(
 ) -> None:
     """Turn each emotion's neurons up; see which clips follow.
 
-    Writes the share of clips of other emotions that are heard as the target, over the dose, with intervals
+    Writes the share of clips of other emotions that are recognised as the target, over the dose, with intervals
     over speakers, and the same for layer-matched random neurons. The dose is the gain, or one of --tops,
     --scopes and --bands.
 

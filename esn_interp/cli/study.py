@@ -45,8 +45,7 @@ def study(
 
     if not choice.progress:
         transformers_logging.disable_progress_bar()
-    with choice.warnings():
-        content = run_grid(settings, choice.out, progress=choice.progress, say=choice.remark)
+    content = run_grid(settings, choice.out, progress=choice.progress, say=choice.remark)
     header = ("model and corpus", "UAR", "chosen", "self", "cross", "flips", "alpha")
     choice.close(content, header, [_row(cell) for cell in content["cells"]])
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from esn_interp.errors import EditError, ModelError
+from esn_interp.errors import EditError, EsnWarning, ModelError
 from esn_interp.files import read_json, write_json
 from esn_interp.models.edits import Edit
 from esn_interp.models.families.manner import Manner
@@ -27,7 +27,7 @@ PLAIN = "Repeat exactly what is said in this recording, word for word, in {artic
 """What a model is asked that was not taught another request."""
 
 
-class ConversionWarning(UserWarning):
+class ConversionWarning(EsnWarning):
     """Something about the gates makes an edit of them weaker than it looks."""
 
 

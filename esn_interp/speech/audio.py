@@ -15,7 +15,7 @@ import soundfile
 import soxr
 from jaxtyping import Float
 
-from esn_interp.errors import AudioError
+from esn_interp.errors import AudioError, EsnWarning
 from esn_interp.speech.video import is_video, sound_of_video
 
 SAMPLE_RATE = 16_000
@@ -24,7 +24,7 @@ SILENCE = 1e-4  # peak below which a clip counts as silent: 80 dB below full sca
 AudioSource = str | Path | bytes | Mapping[str, Any] | np.ndarray
 
 
-class AudioWarning(UserWarning):
+class AudioWarning(EsnWarning):
     """A recording is heard otherwise than it was made."""
 
 

@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from esn_interp.errors import EsnWarning
 from esn_interp.files import read_json, write_json
 
 ROLES = ("training", "validation")
 FILE, KIND, VERSION = "heard.json", "heard", 1
 
 
-class HeardWarning(UserWarning):
+class HeardWarning(EsnWarning):
     """A model is judged by speakers that it learnt from."""
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from esn_interp.errors import CorpusError, StatisticsError
+from esn_interp.errors import CorpusError, EsnWarning, StatisticsError
 from esn_interp.neurons.accumulator import Accumulator
 from esn_interp.neurons.batch_tap import BatchTap
 from esn_interp.neurons.layout import SCOPES
@@ -29,7 +29,7 @@ FEW = 10
 """Fewer kept clips of an emotion than this are warned of: their means say little about it. (Our choice.)"""
 
 
-class CollectWarning(UserWarning):
+class CollectWarning(EsnWarning):
     """Something about the clips makes the statistics weaker than they look."""
 
 

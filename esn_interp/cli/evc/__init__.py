@@ -8,7 +8,7 @@ from esn_interp.cli.shared.door import Commands
 
 app = typer.Typer(
     cls=Commands,
-    help="Emotion control in generated speech: neurons found in a model's own conversions, turned up, and heard.",
+    help="Emotion control in generated speech: neurons found in a model's own conversions, turned up, and listened to.",
     rich_markup_mode=None,
 )
 for command in (study, listen, score):

@@ -47,8 +47,7 @@ def listen(
     Example:
         esn evc listen evc --catch toy-studio --out listening.html
     """
-    if out is not None:
-        out_file(out, ".html")
+    out_file(out, ".html")
     checks = () if catch is None else _checks(folder, CorpusChoice(corpus=catch, root=root), run.seed)
     page = esn.listening_page(
         folder, out, pairs=pairs, question=question, checks=checks, source=source, seed=run.seed

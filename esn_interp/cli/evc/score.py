@@ -34,8 +34,7 @@ def score(
     Example:
         esn evc score anna.csv bernd.csv --out preference.json
     """
-    if out is not None:
-        out_file(out, ".json")
+    out_file(out, ".json")
     result = esn.preference(*answers, interval=interval, least_checks=least_checks)
     written: list[Path] = []
     if out is not None:

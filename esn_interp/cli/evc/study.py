@@ -59,8 +59,7 @@ def study(
 
     # Models and judges are many and small, or few and large; bars of each would hide what is being done.
     transformers_logging.disable_progress_bar()
-    with choice.warnings():
-        done = run_evc(EvcGrid(settings, choice.out), progress=choice.progress, say=choice.remark)
+    done = run_evc(EvcGrid(settings, choice.out), progress=choice.progress, say=choice.remark)
     rows = [_row(title, summary) for title, summary in done.content["summary"].items()]
     header = ("model and corpus", "unsteered", "steered", "gain", "random", "WER", "seen", "chosen")
     choice.close(done.content, header, rows)

@@ -2,9 +2,7 @@
 
 import json
 import sys
-import warnings
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -43,21 +41,6 @@ class Console:
         """Something to know about the input or the result, as a line on stderr; silenced by --quiet."""
         self.remark(f"esn: note: {text}")
 
-    @contextmanager
-    def warnings(self) -> Generator[None]:
-        """Within the block, what the package warns of becomes a line on stderr, --quiet or not."""
-        from esn_interp.models.conversion import ConversionWarning
-        from esn_interp.tasks.collection import CollectWarning
-
-        def show(message: Warning | str, *_: object, **__: object) -> None:
-            typer.echo(f"esn: note: {message}", err=True)
-
-        with warnings.catch_warnings():
-            warnings.simplefilter("always", CollectWarning)
-            warnings.simplefilter("always", ConversionWarning)
-            warnings.showwarning = show
-            yield
-
     def result(self, content: Mapping[str, Any], *text: object) -> None:
         """The outcome: `content` with --json, else the lines of `text`."""
         plain = "\n".join(map(str, text))
@@ -81,13 +64,6 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     )
 
 
-def _plain(value: object) -> object:
-    """Values that json does not know: paths, numpy scalars and arrays, tuples' cousins."""
-    if isinstance(value, Path):
-        return str(value)
-    to_list = getattr(value, "tolist", None)
-    if callable(to_list):
-        return to_list()
-    if isinstance(value, (set, frozenset)):
-        return sorted(str(item) for item in value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
+def _plain(value: Any) -> Any:
+    """Values that json does not know: paths, and numpy's scalars and arrays."""
+    return str(value) if isinstance(value, Path) else value.tolist()

@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from esn_interp.cli.shared.command import write_lines, write_sections
-from esn_interp.errors import EsnError
+from esn_interp.errors import EsnError, EsnWarning
 
 DONE, OUR_FAULT, USERS_FAULT, PARTLY_DONE, INTERRUPTED = 0, 1, 2, 3, 130
 EXAMPLES = 2
@@ -89,12 +89,13 @@ def _our_warnings_in_a_line() -> Generator[None]:
         show, said = warnings.showwarning, set[str]()
 
         def remark(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
-            if not category.__module__.startswith("esn_interp"):
+            if not issubclass(category, EsnWarning):
                 show(message, category, *place, **more)
             elif str(message) not in said:
                 said.add(str(message))
                 typer.echo(f"esn: note: {message}", err=True)
 
+        warnings.simplefilter("always", EsnWarning)
         warnings.showwarning = remark
         yield
 

@@ -5,23 +5,25 @@ from pathlib import Path
 import esn_interp as esn
 
 
-def out_file(path: Path, suffix: str) -> Path:
-    """`path` with its suffix and its folder checked before any long work starts.
+def out_file(path: Path | None, suffix: str) -> None:
+    """Checks a file that is to be written, if one is, before any long work starts.
 
     Raises
     ------
     EsnError
         When the suffix is another one, or the path leads through a file.
     """
+    if path is None:
+        return
     if path.suffix != suffix:
         raise esn.EsnError(f"--out {path}: the file is a {suffix} file; call it {path.with_suffix(suffix).name}")
     if path.is_dir():
         raise esn.EsnError(f"--out {path}: this is a folder; name a file in it")
-    return in_folder(path)
+    in_folder(path)
 
 
-def in_folder(path: Path) -> Path:
-    """`path`, when a file or folder can come to be there; missing folders are made when it is written.
+def in_folder(path: Path) -> None:
+    """Checks that a file or folder can come to be there; missing folders are made when it is written.
 
     Raises
     ------
@@ -33,7 +35,6 @@ def in_folder(path: Path) -> Path:
             break
         if parent.exists():
             raise esn.EsnError(f"--out {path}: {parent} is a file, not a folder")
-    return path
 
 
 def numbers(text: str, option: str, *, least: float = 0.0) -> tuple[float, ...]:
