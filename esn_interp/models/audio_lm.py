@@ -22,7 +22,7 @@ from esn_interp.models.families.inputs import Inputs
 from esn_interp.models.gate_activations import GateActivations
 from esn_interp.models.gate_view import GateView, Tap, view_gates
 from esn_interp.models.gradients import Attributions, gate_attributions
-from esn_interp.models.opened import Neurons, as_edits
+from esn_interp.models.opened import Neurons
 from esn_interp.models.plans import gains_of
 from esn_interp.models.scoring import Scorer
 from esn_interp.models.speaking import Speaking
@@ -268,10 +268,10 @@ class AudioLM(Speaking):
             When the edits do anything but scale, or ``out`` is there already.
         ModelError
             When the weights are not found in the files that the model was loaded from.
+        StatisticsError
+            When the neurons are another model's.
         """
-        if isinstance(neurons, Neurons):
-            neurons.check(self)
-        by_layer = edits_by_layer(as_edits(neurons, alpha), self.widths)
+        by_layer = edits_by_layer(self._edits_of(neurons, alpha), self.widths)
         if not by_layer:
             raise EditError("bake: the edits change nothing")
         if self.baked is not None:

@@ -196,9 +196,7 @@ class Opened:
         StatisticsError
             When the neurons are another model's.
         """
-        if isinstance(neurons, Neurons):
-            neurons.check(self)
-        self._standing.append((as_edits(neurons, alpha), checked_plan(plan)))
+        self._standing.append((self._edits_of(neurons, alpha), checked_plan(plan)))
         try:
             yield self
         finally:
@@ -210,6 +208,19 @@ class Opened:
         return tuple(edit for edits, _ in self._standing for edit in edits)
 
     # ---------------------------------------------------------------- running
+
+    def _edits_of(self, neurons: Neurons | Iterable[Edit], alpha: float | None) -> tuple[Edit, ...]:
+        """Neurons with a gain, or ready-made edits, as edits of this model; refused when they are another's."""
+        if isinstance(neurons, Neurons):
+            neurons.check(self)
+        edits = _as_edits(neurons, alpha)
+        self._require_ours(edits)
+        return edits
+
+    def _require_ours(self, edits: Iterable[Edit]) -> None:
+        """Refuse edits of neurons that were found in another model."""
+        for whose in {id(edit.whose): edit.whose for edit in edits if edit.whose is not None}.values():
+            whose.check(self, "the neurons of an edit")
 
     def _require_answers(self) -> None:
         answering = self.family.answering
@@ -274,8 +285,7 @@ class Opened:
             Whether the gates are sure to be computed, so that nobody needs to see it.
         """
         acting = [*self.standing, *edits]
-        for whose in {id(edit.whose): edit.whose for edit in acting if edit.whose is not None}.values():
-            whose.check(self, "the neurons of an edit")
+        self._require_ours(acting)
         if present is not None:
             acting = [edit for edit in acting if edit.positions & present]
         wanted = checked_plan(self.plan if plan is None else plan)
@@ -320,7 +330,7 @@ class Opened:
         return result
 
 
-def as_edits(neurons: Neurons | Iterable[Edit], alpha: float | None) -> tuple[Edit, ...]:
+def _as_edits(neurons: Neurons | Iterable[Edit], alpha: float | None) -> tuple[Edit, ...]:
     """Neurons with a gain of ``1 + alpha``, or ready-made edits, as edits."""
     if not isinstance(neurons, Neurons):
         if alpha is not None:

@@ -100,7 +100,7 @@ def test_the_request_lies_beside_the_weights_whatever_the_model_is_called(folder
         load_speaking(taught)
 
 
-def test_a_model_refuses_neurons_of_another(lm):
+def test_a_model_refuses_neurons_of_another(lm, tmp_path):
     """At any door: neurons by hand, and edits that were made of them."""
     other = neurons_of(lm)
     other = replace(other, origin=replace(other.origin, fingerprint="0123", model="another"))
@@ -114,8 +114,12 @@ def test_a_model_refuses_neurons_of_another(lm):
     ):
         with pytest.raises(StatisticsError, match="the neurons of an edit come from another"):
             say()
-    with lm.steered(edits), pytest.raises(StatisticsError, match="the neurons of an edit come from another"):
-        lm.speak(noise(0.6)[0], "Hello.", manner=SHORT)
+    with pytest.raises(StatisticsError, match="the neurons of an edit come from another"), lm.steered(edits):
+        raise AssertionError("the block is not entered")
+    for given in ((other, 4.0), (edits, None)):
+        with pytest.raises(StatisticsError, match="come from another"):
+            lm.bake(given[0], tmp_path / "baked", alpha=given[1])
+    assert not (tmp_path / "baked").exists()
 
 
 def test_a_thinkers_neurons_are_known_to_be_those_of_the_speaking_model(folder, wave, tmp_path):
