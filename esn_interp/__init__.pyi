@@ -48,8 +48,9 @@ from .speech.clips import Clips as Clips
 from .speech.corpora import CORPORA as CORPORA
 from .speech.corpora import corpus as corpus
 from .speech.playable import Speech as Speech
-from .studies.conversion.study import EvcStudy as EvcStudy
-from .studies.conversion.study import evc_study as evc_study
+from .studies.conversion.study import ConversionStudy as ConversionStudy
+from .studies.recognition.study import RecognitionStudy as RecognitionStudy
+from .studies.whole import study as study
 from .tasks import judges as judges
 from .tasks.collection import collect as collect
 from .tasks.conversion import conversions as conversions

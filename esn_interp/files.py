@@ -69,7 +69,12 @@ def write_json(path: str | Path, content: Mapping[str, Any]) -> None:
 
 
 def read_json(path: str | Path, *, kind: str, version: int) -> dict[str, Any]:
-    """Read a JSON object that says it is of this kind and version.
+    """Read a JSON object that says it is of this kind and version; see `read_json_of`."""
+    return read_json_of(path, {kind: version})
+
+
+def read_json_of(path: str | Path, versions: Mapping[str, int]) -> dict[str, Any]:
+    """Read a JSON object that says it is of one of these kinds, each in its version.
 
     Raises
     ------
@@ -84,7 +89,7 @@ def read_json(path: str | Path, *, kind: str, version: int) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise EsnError(f"{path}: expected a JSON object, found a {type(content).__name__}")
     content = cast("dict[str, Any]", content)
-    _require(path, content, kind=kind, version=version)
+    _require(path, content, versions)
     return content
 
 
@@ -120,7 +125,7 @@ def load_tensors(
                 raise EsnError(f"{path}: this safetensors file was not written by esn_interp")
             header = cast("dict[str, Any]", json.loads(text))
             # The header is judged first: the arrays of a foreign file may be large, and of no use.
-            _require(path, header, kind=kind, version=version)
+            _require(path, header, {kind: version})
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
             arrays = unpack(arrays, header.pop(PACKED, {}))
     except (SafetensorError, ValueError):
@@ -145,15 +150,17 @@ def _existing(path: str | Path) -> Path:
     return path
 
 
-def _require(path: Path, header: Mapping[str, Any], *, kind: str, version: int | tuple[int, ...]) -> None:
+def _require(path: Path, header: Mapping[str, Any], versions: Mapping[str, int | tuple[int, ...]]) -> None:
     found, number = header.get("kind"), header.get("version")
-    if found != kind:
-        raise EsnError(f"{path}: this is a file of kind {found!r}, expected {kind!r}")
+    if not isinstance(found, str) or found not in versions:
+        expected = " or ".join(map(repr, versions))
+        raise EsnError(f"{path}: this is a file of kind {found!r}, expected {expected}")
+    version = versions[found]
     known = (version,) if isinstance(version, int) else version
     reads = " and ".join(map(str, known))
     if number not in known:
         raise EsnError(
-            f"{path}: format version {number} of {kind!r}, this esn_interp reads version {reads};"
+            f"{path}: format version {number} of {found!r}, this esn_interp reads version {reads};"
             " make the file anew"
         )
 

@@ -15,8 +15,8 @@ import esn_interp
 from esn_interp.cli import app
 from esn_interp.neurons.catalogue import SELECTORS
 from esn_interp.neurons.layout import CLIP_SUMS, TOKEN_SUMS
-from esn_interp.studies.conversion.record import SUMMARY as EVC_SUMMARY
-from esn_interp.studies.demo.record import SUMMARY
+from esn_interp.studies.conversion.record import SUMMARY as CONVERSION_SUMMARY
+from esn_interp.studies.recognition.article.record import SUMMARY
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 DOCS = REPOSITORY / "docs"
@@ -98,7 +98,7 @@ def test_the_formats_name_every_key_of_a_conversion_studys_summary():
     formats = (DOCS / "files.md").read_text(encoding="utf-8")
     _, table = formats.split("| each `summary` | tells |")
     rows = re.findall(r"^\| (`.*?) \|", table.split("\n\n")[0], flags=re.MULTILINE)
-    assert sorted(re.findall(r"`(\w+)`", " ".join(rows))) == sorted(EVC_SUMMARY)
+    assert sorted(re.findall(r"`(\w+)`", " ".join(rows))) == sorted(CONVERSION_SUMMARY)
 
 
 def test_the_formats_name_every_sum():

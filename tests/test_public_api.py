@@ -46,8 +46,7 @@ def test_every_public_name_is_what_it_says_after_every_module_is_imported(everyt
 
 
 def test_every_public_function_can_be_called_after_every_module_is_imported(everything_imported: set[str]):
-    # A study of conversions has a ready config, and would run.
-    functions = [name for name in esn.__all__ if inspect.isroutine(getattr(esn, name)) and name != "evc_study"]
+    functions = [name for name in esn.__all__ if inspect.isroutine(getattr(esn, name))]
     assert len(functions) > 20
     for name in functions:
         with pytest.raises(TypeError, match=r"missing .*argument|unexpected keyword argument 'nothing'"):

@@ -115,24 +115,25 @@ class ConfigFields(_Markdown):
     """The settings of a study, with their defaults."""
 
     def markdown(self) -> str:
-        from esn_interp.studies.config import CorpusSpec, ModelSpec, StudyConfig
+        from esn_interp.studies.config import CorpusSpec, ModelSpec
+        from esn_interp.studies.recognition.config import RecognitionConfig
 
         rows: list[list[str]] = []
-        for prefix, kind in (("", StudyConfig), ("models: ", ModelSpec), ("corpora: ", CorpusSpec)):
+        for prefix, kind in (("", RecognitionConfig), ("models: ", ModelSpec), ("corpora: ", CorpusSpec)):
             for name, field in kind.model_fields.items():
                 default = "" if field.is_required() else f"`{field.default}`"
                 rows.append([f"{prefix}`{name}`", default])
         return _table(["setting", "default"], rows)
 
 
-class EvcConfigFields(_Markdown):
+class ConversionConfigFields(_Markdown):
     """The settings of a study of conversions that other studies do not have, with their defaults."""
 
     def markdown(self) -> str:
-        from esn_interp.studies.conversion.config import EvcConfig
+        from esn_interp.studies.conversion.config import ConversionConfig
 
-        fields = EvcConfig.model_fields
-        own = [name for name in fields if name in EvcConfig.__annotations__]
+        fields = ConversionConfig.model_fields
+        own = [name for name in fields if name in ConversionConfig.__annotations__]
         rows = [[f"`{name}`", "" if fields[name].is_required() else f"`{fields[name].default}`"] for name in own]
         return _table(["setting", "default"], rows)
 
@@ -274,7 +275,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("families", Families)
     app.add_directive("access-points", AccessPoints)
     app.add_directive("config-fields", ConfigFields)
-    app.add_directive("evc-config-fields", EvcConfigFields)
+    app.add_directive("conversion-config-fields", ConversionConfigFields)
     app.add_directive("corpora", Corpora)
     app.add_directive("corpus-cards", CorpusCards)
     app.add_directive("public-names", PublicNames)

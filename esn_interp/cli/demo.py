@@ -6,9 +6,7 @@ from typing import Annotated
 
 import typer
 
-from esn_interp.cli.shared import ModelOptions, Run, in_folder
-
-MODEL, CORPUS = "toy-omni", "toy-studio"
+from esn_interp.cli.shared import Run, in_folder
 
 
 def demo(
@@ -27,14 +25,14 @@ def demo(
         esn demo --out esn-demo
     """
     in_folder(out / "results.json")
-    run.remark(f"Loading {MODEL} and {CORPUS}")
     started = time.monotonic()
 
-    from esn_interp.speech.corpora import corpus
-    from esn_interp.studies.demo.protocol import run_study
+    from transformers.utils import logging as transformers_logging
 
-    lm, clips = ModelOptions().load(MODEL, progress=False), corpus(CORPUS)
-    study = run_study(lm, clips, out, seed=run.seed, progress=run.progress, say=run.remark)
+    from esn_interp.studies.whole import study
+
+    transformers_logging.disable_progress_bar()
+    done = study("demo", out, seeds=(run.seed,), progress=run.progress, say=run.remark)
     run.remark(f"Done in {time.monotonic() - started:.0f} s.")
-    content = {"out": out, "report": study.report, "results": study.results, "summary": study.summary}
-    run.result(content, study.describe(), study.report)
+    content = {"out": out, "report": done.report, "results": done.results, "summary": done.content["summary"]}
+    run.result(content, done.describe(), done.report)

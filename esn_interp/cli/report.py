@@ -10,7 +10,7 @@ from esn_interp.cli.shared import Run
 
 def report(
     *,
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder that `esn demo` wrote.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a study.")],
     run: Run,
 ) -> None:
     """Write DIR/report.html anew from the results in DIR.
@@ -18,7 +18,7 @@ def report(
     Example:
         esn report esn-demo
     """
-    from esn_interp.studies.demo.page import build_report
+    from esn_interp.studies.whole import report as written_anew
 
-    path = build_report(folder)
+    path = written_anew(folder)
     run.result({"report": path, "bytes": path.stat().st_size}, path)

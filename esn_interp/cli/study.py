@@ -9,7 +9,7 @@ import typer
 from esn_interp.cli.shared import StudyChoice, table
 
 if TYPE_CHECKING:
-    from esn_interp.studies.config import StudyConfig
+    from esn_interp.studies.recognition.config import RecognitionConfig
 
 
 def study(
@@ -18,7 +18,7 @@ def study(
         Path,
         typer.Argument(
             metavar="CONFIG",
-            help="A .yaml that says what to study, or a ready one: paper-recognition, emodb-toy, real-speech.",
+            help="A .yaml that says what to study, or a ready one: demo, paper-recognition, emodb-toy, real-speech.",
         ),
     ],
     choice: StudyChoice,
@@ -32,8 +32,9 @@ def study(
         esn study study.yaml --out study
     """
     from esn_interp.studies.config import load_config
+    from esn_interp.studies.recognition.config import RecognitionConfig
 
-    settings = load_config(config, roots=choice.roots)
+    settings = load_config(config, kind=RecognitionConfig, roots=choice.roots)
     if choice.seed is not None:
         settings = settings.model_copy(update={"seeds": (choice.seed,)})
     if choice.dry_run:
@@ -41,22 +42,26 @@ def study(
         return
     from transformers.utils import logging as transformers_logging
 
-    from esn_interp.studies.recognition.grid import run_grid
+    from esn_interp.studies.whole import study as whole_study
 
     if not choice.progress:
         transformers_logging.disable_progress_bar()
-    content = run_grid(settings, choice.out, progress=choice.progress, say=choice.remark)
+    done = whole_study(settings, choice.out, progress=choice.progress, say=choice.remark)
+    content = done.content
+    if settings.page == "article":
+        choice.result({"out": choice.out, "results": content}, done.describe(), done.report)
+        return
     header = ("model and corpus", "UAR", "chosen", "self", "cross", "flips", "alpha")
     choice.close(content, header, [_row(cell) for cell in content["cells"]])
 
 
-def _plan(settings: "StudyConfig", choice: StudyChoice) -> None:
+def _plan(settings: "RecognitionConfig", choice: StudyChoice) -> None:
     from esn_interp.studies.recognition.estimate import estimate
-    from esn_interp.studies.recognition.grid import Grid
+    from esn_interp.studies.recognition.plan import RecognitionPlan
 
-    plan = estimate(Grid(settings, choice.out, progress=False))
+    plan = estimate(RecognitionPlan(settings, choice.out, progress=False))
     rows = [
-        (cost.stage, cost.title, f"{cost.passes:,}", "done" if cost.kept else _span(cost.seconds))
+        (cost.stage, cost.title, f"{cost.passes:,}", "done" if cost.done else _span(cost.seconds))
         for cost in plan.costs
     ]
     memory = [f"{name}: {told} of memory" for name, told in plan.memory.items()]

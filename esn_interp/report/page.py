@@ -32,10 +32,15 @@ class Plate:
         return {"kind": "figure", "name": name, **told, **drawn(self.figure)}
 
 
-def fill(template: str, *, styles: tuple[str, ...] = ("style.css",), **content: Any) -> str:
-    """A template as text, everything that it holds escaped."""
+STYLE = "report/style.css"
+"""The style of the house."""
+
+
+def fill(template: str, *, styles: tuple[str, ...] = (STYLE,), **content: Any) -> str:
+    """A template as text, everything that it holds escaped; templates and styles are named by their path in the
+    package, since each lies beside what it shows."""
     environment = Environment(
-        loader=PackageLoader("esn_interp.report", "."),
+        loader=PackageLoader("esn_interp", "."),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -48,7 +53,7 @@ def fill(template: str, *, styles: tuple[str, ...] = ("style.css",), **content: 
 
 def fill_with_figures(template: str, **content: Any) -> str:
     """A template whose figures draw themselves: plotly is part of the page."""
-    return fill(template, draw=Markup(asset("draw.js")), plotly=Markup(get_plotlyjs()), **content)
+    return fill(template, draw=Markup(asset("report/draw.js")), plotly=Markup(get_plotlyjs()), **content)
 
 
 def write_page(path: str | Path, html: str) -> Path:
@@ -73,5 +78,5 @@ def drawn(figure: go.Figure) -> dict[str, Any]:
 
 
 def asset(name: str) -> str:
-    """A file of the report that is set into every page: style or script."""
-    return (files("esn_interp.report") / name).read_text(encoding="utf-8")
+    """A file of the package that is set into a page: style or script."""
+    return (files("esn_interp") / name).read_text(encoding="utf-8")

@@ -11,9 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from esn_interp.errors import EsnError
 from esn_interp.neurons.catalogue import SELECTORS, contenders
 
-STAGES = ("check", "baseline", "collect", "select", "ablate", "dose", "layers", "overlap", "transfer", "report")
-"""What a study does, in order."""
-
 Fraction = Annotated[float, Field(gt=0, le=1)]
 Gain = Annotated[float, Field(ge=-1)]
 
@@ -70,13 +67,14 @@ class CorpusSpec(_Strict):
         return self.name or self.corpus
 
 
-class GridConfig(_Strict):
+class StudyConfig(_Strict):
     """What every kind of study says: each model on each corpus, under each seed.
 
-    Subclasses name the configs of their kind that come with the package.
+    Subclasses name the configs of their kind that come with the package, and the stages that they can do.
     """
 
     ready: ClassVar[tuple[str, ...]] = ()
+    stages: tuple[str, ...] = ()
 
     name: str
     models: Annotated[tuple[ModelSpec, ...], Field(min_length=1)]
@@ -107,7 +105,7 @@ class GridConfig(_Strict):
         return value
 
     @model_validator(mode="after")
-    def _apart(self) -> "GridConfig":
+    def _apart(self) -> "StudyConfig":
         for what, titles in (
             ("models", [model.title for model in self.models]),
             ("corpora", [corpus.title for corpus in self.corpora]),
@@ -116,32 +114,31 @@ class GridConfig(_Strict):
                 raise ValueError(f"two {what} are called {twice[0]!r}; give one of them another name")
         return self
 
-
-AnyConfig = TypeVar("AnyConfig", bound=GridConfig)
-
-
-class StudyConfig(GridConfig):
-    """One study: every model on every corpus, under every seed.
-
-    Selector and size are chosen among ``selectors`` and ``tops`` by what they do to validation speakers, the
-    gain among ``alphas``; ``transfer_alpha`` is the fixed gain with which neurons are carried from one corpus to
-    another. ``draws`` is the number of random control sets, ``validation_draws`` that of the comparison.
-    """
-
-    ready = ("emodb-toy", "paper-recognition", "real-speech")
-
-    transfer_alpha: Gain = 4.0
-    draws: Annotated[int, Field(ge=0)] = 20
-    validation_draws: Annotated[int, Field(ge=0)] = 3
-    batch_size: Annotated[int, Field(ge=1)] = 16
-    stages: tuple[Literal[STAGES], ...] = STAGES  # pyright: ignore[reportInvalidTypeForm]
-
     def does(self, stage: str) -> bool:
         """Whether a stage is asked for."""
         return stage in self.stages
 
+    def changed(self: "AnyConfig", **changed: Any) -> "AnyConfig":
+        """The same study with other settings, checked anew.
 
-def ready_configs(kind: type[GridConfig] = StudyConfig) -> dict[str, Path]:
+        Raises
+        ------
+        EsnError
+            When a setting is no good, or there is no such setting.
+        """
+        kind = type(self)
+        if unknown := sorted(set(changed) - set(kind.model_fields)):
+            raise EsnError(f"such a study has no setting {unknown[0]!r}; see {kind.__name__} for those that it has")
+        try:
+            return kind.model_validate(self.model_dump() | changed)
+        except ValueError as error:
+            raise EsnError(f"the settings of the study: {' '.join(str(error).split())}") from None
+
+
+AnyConfig = TypeVar("AnyConfig", bound=StudyConfig)
+
+
+def ready_configs(kind: type[StudyConfig]) -> dict[str, Path]:
     """The configs of a kind of study that come with the package, by name."""
     folder = Path(str(files("esn_interp") / "studies" / "configs"))
     return {name: folder / f"{name}.yaml" for name in kind.ready}
@@ -150,8 +147,8 @@ def ready_configs(kind: type[GridConfig] = StudyConfig) -> dict[str, Path]:
 def load_config(
     path: str | Path,
     *,
+    kind: type[AnyConfig],
     roots: Mapping[str, Path] | None = None,
-    kind: type[AnyConfig] = StudyConfig,
 ) -> AnyConfig:
     """Read and check a config: a file, or the name of one that comes with the package.
 

@@ -4,11 +4,13 @@ import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from esn_interp.models.audio_lm import AudioLM
-from esn_interp.models.loading import BUNDLED, Outline, bundled_path, heard_of, load, outline
-from esn_interp.speech.heard import Heard
+from esn_interp.models.loading import BUNDLED, Outline, bundled_path, heard_of, load, load_speaking, outline
+from esn_interp.speech.heard import Heard, heard_by
 from esn_interp.studies.config import ModelSpec
+from esn_interp.tasks.listener import Listener, SpeakingLM
 
 
 @dataclass(eq=False)
@@ -42,11 +44,6 @@ class StudiedModel:
         """The model itself."""
         return load(self.spec.model, name=self.title, **self.spec.options())
 
-    @property
-    def loaded(self) -> bool:
-        """Whether something had to be run."""
-        return "lm" in vars(self)
-
     @cached_property
     def outline(self) -> Outline:
         """The model's structure, from its configuration alone."""
@@ -65,3 +62,36 @@ class StudiedModel:
     def release(self) -> None:
         """Let go of the weights."""
         vars(self).pop("lm", None)
+
+
+class SpeakingModel(StudiedModel):
+    """A model that is loaded, on first use, with all that it speaks with."""
+
+    @cached_property
+    def lm(self) -> AudioLM:
+        """The model itself."""
+        options = {name: value for name, value in self.spec.options().items() if name != "component"}
+        return load_speaking(self.spec.model, component=self.spec.component or None, name=self.title, **options)
+
+
+class GivenModel(StudiedModel):
+    """A model that is loaded already, and stays so."""
+
+    def __init__(self, lm: Listener | SpeakingLM, spec: ModelSpec) -> None:
+        super().__init__(spec)
+        self._lm = lm
+
+    @cached_property
+    def identity(self) -> str:
+        """The fingerprint of its weights, and which of its gates are meant."""
+        return f"{self._lm.fingerprint} {self._lm.component}"
+
+    @property
+    def lm(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The model itself."""
+        return self._lm
+
+    @cached_property
+    def heard(self) -> Heard:
+        """The speakers whom the model says that it has heard in its training."""
+        return heard_by(self._lm)

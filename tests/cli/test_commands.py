@@ -15,7 +15,9 @@ from esn_interp.cli.shared import ModelOptions
 from esn_interp.models.audio_lm import AudioLM
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.neurons.statistics import GateStatistics
-from esn_interp.studies.demo.record import SUMMARY
+from esn_interp.studies import work
+from esn_interp.studies.models import StudiedModel
+from esn_interp.studies.recognition.article.record import SUMMARY
 
 KINDS = {"ablate": "ablation", "dose": "dose_response", "inject": "injection"}
 EXECUTABLE = Path(sys.executable).with_name("esn")
@@ -206,8 +208,9 @@ def test_a_family_tells_where_its_gates_are_without_a_checkpoint():
 @pytest.fixture
 def small_world(monkeypatch: pytest.MonkeyPatch) -> None:
     """The demo on a listener whose neurons are planted, instead of the bundled model and corpus."""
-    monkeypatch.setattr(ModelOptions, "load", lambda *_, **__: StudiedListener())
-    monkeypatch.setattr("esn_interp.speech.corpora.corpus", lambda name: studied_clips())
+    listener = StudiedListener()
+    monkeypatch.setattr(StudiedModel, "lm", property(lambda self: listener))
+    monkeypatch.setattr(work, "corpus", lambda *_, **__: studied_clips())
 
 
 @pytest.mark.usefixtures("small_world")

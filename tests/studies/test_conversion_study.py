@@ -25,19 +25,19 @@ from esn_interp.analysis.listening.pairs import read_pairs
 from esn_interp.errors import EsnError
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.speech.clips import Clips
+from esn_interp.studies import work as study_work
 from esn_interp.studies.cache import Store
 from esn_interp.studies.config import load_config, ready_configs
-from esn_interp.studies.conversion import base as evc_base
-from esn_interp.studies.conversion import grid as evc_grid
-from esn_interp.studies.conversion import study as evc_module
-from esn_interp.studies.conversion import workers as evc_workers
-from esn_interp.studies.conversion.cell import EvcCell
-from esn_interp.studies.conversion.config import STAGES, EvcConfig
-from esn_interp.studies.conversion.estimate import evc_estimate
-from esn_interp.studies.conversion.grid import EvcGrid, SpeakingModel
+from esn_interp.studies.conversion import cell_units, workers
+from esn_interp.studies.conversion.cell import Cell
+from esn_interp.studies.conversion.config import STAGES, ConversionConfig
+from esn_interp.studies.conversion.estimate import estimate
+from esn_interp.studies.conversion.plan import ConversionPlan, work
 from esn_interp.studies.conversion.record import SUMMARY
-from esn_interp.studies.conversion.study import EvcStudy, evc_study, run_evc, work
+from esn_interp.studies.conversion.study import ConversionStudy
 from esn_interp.studies.conversion.units import Unit
+from esn_interp.studies.models import SpeakingModel
+from esn_interp.studies.whole import load_study, report, study
 
 TITLE = "planted-speaker on planted"
 
@@ -47,7 +47,7 @@ def planted_world(patch: pytest.MonkeyPatch, clips: Clips | None = None) -> plan
     speaker, clips = planted.PlantedSpeaker(), clips or planted.sources()
     patch.setattr(SpeakingModel, "lm", property(lambda self: speaker))
     patch.setattr(SpeakingModel, "identity", "planted")
-    patch.setattr(evc_grid, "corpus", lambda name, root=None, emotions=None: clips)
+    patch.setattr(study_work, "corpus", lambda name, root=None, emotions=None: clips)
     planted.planted_ears(patch)
     return speaker
 
@@ -57,15 +57,16 @@ def speaker(monkeypatch: pytest.MonkeyPatch) -> planted.PlantedSpeaker:
     return planted_world(monkeypatch)
 
 
-def run(folder: Path, told: list[str] | None = None, *, page: bool = False, **changed: Any) -> EvcStudy:
+def run(folder: Path, told: list[str] | None = None, *, page: bool = False, **changed: Any) -> ConversionStudy:
     """A study; the report takes as long as all the rest, so it is made only where it is looked at."""
     if not page:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(evc_module, "evc_chapters", lambda grid: [])
-            patch.setattr(evc_module, "build_evc_report", lambda *parts: None)
+            patch.setattr(ConversionStudy, "write_page", lambda done: None)
             return run(folder, told, page=True, **changed)
     say = (lambda text: None) if told is None else told.append
-    return run_evc(EvcGrid(planted.config(**changed), folder), progress=False, say=say)
+    done = study(planted.config(**changed), folder, progress=False, say=say)
+    assert isinstance(done, ConversionStudy)
+    return done
 
 
 @pytest.fixture(scope="module")
@@ -111,11 +112,10 @@ def test_a_gain_that_costs_the_words_is_not_chosen(finished: Path):
     assert table.filter_probability[9] > table.filter_probability[1]
     assert table.wer[9] > 0.9
     assert choice.setting.alpha == 1
-    assert run_evc.__module__ == "esn_interp.studies.conversion.study"
 
 
 def test_the_three_sets_of_speakers_share_no_one(finished: Path):
-    cell = EvcGrid(planted.config(), finished).cells[0]
+    cell = ConversionPlan(planted.config(), finished).cells[0]
     sets = [set(clips.speakers) for clips in cell.splits.values()]
     assert [len(one) for one in sets] == [2, 3, 5]
     assert len(set.union(*sets)) == 10
@@ -130,7 +130,7 @@ def test_attempts_that_failed_are_counted_by_name(finished: Path):
     """The planted speaker says nothing, or never ends, in a known share of its attempts."""
     effect = ConversionEffect.load(finished / "unseen.json")
     counted = {(p.condition, p.name): p.count for p in effect.problems if p.condition == UNSTEERED}
-    cell = EvcGrid(planted.config(), finished).cells[0]
+    cell = ConversionPlan(planted.config(), finished).cells[0]
     rows = cell.measured("evaluation")[UNSTEERED]
     for name in ("nothing said", "never ended"):
         assert sum(p.count for p in effect.problems if (p.condition, p.name) == (UNSTEERED, name)) == sum(
@@ -143,7 +143,7 @@ def test_attempts_that_failed_are_counted_by_name(finished: Path):
 
 
 def test_every_clip_meets_one_random_draw(finished: Path):
-    cell = EvcGrid(planted.config(), finished).cells[0]
+    cell = ConversionPlan(planted.config(), finished).cells[0]
     met = [row for unit in cell.measuring("evaluation")[RANDOM] for row in unit.rows]
     assert sorted(met) == list(range(10))
     assert {unit.condition.draw for unit in cell.measuring("evaluation")[RANDOM]} == {0, 1, 2}
@@ -159,11 +159,11 @@ def test_the_filter_is_compared_with_its_absence(finished: Path):
 
 
 def test_further_attempts_find_neurons_and_only_the_first_is_compared(tmp_path: Path):
-    once, thrice = (EvcGrid(planted.config(attempts=count), tmp_path / str(count)).cells[0] for count in (1, 3))
+    once, thrice = (ConversionPlan(planted.config(attempts=count), tmp_path / str(count)).cells[0] for count in (1, 3))
     assert len(thrice.sampling) == 3 * len(once.sampling) == 9
     first, second, _ = ([unit for unit in thrice.sampling if unit.attempt == number] for number in range(3))
 
-    def heard(cell: EvcCell, units: Sequence[Unit]) -> list[Mapping[str, float]]:
+    def heard(cell: Cell, units: Sequence[Unit]) -> list[Mapping[str, float]]:
         return [row.probabilities for unit in units for row in cell.outcomes(unit).rows]
 
     assert heard(once, once.sampling) == heard(thrice, first) != heard(thrice, second)
@@ -171,7 +171,8 @@ def test_further_attempts_find_neurons_and_only_the_first_is_compared(tmp_path: 
     assert said == 9
     assert thrice.statistics.clips.sum() > 2.5 * once.statistics.clips.sum()
     assert thrice.measuring("identification")[UNSTEERED] == first
-    planned = {one.stage: one.conversions for one in evc_estimate(EvcGrid(planted.config(attempts=3), tmp_path / "3"))}
+    plan = ConversionPlan(planted.config(attempts=3), tmp_path / "3")
+    planned = {one.stage: one.conversions for one in estimate(plan)}
     assert planned["sample"] == 3 * 6 * 4
 
 
@@ -188,7 +189,7 @@ def test_listeners_get_pairs_with_their_sounds(finished: Path):
 
 def test_what_is_heard_again_is_what_was_evaluated(finished: Path):
     """Sounds are made in a run of their own, with the seeds of the evaluation: the judges hear the same."""
-    cell = EvcGrid(planted.config(), finished).cells[0]
+    cell = ConversionPlan(planted.config(), finished).cells[0]
     judged = {(o.clip, o.target): o for o in cell.measured("evaluation")[STEERED]}
     for target in planted.TARGETS:
         for outcome in cell.outcomes(cell.playing(target)[STEERED]).rows:
@@ -200,7 +201,44 @@ def test_results_load_again_and_frames_are_tables(finished: Path):
     assert {path.name for path in (finished / "frames").iterdir()} == {
         "validation.csv", "unseen.csv", "seen.csv", "cross.csv",
     }  # fmt: skip
-    assert load_config(finished / "config.yaml", kind=EvcConfig) == planted.config()
+    assert load_config(finished / "config.yaml", kind=ConversionConfig) == planted.config()
+
+
+def test_the_page_is_written_anew_from_the_files_alone(finished: Path, tmp_path: Path, speaker):
+    copy = Path(shutil.copytree(finished, tmp_path / "copy", ignore=shutil.ignore_patterns("stages")))
+    before = (copy / "report.html").read_bytes()
+    (copy / "report.html").unlink()
+    assert report(copy) == copy / "report.html"
+    assert (copy / "report.html").read_bytes() == before
+    assert speaker.said == 0
+
+
+def test_a_study_is_loaded_again(finished: Path):
+    done = load_study(finished)
+    assert isinstance(done, ConversionStudy)
+    assert (done.folder, done.content) == (finished, content(finished))
+    assert done.neurons is not None
+    assert done.choice is not None
+    assert done.effect is not None
+    assert done.seen is not None
+    assert done.cross is not None
+    assert done.summary() == ConversionEffect.load(finished / "unseen.json").summary()
+    with pytest.raises(EsnError, match="no such folder"):
+        ConversionStudy.load(finished / "none")
+
+
+def test_a_folder_of_an_earlier_version_plays_the_pairs_for_listeners(finished: Path, tmp_path: Path):
+    copy = Path(shutil.copytree(finished, tmp_path / "copy", ignore=shutil.ignore_patterns("clips")))
+    old = content(copy)
+    for cell in old["cells"]:
+        del cell["players"], cell["weights"]
+    for corpus in old["corpora"]:
+        del corpus["clips"]
+    del old["command"]
+    (copy / "results.json").write_text(json.dumps(old), encoding="utf-8")
+    page = report(copy).read_text(encoding="utf-8")
+    assert page.count('src="data:audio/wav;base64,') >= len(planted.TARGETS) * 3
+    assert page.count("data-figure=") == 5
 
 
 def test_the_report_has_players_tables_and_figures(finished: Path):
@@ -265,8 +303,8 @@ def test_a_study_that_is_cut_off_goes_on_to_the_same_results(finished: Path, tmp
 
 def test_a_killed_process_loses_nothing_that_was_written(finished: Path, tmp_path: Path):
     script = (
-        "import sys; sys.path[:0] = ['tests', 'tools']\n"
-        "import os, signal, pytest, test_evc_study as t\n"
+        "import sys; sys.path[:0] = ['tests/studies', 'tests/support', 'tools']\n"
+        "import os, signal, pytest, test_conversion_study as t\n"
         "from pathlib import Path\n"
         "speaker = t.planted_world(pytest.MonkeyPatch())\n"
         "speak, calls = speaker.speak_all, [0]\n"
@@ -290,7 +328,7 @@ def test_a_killed_process_loses_nothing_that_was_written(finished: Path, tmp_pat
 def test_several_processes_give_the_same_results(finished: Path, tmp_path: Path, monkeypatch, speaker):
     # Forked, so that they know the planted world; in earnest they are begun anew.
     forked = multiprocessing.get_context("fork")
-    monkeypatch.setattr(evc_workers.multiprocessing, "get_context", lambda name: forked)
+    monkeypatch.setattr(workers.multiprocessing, "get_context", lambda name: forked)
     run(tmp_path, workers=2)
     assert results(tmp_path) == results(finished)
     assert speaker.said == 0  # others did the work
@@ -362,7 +400,7 @@ def test_a_corpus_without_the_sources_is_refused(tmp_path: Path):
 
 def test_a_fault_of_ours_is_not_remembered_as_done(tmp_path: Path, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(evc_base, "conversions", lambda *a, **k: 1 / 0)
+        patch.setattr(cell_units, "conversions", lambda *a, **k: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             run(tmp_path)
     assert not list(tmp_path.glob("stages/units/*"))
@@ -373,7 +411,7 @@ def test_a_fault_of_ours_is_not_remembered_as_done(tmp_path: Path, monkeypatch):
 
 
 def test_from_python_with_a_model_and_clips_at_hand(tmp_path: Path, finished: Path):
-    done = evc_study(
+    done = study(
         planted.config(), tmp_path, lm=planted.PlantedSpeaker(), clips=planted.sources(), progress=False, alphas=(1,)
     )
     assert done.effect is not None
@@ -383,7 +421,7 @@ def test_from_python_with_a_model_and_clips_at_hand(tmp_path: Path, finished: Pa
     done.save(tmp_path / "again.json")
     assert json.loads((tmp_path / "again.json").read_text())["summary"] == done.content["summary"]
     with pytest.raises(EsnError, match="no setting 'alpha'"):
-        evc_study(planted.config(), tmp_path, alpha=3)
+        study(planted.config(), tmp_path, alpha=3)
 
 
 def test_from_the_command_line(tmp_path: Path, finished: Path):
@@ -405,9 +443,9 @@ def test_the_plan_counts_what_will_be_said(finished: Path, tmp_path: Path, speak
     assert told.code == 0, told.err
     assert speaker.said == 0
     assert not (tmp_path / "none").exists()
-    planned = evc_estimate(EvcGrid(planted.config(), tmp_path / "none"))
+    planned = estimate(ConversionPlan(planted.config(), tmp_path / "none"))
     assert told.content["conversions"] == sum(one.conversions for one in planned)
-    cell = EvcGrid(planted.config(), finished).cells[0]
+    cell = ConversionPlan(planted.config(), finished).cells[0]
     for one in planned:
         units = work(cell, one.stage)
         ran = sum(len(unit.rows) * len(unit.targets) for unit in units if one.stage != "evaluate" or not unit.gates)
@@ -427,16 +465,16 @@ def test_mistakes_are_told_in_one_line(tmp_path: Path, words, message):
     assert message in esn("evc", "study", *words, "--out", tmp_path / "out").refusal
 
 
-@pytest.mark.parametrize("name", ready_configs(EvcConfig))
+@pytest.mark.parametrize("name", ready_configs(ConversionConfig))
 def test_ready_configs_are_valid(name: str):
-    config = load_config(name, kind=EvcConfig)
+    config = load_config(name, kind=ConversionConfig)
     assert config.name == name
     assert config.score_judge != config.filter_judge
     assert all(model.component != "thinker" for model in config.models)
 
 
 def test_the_papers_protocol_names_its_models():
-    models = {spec.model for spec in load_config("paper-conversion", kind=EvcConfig).models}
+    models = {spec.model for spec in load_config("paper-conversion", kind=ConversionConfig).models}
     assert models == {"Qwen/Qwen2.5-Omni-7B", "openbmb/MiniCPM-o-4_5", "moonshotai/Kimi-Audio-7B-Instruct"}
 
 
@@ -460,7 +498,7 @@ def test_a_model_that_names_no_component_is_edited_where_it_speaks():
 
 
 def test_outcomes_without_sound_keep_their_place(finished: Path):
-    cell = EvcGrid(planted.config(), finished).cells[0]
+    cell = ConversionPlan(planted.config(), finished).cells[0]
     rows = [row for unit in cell.sampling for row in cell.outcomes(unit).rows]
     silent = [row for row in rows if row.problem == "nothing said"]
     assert all(row.wer == 1 and not row.probabilities and row.reasons == ("nothing said",) for row in silent)

@@ -1,34 +1,32 @@
 """The protocol: neurons from identification voices, settings from validation voices, effects from others."""
 
 import json
-from dataclasses import replace
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from planted_demo import ALPHAS, SETTINGS, StudiedListener, studied_clips, study
-from planted_listener import EMOTIONS, PlantedListener, planted_clips, planted_gates, planted_set
+from planted_demo import ALPHAS, SCOPES, TOPS, StudiedListener, studied_clips, study
+from planted_listener import EMOTIONS, planted_clips, planted_gates, planted_set
 
-from esn_interp.analysis.ablation.measure import Ablation
-from esn_interp.analysis.dose.measure import DoseResponse
-from esn_interp.errors import StatisticsError
+from esn_interp.analysis.ablation.result import Ablation
+from esn_interp.analysis.dose.measure import dose_response
+from esn_interp.analysis.dose.result import DoseResponse
+from esn_interp.analysis.inference.estimates import Estimates
+from esn_interp.analysis.selectors.result import Effects
+from esn_interp.errors import EsnError
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.neurons.statistics import GateStatistics
-from esn_interp.studies.demo import choice as choice_module
-from esn_interp.studies.demo.choice import (
-    Setting,
-    choose_alpha,
-    choose_neurons,
-    flip_rate,
-    self_and_cross,
-    settings_grid,
-)
-from esn_interp.studies.demo.examples import pick
-from esn_interp.studies.demo.protocol import StudyResult
-from esn_interp.studies.demo.record import SUMMARY
-from esn_interp.tasks.collection import collect
-from esn_interp.tasks.recognition import BASELINE, Predictions, recognise
+from esn_interp.studies.config import load_config
+from esn_interp.studies.recognition import cell as cell_module
+from esn_interp.studies.recognition.article.record import SUMMARY
+from esn_interp.studies.recognition.choice import Choice, Setting, Trial, choose, trials
+from esn_interp.studies.recognition.config import RecognitionConfig
+from esn_interp.studies.recognition.examples import pick
+from esn_interp.studies.recognition.study import RecognitionStudy
+from esn_interp.studies.whole import load_study
 
 
 @pytest.fixture(scope="module")
@@ -37,16 +35,16 @@ def said() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory, said: list[str]) -> StudyResult:
+def done(tmp_path_factory: pytest.TempPathFactory, said: list[str]) -> RecognitionStudy:
     return study(tmp_path_factory.mktemp("study"), say=said.append)
 
 
 @pytest.fixture(scope="module")
-def content(done: StudyResult) -> dict[str, Any]:
+def content(done: RecognitionStudy) -> dict[str, Any]:
     return json.loads(done.results.read_text(encoding="utf-8"))
 
 
-def test_the_planted_neurons_are_found(done: StudyResult):
+def test_the_planted_neurons_are_found(done: RecognitionStudy):
     found = NeuronSet.load(done.folder / "esns.safetensors")
     for emotion in EMOTIONS:
         layer, neuron = found[emotion].layer, found[emotion].neuron
@@ -62,7 +60,7 @@ def test_the_summary_has_exactly_the_agreed_keys(content: dict[str, Any]):
     assert tuple(content["summary"]) == SUMMARY == tuple(agreed.split())
 
 
-def test_the_summary_is_that_of_the_analyses(done: StudyResult, content: dict[str, Any]):
+def test_the_summary_is_that_of_the_analyses(done: RecognitionStudy, content: dict[str, Any]):
     summary, settings = content["summary"], content["settings"]
     ablation, dose = (
         Ablation.load(done.folder / "ablation.json"),
@@ -83,7 +81,7 @@ def test_the_summary_is_that_of_the_analyses(done: StudyResult, content: dict[st
     assert 0.5 < summary["steer_parse_rate"] < 1.0
 
 
-def test_each_set_of_voices_is_used_for_its_own_purpose(done: StudyResult, content: dict[str, Any]):
+def test_each_set_of_voices_is_used_for_its_own_purpose(done: RecognitionStudy, content: dict[str, Any]):
     splits = {name: set(split["speakers"]) for name, split in content["corpus"]["splits"].items()}
     assert splits["validation"] == {"s00", "s01"}
     assert splits["identification"] == {f"s{number:02d}" for number in range(2, 7)}
@@ -95,7 +93,7 @@ def test_each_set_of_voices_is_used_for_its_own_purpose(done: StudyResult, conte
 
 
 def test_settings_are_blind_to_the_evaluation_voices(
-    done: StudyResult, content: dict[str, Any], tmp_path: Path
+    done: RecognitionStudy, content: dict[str, Any], tmp_path: Path
 ):
     clips = studied_clips()
     frame, seen = clips.to_frame(), clips.column("emotion")
@@ -115,9 +113,9 @@ def test_settings_are_blind_to_the_evaluation_voices(
 def test_the_grid_is_written_down_with_the_chosen_setting_in_it(content: dict[str, Any]):
     grid = content["choice"]["grid"]
     assert [(row["selector"], row["top"], row["scope"]) for row in grid] == [
-        (setting.selector, setting.top, setting.scope) for setting in SETTINGS
+        ("mad", top, scope) for top in TOPS for scope in SCOPES
     ]
-    assert all(row["specificity"] == row["self_ablation"] - row["cross_ablation"] for row in grid)
+    assert all(row["specificity"] == pytest.approx(row["self_ablation"] - row["cross_ablation"]) for row in grid)
     causal = [row for row in grid if row["self_ablation"] <= -0.15 and row["cross_ablation"] >= -0.05]
     assert [row for row in grid if row["flip_rate"] is not None] == causal
     best = max(causal, key=lambda row: (row["flip_rate"], -row["top"]))
@@ -125,9 +123,13 @@ def test_the_grid_is_written_down_with_the_chosen_setting_in_it(content: dict[st
     assert [row["alpha"] for row in content["choice"]["alpha"]] == list(ALPHAS)
 
 
-def test_every_file_of_the_folder_is_there(done: StudyResult):
+def test_every_file_of_the_folder_is_there(done: RecognitionStudy):
     files = {str(path.relative_to(done.folder)) for path in done.folder.rglob("*") if path.is_file()}
-    assert files == {
+    assert {file.split("/")[1] for file in files if file.startswith("stages/")} == {
+        "collect", "select", "ablate", "dose", "cost", "listen",
+    }  # fmt: skip
+    assert {file for file in files if not file.startswith("stages/")} == {
+        "config.yaml",
         *(
             "report.html",
             "results.json",
@@ -148,99 +150,167 @@ def test_the_same_seed_gives_the_same_numbers(content: dict[str, Any], tmp_path:
     assert again == {name: part for name, part in content.items() if name in again}
 
 
-def test_what_is_said_names_every_stage(done: StudyResult, said: list[str]):
+def test_what_is_said_names_every_stage(done: RecognitionStudy, said: list[str]):
     assert done.folder.is_dir()
     assert [line[:5] for line in said] == [f"[{number}/7]" for number in range(1, 8)]
     assert "50 clips of 5 identification voices" in said[0]
 
 
-def test_the_default_grid_stays_within_five_percent():
-    grid = settings_grid()
-    assert {setting.selector for setting in grid} == {"mad", "cas"}
-    assert max(setting.top for setting in grid) <= 0.05
-    assert {setting.scope for setting in grid} == {"audio", "text", "last", "all"}
-    assert len(set(grid)) == len(grid)
+def test_the_settings_of_the_demo_stay_within_five_percent():
+    given = load_config("demo", kind=RecognitionConfig)
+    assert set(given.selectors) == {"mad", "cas"}
+    assert max(given.tops) <= 0.05
+    assert set(given.scopes) == {"audio", "text", "last", "all"}
+    assert len(set(given.scopes)) == len(given.scopes)
 
 
-def predictions(conditions: dict[str, list[int]], truth: list[int]) -> Predictions:
-    """Answers that put everything on one emotion; conditions by name, each an answer per clip."""
-    answered = np.array(list(conditions.values()))
-    clips = tuple(f"c{number}" for number in range(len(truth)))
-    log_probs = np.log(np.eye(2, dtype=np.float32)[answered] * 0.8 + 0.1)
-    known = recognise(PlantedListener(), planted_clips(speakers=1, takes=1))
-    return replace(
-        known,
-        conditions=tuple(conditions),
-        emotions=("calm", "cross"),
-        log_probs=log_probs.astype(np.float32),
-        truth=np.array(truth),
-        speaker=("s",) * len(truth),
-        clips=clips,
-        tokens=np.ones((len(truth), 3), dtype=np.int64),
-        rows=np.arange(len(truth)),
-    )
+def test_it_is_loaded_again_with_its_results(done: RecognitionStudy):
+    again = load_study(done.folder)
+    assert isinstance(again, RecognitionStudy)
+    assert again.content == done.content
+    assert again.ablation is not None
+    assert again.doses is not None
+    assert again.neurons is not None
+    assert again.summary() == again.ablation.summary()
+    assert again.plot().data
+    assert not again.to_frame().empty
 
 
-def test_self_and_cross_are_worked_out_by_hand():
-    # Four clips each; unedited, one of the cross clips is missed. Recall: calm 1, cross 3/4.
-    truth = [0, 0, 0, 0, 1, 1, 1, 1]
-    answers = predictions(
-        {
-            BASELINE: [0, 0, 0, 0, 1, 1, 1, 0],
-            "calm silenced": [1, 1, 0, 0, 1, 1, 1, 1],  # calm 2/4, cross 4/4
-            "cross silenced": [0, 0, 0, 1, 0, 0, 0, 0],  # calm 3/4, cross 0/4
-        },
-        truth,
-    )
-    own, others = self_and_cross(answers, ["calm silenced", "cross silenced"])
-    assert own == pytest.approx((-0.5 - 0.75) / 2)
-    assert others == pytest.approx((0.25 - 0.25) / 2)
-    assert flip_rate(answers, "calm silenced", "cross") == pytest.approx(2 / 4)
-    assert flip_rate(answers, "cross silenced", "calm") == pytest.approx(4 / 4)
+def test_a_second_run_finds_everything(done: RecognitionStudy, content: dict[str, Any], tmp_path: Path):
+    copy, told = Path(shutil.copytree(done.folder, tmp_path / "copy")), list[str]()
+    listener = StudiedListener()
+    again = study(copy, lm=listener, say=told.append).content
+    assert (listener.encoded, listener.scored) == ([], 0)
+    assert sum("already there" in line for line in told) == 6
+    for varying in ("seconds", "date"):
+        del again[varying]
+    assert again == {name: part for name, part in content.items() if name in again}
 
 
-def test_a_setting_without_neurons_for_an_emotion_drops_out():
-    clips = studied_clips()
-    validation, identification, _ = clips.split()
-    statistics = collect(StudiedListener(), identification, progress=False)
-    settings = (Setting("cas", 0.075, "all"), *SETTINGS)
-    choice = choose_neurons(StudiedListener(), validation, statistics, settings=settings, progress=False)
-    tried = {trial.setting for trial in choice.trials}
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"corpora": ["toy-studio", "toy-phone"]}, "one model on one corpus"),
+        ({"stages": ["collect", "select"]}, "tells of stage 'ablate'"),
+        ({"page": "chapters"}, "played in an article only"),
+        ({"colour": 1}, "no setting 'colour'"),
+    ],
+)
+def test_what_no_article_can_tell_is_refused(changed: dict[str, Any], message: str):
+    with pytest.raises(EsnError, match=message):
+        load_config("demo", kind=RecognitionConfig).changed(**changed)
+
+
+def trial(top: float, own: float, cross: float, scope: str = "all") -> Trial:
+    return Trial(Setting("mad", top, scope), own, cross, own - cross)
+
+
+def chosen(trials: list[Trial], *, unusable: Sequence[float] = (), **rule: Any) -> Choice:
+    """By the rule, where settings of some sizes can't be used and the flip rate is ten times the size."""
+    given = RecognitionConfig.model_validate({"name": "x", "models": ["x"], "corpora": ["x"], **rule})
+
+    def obstacle(setting: Setting) -> str:
+        return "no room" if setting.top in unusable else ""
+
+    return choose(trials, given, obstacle=obstacle, flip_rate=lambda setting: 10 * setting.top)
+
+
+TRIALS = [
+    trial(0.01, -0.20, -0.01),  # causal and clean
+    trial(0.02, -0.16, -0.04),  # causal and clean, steers better
+    trial(0.05, -0.90, -0.30),  # the most specific, but not clean
+    trial(0.04, -0.10, -0.00),  # clean, but not causal
+]
+
+
+def test_the_causal_rule_keeps_the_clean_setting_that_steers_best():
+    choice = chosen(TRIALS, rule="causal")
+    assert choice.chosen is not None
+    assert choice.chosen.setting.top == 0.02
+    assert [one.flip_rate for one in choice.trials] == [0.1, 0.2, None, None]
+    assert choice.unusable == ()
+
+
+def test_without_a_causal_setting_the_most_specific_clean_one_is_kept():
+    choice = chosen(TRIALS, rule="causal", least_loss=0.95)
+    assert choice.chosen == TRIALS[0]
+    assert all(one.flip_rate is None for one in choice.trials)
+    dirty = chosen(TRIALS, rule="causal", least_loss=0.95, most_collateral=0.0)
+    assert dirty.chosen == TRIALS[3]
+    assert chosen(TRIALS[1:3], rule="causal", most_collateral=0.01).chosen == TRIALS[2]
+
+
+def test_the_specific_rule_keeps_the_lowest_difference_that_can_be_used():
+    assert chosen(TRIALS).chosen == TRIALS[2]
+    second = chosen(TRIALS, unusable=[0.05])
+    assert second.chosen == TRIALS[0]
+    assert second.unusable == ("mad, top 0.05, scope all: no room",)
+    assert chosen(TRIALS, unusable=[0.01, 0.02, 0.04, 0.05]).chosen is None
+    unknown = trial(0.001, float("nan"), 0.0)
+    assert chosen([unknown, *TRIALS]).chosen == TRIALS[2]
+
+
+def test_of_equal_settings_the_one_with_fewer_neurons_is_kept():
+    equal = [trial(top, -0.5, 0.0, scope) for top in (0.05, 0.01) for scope in ("audio", "text")]
+    for rule in ("specific", "causal"):
+        found = choose(
+            equal,
+            RecognitionConfig.model_validate({"name": "x", "models": ["x"], "corpora": ["x"], "rule": rule}),
+            obstacle=lambda setting: "",
+            flip_rate=lambda setting: 0.5,
+        ).chosen
+        assert found is not None
+        assert found.setting == Setting("mad", 0.01, "audio")
+
+
+def test_trials_are_read_off_the_comparison_under_each_scope():
+    """Worked out by hand: two selectors, two sizes."""
+    shape = {"selectors": ("mad", "cas"), "tops": (0.02, 0.01)}
+    values = {scope: np.arange(4.0).reshape(2, 2) + start for scope, start in (("audio", 0.0), ("text", 10.0))}
+    effects = {
+        scope: Effects(*(Estimates(table / by, table, table) for by in (-1, -2, -4))) for scope, table in values.items()
+    }
+    given = RecognitionConfig.model_validate({"name": "x", "models": ["x"], "corpora": ["x"], **shape})
+    found = trials(effects, given)
+    assert [one.setting for one in found[:3]] == [
+        Setting("mad", 0.01, "audio"), Setting("mad", 0.01, "text"), Setting("mad", 0.02, "audio"),
+    ]  # fmt: skip
+    assert [one.self_ablation for one in found] == [0, -10, -1, -11, -2, -12, -3, -13]
+    assert [one.cross_ablation for one in found] == [0, -5, -0.5, -5.5, -1, -6, -1.5, -6.5]
+    assert [one.specificity for one in found] == [0, -2.5, -0.25, -2.75, -0.5, -3, -0.75, -3.25]
+
+
+def test_a_setting_without_neurons_for_an_emotion_drops_out(tmp_path: Path):
+    found = study(tmp_path, selectors=("cas", "mad"), tops=(0.075,), scopes=("all",)).content["choice"]
     # The planted gates are open for every emotion, only further for one: their frequency tells nothing.
-    assert tried == set(SETTINGS)
-    assert choice.unusable == (
-        "cas, top 0.075, scope all: no neurons for neutral, happy, angry, sad, fearful",
-    )
-    with pytest.raises(StatisticsError, match="no setting of the grid can be used"):
-        choose_neurons(StudiedListener(), validation, statistics, settings=settings[:1], progress=False)
+    assert [row["selector"] for row in found["grid"]] == ["mad"]
+    assert found["unusable"] == ["cas, top 0.075, scope all: no neurons for neutral, happy, angry, sad, fearful"]
+    with pytest.raises(EsnError, match="no setting leaves neurons for every emotion"):
+        study(tmp_path, selectors=("cas",))
 
 
-def test_a_setting_without_room_for_a_control_drops_out(monkeypatch: pytest.MonkeyPatch):
-    validation, identification, _ = studied_clips().split()
-    statistics = collect(StudiedListener(), identification, progress=False)
-    crowded, select = Setting("mad", 0.9, "all"), choice_module.select
+def test_a_setting_without_room_for_a_control_drops_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    select = cell_module.select
 
     def crowding(*args: Any, **options: Any) -> NeuronSet:
-        if options["top"] != crowded.top:
+        if options["top"] != 0.9:
             return select(*args, **options)
         # 20 of the 24 gates of the first layer: four others can't stand in for them.
         return NeuronSet.from_indices(planted_set().origin, dict.fromkeys(EMOTIONS, np.arange(20)))
 
-    monkeypatch.setattr(choice_module, "select", crowding)
-    settings = (SETTINGS[0], crowded)
-    choice = choose_neurons(StudiedListener(), validation, statistics, settings=settings, progress=False)
-    assert [trial.setting for trial in choice.trials] == [SETTINGS[0]]
-    assert choice.unusable[0].startswith("mad, top 0.9, scope all: ")
+    monkeypatch.setattr(cell_module, "select", crowding)
+    found = study(tmp_path, tops=(0.075, 0.9), scopes=("all",)).content["choice"]
+    assert [row["top"] for row in found["grid"]] == [0.075]
+    assert found["unusable"][0].startswith("mad, top 0.9, scope all: ")
 
 
 def test_of_equal_gains_the_gentlest_is_chosen():
     validation, *_ = studied_clips().split()
-    gain = choose_alpha(
-        StudiedListener(), validation, planted_set(), alphas=(0.0, 1.0, 8.0, 16.0), progress=False
+    doses = dose_response(
+        StudiedListener(), validation, planted_set(), alphas=(0.0, 1.0, 8.0, 16.0), draws=0, progress=False
     )
-    assert gain.flip_rates[:2] == (0.0, 0.0)
-    assert gain.flip_rates[2:] == (1.0, 1.0)
-    assert gain.chosen == 8.0
+    assert doses.flip.mean.tolist() == [0.0, 0.0, 1.0, 1.0]
+    assert doses.best_alpha == 8.0
 
 
 def test_examples_are_one_voice_and_one_sentence_in_every_emotion():

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from planted_study import STAGES, run
 
 from esn_interp.errors import EsnError
 from esn_interp.studies.cache import Store
+from esn_interp.studies.recognition.study import RecognitionStudy
+from esn_interp.studies.whole import load_study, report
 
 pytestmark = pytest.mark.filterwarnings("ignore::esn_interp.tasks.collection.CollectWarning")
 
@@ -57,7 +60,8 @@ def test_a_second_run_finds_everything(finished: Path):
     told: list[str] = []
     before = results(finished)
     run(finished, told)
-    assert sum("already there" in line for line in told) == sum(line.startswith("[") for line in told)
+    # all but the report, which is always written anew
+    assert sum("already there" in line for line in told) == sum(line.startswith("[") for line in told) - 1
     assert results(finished) == before
 
 
@@ -131,8 +135,8 @@ def test_a_study_that_is_cut_off_in_any_stage_goes_on_to_the_same_results(
 
 def test_a_killed_process_loses_nothing_that_was_written(finished: Path, tmp_path: Path):
     script = (
-        "import sys; sys.path[:0] = ['tests', 'tools']\n"
-        "import os, signal, gridded, pytest\n"
+        "import sys; sys.path[:0] = ['tests/support', 'tools']\n"
+        "import os, signal, planted_study, pytest\n"
         "patch = pytest.MonkeyPatch(); planted_study.planted_world(patch)\n"
         "from esn_interp.studies.recognition import cell\n"
         "load = cell.collect\n"
@@ -196,6 +200,44 @@ def test_a_task_that_fails_by_our_fault_is_not_remembered_as_done(tmp_path: Path
 def test_a_corpus_without_the_asked_emotions_is_refused(tmp_path: Path):
     with pytest.raises(EsnError, match="bored"):
         run(tmp_path, emotions=["bored", "surprised"])
+
+
+def test_the_page_is_written_anew_from_the_files_alone(finished: Path, tmp_path: Path, monkeypatch):
+    copy = Path(shutil.copytree(finished, tmp_path / "copy"))
+    before = (copy / "report.html").read_bytes()
+    (copy / "report.html").unlink()
+    monkeypatch.setattr("esn_interp.studies.work.corpus", None)
+    monkeypatch.setattr("esn_interp.studies.models.StudiedModel.lm", None)
+    assert report(copy).read_bytes() == before
+
+
+def test_results_of_an_earlier_version_are_found_by_their_numbers(finished: Path, tmp_path: Path):
+    copy = Path(shutil.copytree(finished, tmp_path / "copy"))
+    content = json.loads((copy / "results.json").read_text())
+    named = load_study(copy).found
+    for one in (*content["cells"], *content["pairs"]):
+        del one["files"]
+    (copy / "results.json").write_text(json.dumps(content), encoding="utf-8")
+    sought = load_study(copy).found
+    assert [(title, set(found)) for title, found in sought.items()] == [(t, set(found)) for t, found in named.items()]
+    for title, found in named.items():
+        for name, one in found.items():
+            if hasattr(one, "to_dict"):
+                assert sought[title][name].to_dict() == one.to_dict()
+            else:
+                assert (sought[title][name].flat == one.flat).all()
+
+
+def test_a_study_is_loaded_again(finished: Path):
+    done = load_study(finished)
+    assert isinstance(done, RecognitionStudy)
+    assert set(done.found) == {"planted on north", "planted on south", "north and south, planted"}
+    assert done.ablation is not None
+    assert done.comparison is not None
+    assert done.doses is not None
+    assert done.summary() == done.ablation.summary()
+    assert done.to_frame().equals(done.ablation.to_frame())
+    assert done.plot().data
 
 
 def test_the_report_has_a_chapter_for_every_cell_and_pair(finished: Path):

@@ -19,10 +19,10 @@ from esn_interp.errors import EsnError
 from esn_interp.files import write_json
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.report.page import prose
-from esn_interp.studies.demo import wording
-from esn_interp.studies.demo.captions import captions
-from esn_interp.studies.demo.page import build_report
-from esn_interp.studies.demo.tables import describe, tables
+from esn_interp.studies.recognition.article import wording
+from esn_interp.studies.recognition.article.captions import captions
+from esn_interp.studies.recognition.article.tables import describe, tables
+from esn_interp.studies.whole import report
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +111,7 @@ def test_figures_are_those_of_the_saved_results(html: str, folder: Path):
 def test_it_is_rebuilt_from_its_files(html: str, folder: Path, tmp_path: Path):
     copy = Path(shutil.copytree(folder, tmp_path / "copy"))
     (copy / "report.html").unlink()
-    assert build_report(copy).read_text(encoding="utf-8") == html
+    assert report(copy).read_text(encoding="utf-8") == html
 
 
 @pytest.mark.parametrize(
@@ -121,14 +121,14 @@ def test_a_missing_file_is_named(missing: str, folder: Path, tmp_path: Path):
     copy = Path(shutil.copytree(folder, tmp_path / "copy"))
     (copy / missing).unlink()
     with pytest.raises(EsnError, match=re.escape(Path(missing).name)):
-        build_report(copy)
+        report(copy)
 
 
 def test_results_of_another_version_are_refused(folder: Path, tmp_path: Path, content: dict[str, Any]):
     copy = Path(shutil.copytree(folder, tmp_path / "copy"))
     write_json(copy / "results.json", content | {"version": 99})
     with pytest.raises(EsnError, match="version 99"):
-        build_report(copy)
+        report(copy)
 
 
 def test_names_cannot_break_the_page(folder: Path, tmp_path: Path, content: dict[str, Any]):
@@ -136,7 +136,7 @@ def test_names_cannot_break_the_page(folder: Path, tmp_path: Path, content: dict
     content["model"]["name"] = "<script>alert('model')</script>"
     content["examples"]["clips"][0]["transcript"] = 'a "quoted" </p> & more'
     write_json(copy / "results.json", content)
-    html = build_report(copy).read_text(encoding="utf-8")
+    html = report(copy).read_text(encoding="utf-8")
     assert "<script>alert" not in html
     assert "a &#34;quoted&#34; &lt;/p&gt; &amp; more" in html
     assert str(prose("`a<b` 5 % at α = 4")) == "<code>a&lt;b</code> 5\xa0% at α\xa0=\xa04"
@@ -232,7 +232,9 @@ class TestClaims:
     def test_tables_mark_the_chosen_setting_and_keep_unknown_numbers_open(self, content: dict[str, Any]):
         content["ablation"]["emotions"][0] |= {"self_low": None, "self_high": None, "p": None}
         rows = tables(content)
-        assert [row["chosen"] for row in rows["grid"]] == [True, False]
+        assert [row["chosen"] for row in rows["grid"]].count(True) == 1
+        chosen = next(row for row in rows["grid"] if row["chosen"])
+        assert chosen["top"] == percent(content["settings"]["top"])
         assert (rows["silenced"][0]["interval"], rows["silenced"][0]["p"]) == ("–", "–")
 
     def test_the_terminal_gets_the_same_numbers(self, content: dict[str, Any]):

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from esn_interp.errors import EsnError
-from esn_interp.studies.config import StudyConfig, load_config, ready_configs
+from esn_interp.studies.config import load_config, ready_configs
+from esn_interp.studies.recognition.config import RecognitionConfig
 
 SMALL = "name: x\nmodels: [toy-omni]\ncorpora:\n  - toy-studio\n"
 
@@ -17,7 +18,7 @@ def write(folder: Path, text: str) -> Path:
 
 
 def test_names_stand_for_models_and_corpora(tmp_path: Path):
-    config = load_config(write(tmp_path, SMALL))
+    config = load_config(write(tmp_path, SMALL), kind=RecognitionConfig)
     assert config.models[0].model == "toy-omni"
     assert config.corpora[0].corpus == "toy-studio"
     assert config.models[0].options() == {}
@@ -25,11 +26,11 @@ def test_names_stand_for_models_and_corpora(tmp_path: Path):
 
 def test_roots_are_relative_to_the_config_and_can_be_given(tmp_path: Path):
     text = SMALL + "  - {corpus: emodb, root: data/emodb}\n"
-    assert load_config(write(tmp_path, text)).corpora[1].root == tmp_path / "data" / "emodb"
-    given = load_config(write(tmp_path, text), roots={"emodb": Path("/elsewhere")})
+    assert load_config(write(tmp_path, text), kind=RecognitionConfig).corpora[1].root == tmp_path / "data" / "emodb"
+    given = load_config(write(tmp_path, text), roots={"emodb": Path("/elsewhere")}, kind=RecognitionConfig)
     assert given.corpora[1].root == Path("/elsewhere")
     with pytest.raises(EsnError, match="no corpus 'meld'"):
-        load_config(write(tmp_path, text), roots={"meld": Path("/elsewhere")})
+        load_config(write(tmp_path, text), roots={"meld": Path("/elsewhere")}, kind=RecognitionConfig)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +49,7 @@ def test_roots_are_relative_to_the_config_and_can_be_given(tmp_path: Path):
 )
 def test_a_mistake_is_told_with_its_line(tmp_path: Path, text: str, line: int, words: str):
     with pytest.raises(EsnError) as caught:
-        load_config(write(tmp_path, text))
+        load_config(write(tmp_path, text), kind=RecognitionConfig)
     message = str(caught.value)
     assert f"study.yaml, line {line}: " in message
     assert words in message
@@ -58,23 +59,23 @@ def test_a_mistake_is_told_with_its_line(tmp_path: Path, text: str, line: int, w
 @pytest.mark.parametrize("text", ["models: [", "- a\n- b\n", "", "just words"])
 def test_what_is_no_study_is_refused_in_one_line(tmp_path: Path, text: str):
     with pytest.raises(EsnError) as caught:
-        load_config(write(tmp_path, text))
+        load_config(write(tmp_path, text), kind=RecognitionConfig)
     assert "\n" not in str(caught.value)
 
 
 def test_a_missing_file_names_the_ready_configs(tmp_path: Path):
     with pytest.raises(EsnError, match="paper-recognition"):
-        load_config(tmp_path / "none.yaml")
+        load_config(tmp_path / "none.yaml", kind=RecognitionConfig)
 
 
-@pytest.mark.parametrize("name", ready_configs())
+@pytest.mark.parametrize("name", ready_configs(RecognitionConfig))
 def test_ready_configs_are_valid(name: str):
-    config = load_config(name)
-    assert isinstance(config, StudyConfig)
+    config = load_config(name, kind=RecognitionConfig)
+    assert isinstance(config, RecognitionConfig)
     assert config.name == name
 
 
 def test_the_papers_protocol_names_its_models_and_corpora():
-    config = load_config("paper-recognition")
+    config = load_config("paper-recognition", kind=RecognitionConfig)
     assert {spec.corpus for spec in config.corpora} == {"iemocap", "meld", "msp-podcast"}
     assert len(config.models) == 3

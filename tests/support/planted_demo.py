@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,13 +11,13 @@ from planted_listener import Heard, PlantedListener, planted_clips
 
 from esn_interp.models.edits import Edit
 from esn_interp.speech.clips import Clips
-from esn_interp.studies.demo.choice import Setting
-from esn_interp.studies.demo.protocol import StudyResult, run_study
+from esn_interp.studies.recognition.study import RecognitionStudy
+from esn_interp.studies.whole import study as whole_study
 
 Tap = Callable[[int, int, torch.Tensor], None]
 
-# Four of 54 gates carry an emotion: the first setting can take all of them, the second only one.
-SETTINGS = (Setting("mad", 0.075, "all"), Setting("mad", 0.02, "last"))
+# Four of 54 gates carry an emotion: the larger size can take all of them, the smaller only one.
+SELECTORS, TOPS, SCOPES = ("mad",), (0.02, 0.075), ("all", "last")
 ALPHAS = (0.0, 1.0, 4.0)
 
 
@@ -46,6 +47,9 @@ def studied_clips() -> Clips:
     return Clips.from_frame(frame, name="planted")
 
 
-def study(folder: Path, *, clips: Clips | None = None, **options: object) -> StudyResult:
-    given = {"settings": SETTINGS, "alphas": ALPHAS, "draws": 2, "progress": False, **options}
-    return run_study(StudiedListener(), clips or studied_clips(), folder, **given)  # pyright: ignore
+def study(folder: Path, *, clips: Clips | None = None, **options: Any) -> RecognitionStudy:
+    tried = {"selectors": SELECTORS, "tops": TOPS, "scopes": SCOPES, "alphas": ALPHAS, "draws": 2}
+    given = {"lm": StudiedListener(), "clips": clips or studied_clips(), "progress": False}
+    done = whole_study("demo", folder, **(given | tried | options))
+    assert isinstance(done, RecognitionStudy)
+    return done

@@ -16,7 +16,7 @@ from planted_listener import TRANSCRIPT, WIDTHS, emotion_frequency, evidence_for
 from esn_interp.models.edits import SCOPE_CODES, Edit
 from esn_interp.models.families.spoken import Spoken
 from esn_interp.speech.clips import Clips
-from esn_interp.studies.conversion.config import EvcConfig
+from esn_interp.studies.conversion.config import ConversionConfig
 from esn_interp.tasks.judges import Prosody
 
 EMOTIONS = ("neutral", "happy", "angry", "sad", "fearful")
@@ -137,14 +137,14 @@ def sources(*, speakers: int = 10, takes: int = 2, transcript: str = TRANSCRIPT)
 
 def planted_ears(monkeypatch: Any) -> None:
     """Judges by the names that `config` gives them."""
-    from esn_interp.studies.conversion import units as evc_units
+    from esn_interp.studies.conversion import judges as study_judges
 
-    monkeypatch.setattr(evc_units.judges, "emotion", SineJudge)
-    monkeypatch.setattr(evc_units.judges, "transcript", lambda name: Ear())
-    monkeypatch.setattr(evc_units, "prosody", sine_prosody)
+    monkeypatch.setattr(study_judges.judges, "emotion", SineJudge)
+    monkeypatch.setattr(study_judges.judges, "transcript", lambda name: Ear())
+    monkeypatch.setattr(study_judges, "prosody", sine_prosody)
 
 
-def config(**changed: Any) -> EvcConfig:
+def config(**changed: Any) -> ConversionConfig:
     settings = {
         "name": "planted",
         "models": ["planted-speaker"],
@@ -160,7 +160,7 @@ def config(**changed: Any) -> EvcConfig:
         "cross_clips": 1,
         "listening_pairs": 2,
     }
-    return EvcConfig.model_validate(settings | changed)
+    return ConversionConfig.model_validate(settings | changed)
 
 
 __all__ = ["EMOTIONS", "TARGETS", "PlantedSpeaker", "config", "evidence_for", "planted_ears", "sources"]

@@ -9,10 +9,10 @@ from planted_demo import StudiedListener
 from planted_listener import planted_clips
 
 from esn_interp.speech.clips import Clips
-from esn_interp.studies.config import STAGES, StudyConfig
+from esn_interp.studies import work
 from esn_interp.studies.models import StudiedModel
-from esn_interp.studies.recognition import grid as grid_module
-from esn_interp.studies.recognition.grid import run_grid
+from esn_interp.studies.recognition.config import STAGES, RecognitionConfig
+from esn_interp.studies.whole import study
 
 
 def corpus(name: str, shift: float) -> Clips:
@@ -28,7 +28,7 @@ def corpus(name: str, shift: float) -> Clips:
 CORPORA = {"north": corpus("north", 0.0), "south": corpus("south", 0.05)}
 
 
-def config(**changed: Any) -> StudyConfig:
+def config(**changed: Any) -> RecognitionConfig:
     settings = {
         "name": "planted",
         "models": ["planted"],
@@ -40,7 +40,7 @@ def config(**changed: Any) -> StudyConfig:
         "validation_draws": 1,
         "batch_size": 4,
     }
-    return StudyConfig.model_validate(settings | changed)
+    return RecognitionConfig.model_validate(settings | changed)
 
 
 def planted_world(monkeypatch: Any) -> None:
@@ -51,12 +51,12 @@ def planted_world(monkeypatch: Any) -> None:
     def corpus(name: str, root: object = None, emotions: Any = None) -> Clips:
         return CORPORA[name] if emotions is None else CORPORA[name].choose(emotions)
 
-    monkeypatch.setattr(grid_module, "corpus", corpus)
+    monkeypatch.setattr(work, "corpus", corpus)
 
 
 def run(folder: Path, told: list[str] | None = None, **changed: Any) -> dict[str, Any]:
     say = (lambda text: None) if told is None else told.append
-    return run_grid(config(**changed), folder, progress=False, say=say)
+    return study(config(**changed), folder, progress=False, say=say).content
 
 
 __all__ = ["CORPORA", "STAGES", "config", "planted_world", "run"]

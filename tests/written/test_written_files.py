@@ -18,6 +18,7 @@ from puppet_model import Puppet
 from safetensors import safe_open
 
 import esn_interp as esn
+from esn_interp.cli.shared.door import PARTLY_DONE
 from esn_interp.speech.heard import Heard
 from esn_interp.speech.splits import Assignment
 from esn_interp.studies.conversion.sounds import Sounds
@@ -72,7 +73,8 @@ def same(found: Any, told: Any, where: str, *, rounding: float = 0.0) -> None:
 def result_kinds() -> dict[str, Any]:
     """Every class of results of the package, by the kind that its files name."""
     for module in pkgutil.walk_packages(esn.__path__, "esn_interp."):
-        importlib.import_module(module.name)
+        if "triton" not in module.name:  # nothing that is written down, and not everywhere
+            importlib.import_module(module.name)
     (base,) = (parent for parent in esn.Ablation.__mro__ if parent.__name__ == "Result")
 
     def below(parent: Any) -> Iterator[Any]:
@@ -270,6 +272,18 @@ def test_the_report_of_a_demo_is_written_from_its_files(tmp_path: Path):
     assert page.count("data:audio/wav;base64,") >= len(content["emotions"])
 
 
+@pytest.mark.parametrize(("name", "figures", "sounds"), [("recognition", 12, 0), ("conversion", 5, 6)])
+def test_the_report_of_a_study_is_written_from_its_files(name: str, figures: int, sounds: int, tmp_path: Path):
+    """Neither its model nor its recordings are at hand; what `results.json` does not name is found by its numbers."""
+    folder = tmp_path / name
+    shutil.copytree(HERE / name, folder)
+    told = run_esn("report", folder)
+    assert told.code == 0, told.err
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert page.count("data-figure=") == figures
+    assert page.count("data:audio/wav;base64,") >= sounds
+
+
 def resumed(name: str, *words: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Outcome:
     """The command that wrote a study, given once more; a result is reused by the version that wrote it alone."""
     shutil.copytree(HERE / name, folder)
@@ -277,7 +291,7 @@ def resumed(name: str, *words: str, folder: Path, monkeypatch: pytest.MonkeyPatc
     version = importlib.metadata.version
     monkeypatch.setattr(importlib.metadata, "version", lambda of: written if of == "esn-interp" else version(of))
     told = run_esn(*words, folder / "config.yaml", "--out", folder, "--resume", "--json")
-    assert told.code == 0, told.err
+    assert told.code in (0, PARTLY_DONE), told.err
     return told
 
 

@@ -22,7 +22,7 @@ def corpus_page(check: CorpusCheck) -> str:
     """The page as text."""
     figures = {"balance": draw(check), "sound": sound(check)}
     return fill_with_figures(
-        "corpus.html.j2",
+        "analysis/corpus_check/page.html.j2",
         check=check,
         splits=split_rows(check),
         problems=problem_rows(check),

@@ -19,7 +19,7 @@ from esn_interp.analysis.listening.pairs import PAIRS, ListeningPair, Side, read
 from esn_interp.analysis.result import told
 from esn_interp.errors import AudioError, EsnError
 from esn_interp.files import write_text
-from esn_interp.report.page import asset, fill
+from esn_interp.report.page import STYLE, asset, fill
 
 QUESTION = "Which recording sounds more {emotion}?"
 _DECIDING = 4.0
@@ -129,15 +129,15 @@ def _render(
     test: str, plan: Mapping[str, object], sounds: Sequence[bytes], *, trials: int, minutes: int, source: bool
 ) -> str:
     return fill(
-        "listening.html.j2",
-        styles=("style.css", "listening.css"),
+        "analysis/listening/page.html.j2",
+        styles=(STYLE, "analysis/listening/page.css"),
         test=test,
         trials=trials,
         minutes=minutes,
         source=source,
         plan=Markup(_hidden(json.dumps({"test": test, **plan}), test)),
         sounds=Markup(json.dumps([base64.b64encode(sound).decode("ascii") for sound in sounds])),
-        script=Markup(asset("listening.js")),
+        script=Markup(asset("analysis/listening/page.js")),
     )
 
 

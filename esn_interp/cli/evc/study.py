@@ -9,7 +9,7 @@ from esn_interp.cli.shared import ModelOptions, StudyChoice, table
 from esn_interp.errors import EsnError
 
 if TYPE_CHECKING:
-    from esn_interp.studies.conversion.config import EvcConfig
+    from esn_interp.studies.conversion.config import ConversionConfig
 
 
 def study(
@@ -44,9 +44,9 @@ def study(
         esn evc study evc-toy --out evc --dry-run
     """
     from esn_interp.studies.config import load_config
-    from esn_interp.studies.conversion.config import EvcConfig
+    from esn_interp.studies.conversion.config import ConversionConfig
 
-    settings = load_config(config, kind=EvcConfig, roots=None if corpus else choice.roots)
+    settings = load_config(config, kind=ConversionConfig, roots=None if corpus else choice.roots)
     settings = settings.model_copy(update=_instead(settings, model, options, corpus, workers, choice))
     if choice.dry_run:
         _plan(settings, choice)
@@ -54,19 +54,18 @@ def study(
 
     from transformers.utils import logging as transformers_logging
 
-    from esn_interp.studies.conversion.grid import EvcGrid
-    from esn_interp.studies.conversion.study import run_evc
+    from esn_interp.studies.whole import study as whole_study
 
     # Models and judges are many and small, or few and large; bars of each would hide what is being done.
     transformers_logging.disable_progress_bar()
-    done = run_evc(EvcGrid(settings, choice.out), progress=choice.progress, say=choice.remark)
+    done = whole_study(settings, choice.out, progress=choice.progress, say=choice.remark)
     rows = [_row(title, summary) for title, summary in done.content["summary"].items()]
     header = ("model and corpus", "unsteered", "steered", "gain", "random", "WER", "seen", "chosen")
     choice.close(done.content, header, rows)
 
 
 def _instead(
-    settings: "EvcConfig",
+    settings: "ConversionConfig",
     model: str | None,
     options: ModelOptions,
     corpus: str | None,
@@ -94,11 +93,11 @@ def _instead(
     return changed
 
 
-def _plan(settings: "EvcConfig", choice: StudyChoice) -> None:
-    from esn_interp.studies.conversion.estimate import evc_estimate
-    from esn_interp.studies.conversion.grid import EvcGrid
+def _plan(settings: "ConversionConfig", choice: StudyChoice) -> None:
+    from esn_interp.studies.conversion.estimate import estimate
+    from esn_interp.studies.conversion.plan import ConversionPlan
 
-    plan = evc_estimate(EvcGrid(settings, choice.out))
+    plan = estimate(ConversionPlan(settings, choice.out))
     rows = [(one.stage, one.title, f"{one.conversions:,}", f"{one.clips:,}") for one in plan]
     total = sum(one.conversions for one in plan)
     choice.result(

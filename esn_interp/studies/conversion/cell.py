@@ -22,15 +22,16 @@ from esn_interp.analysis.conversion.settings import (
     conversion_grid,
 )
 from esn_interp.errors import StatisticsError
+from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.studies.cache import Undone
-from esn_interp.studies.conversion.base import EvcUnits, rows_of_each
+from esn_interp.studies.conversion.cell_units import CellUnits, rows_of_each
 from esn_interp.studies.conversion.units import UNEDITED, Condition, Unit
 
 
-class EvcCell(EvcUnits):
+class Cell(CellUnits):
     """What is run and what is found, stage by stage.
 
-    Properties compute on first use and are kept in the store; they raise `Undone` where a task can't be done.
+    Properties compute on first use and are stored; they raise `Undone` where a task can't be done.
     """
 
     @cached_property
@@ -42,7 +43,7 @@ class EvcCell(EvcUnits):
             for filtered in (True, False) if both else (selector != RANDOM_SELECTOR,):
                 tried = [SteeringSetting(selector, top, alpha, filtered) for alpha in config.alphas]
                 try:
-                    self.neurons(tried[0])
+                    self.neurons_of(tried[0])
                 except StatisticsError as error:
                     unusable.append(f"{tried[0].title.partition(', alpha')[0]}: {error}")
                 else:
@@ -57,7 +58,7 @@ class EvcCell(EvcUnits):
         return tuple(Unit("validation", everyone, self.config.targets, one) for one in conditions)
 
     @cached_property
-    def grid(self) -> ConversionGrid:
+    def choice(self) -> ConversionGrid:
         """What every setting does to the validation speakers, and which is chosen."""
         settings, unusable = self.settings
         unsteered, *tried = (self.outcomes(unit).rows for unit in self.trying)
@@ -65,7 +66,7 @@ class EvcCell(EvcUnits):
             return conversion_grid(
                 unsteered,
                 dict(zip(settings, tried, strict=True)),
-                {one: [len(self.neurons(one)[target]) for target in self.config.targets] for one in settings},
+                {one: [len(self.neurons_of(one)[target]) for target in self.config.targets] for one in settings},
                 targets=self.config.targets,
                 judge=self.config.score_judge,
                 filter_judge=self.config.filter_judge,
@@ -79,13 +80,18 @@ class EvcCell(EvcUnits):
     @property
     def setting(self) -> SteeringSetting:
         """How it was chosen to steer."""
-        return self.grid.setting
+        return self.choice.setting
+
+    @property
+    def neurons(self) -> NeuronSet:
+        """The neurons that it was chosen to steer."""
+        return self.neurons_of(self.setting)
 
     @cached_property
     def no_control(self) -> str:
         """Why no random neurons can be drawn; empty where they can."""
         try:
-            self.neurons(self.setting).random_like(0)
+            self.neurons_of(self.setting).random_like(0)
         except StatisticsError as error:
             return str(error)
         return ""

@@ -1,9 +1,9 @@
 """What a study of conversions tells: for each model and corpus numbers, sounds, tables and figures."""
 
-import shlex
-import sys
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,67 +11,78 @@ import numpy as np
 from esn_interp.analysis.conversion.acoustic_demand import CHECKED, Direction, directions
 from esn_interp.analysis.conversion.effect import RANDOM, STEERED, UNFILTERED, UNSTEERED, ConversionEffect
 from esn_interp.analysis.conversion.effect_figure import TITLES
-from esn_interp.analysis.conversion.measures import MEASURES, Outcome
+from esn_interp.analysis.conversion.measures import MEASURES
 from esn_interp.analysis.conversion.prosody_figure import shift, unit
 from esn_interp.analysis.conversion.settings import ConversionGrid
 from esn_interp.analysis.inference.significance import Interval
+from esn_interp.analysis.listening.pairs import read_pairs
 from esn_interp.drawing.numbers import MINUS, count, percent, points
+from esn_interp.errors import EsnError
 from esn_interp.models.speech_problems import PROBLEMS
 from esn_interp.report.page import Plate
-from esn_interp.report.players import wav_of
-from esn_interp.studies.cache import Undone
-from esn_interp.studies.conversion.cell import EvcCell
-from esn_interp.studies.conversion.grid import EvcGrid
-from esn_interp.studies.conversion.listening import players
-from esn_interp.studies.conversion.page import Card, EvcChapter, Player, Table
-from esn_interp.studies.conversion.record import filter_verdict, kept, sampled
+from esn_interp.studies.chapters import Card, Chapter, Cover, Part, Player, Table, provenance, write_chapters
+from esn_interp.studies.results import interval_of
 from esn_interp.tasks.success import REASONS
 
-Part = str | Table | Plate
+Numbers = Mapping[str, Any]
 
 
-def evc_chapters(grid: EvcGrid) -> list[EvcChapter]:
-    """A chapter for each model and corpus."""
-    return [_chapter(cell) for cell in grid.cells]
+def write_pages(
+    path: Path, content: Numbers, found: Mapping[str, Numbers], places: Mapping[str, Path]
+) -> Path:
+    """Write the page of a study; ``places`` are the folders of each model and corpus, by title."""
+    settings = content["settings"]
+    cover = Cover(
+        about="emotion control in generated speech",
+        kicker="Emotion control in generated speech",
+        lede=(
+            "A model is asked to say what it hears with another emotion. Neurons were found in its own conversions of"
+            " identification speakers (the successful ones, where the filter was on); how to steer was chosen on"
+            " validation speakers; the effects below were measured once, on evaluation speakers, who had no part in"
+            " either. Intervals are 95 % intervals over speakers.",
+            f"`{settings['filter_judge']}` decided which conversions neurons were found on, and how to steer."
+            f" `{settings['score_judge']}`, which had no part in that, scores what is heard below."
+            f" `{settings['transcript_judge']}` hears the words.",
+        ),
+        footer="The same numbers are in `results.json` and in `frames/`; `esn evc listen` makes a blind test for"
+        " listeners of the pairs in `listening/`.",
+    )
+    judges = {name: settings[f"{name}_judge"] for name in ("filter", "score", "transcript", "speaker")}
+    weights = {
+        cell["model"]: f"{cell['weights']}, gates of {cell['component']}"
+        for cell in content["cells"]
+        if cell.get("weights")
+    }
+    heard_by = ", ".join(f"{name}: {judge or 'none'}" for name, judge in judges.items())
+    chapters = [_chapter(content, cell, found[cell["title"]], places[cell["title"]]) for cell in content["cells"]]
+    return write_chapters(
+        path, content, cover, chapters, provenance=provenance(content, weights, Judges=heard_by)
+    )
 
 
-def evc_provenance(grid: EvcGrid, versions: dict[str, str]) -> dict[str, str]:
-    """What one needs to know to do it again: the command, models, corpora, judges, seeds and versions."""
-    rows = {"Command": shlex.join(["esn", *sys.argv[1:]])}
-    for cell in grid.cells:
-        if (statistics := kept(lambda cell=cell: cell.statistics)) is not None:
-            origin = statistics.origin
-            rows[f"Weights of {cell.model.title}"] = f"{origin.fingerprint}, gates of {origin.component}"
-        rows[f"Clips of {cell.corpus.title}"] = f"{cell.clips.fingerprint}, {count(len(cell.clips), 'clip')}"
-    judges = {name: getattr(grid.config, f"{name}_judge") for name in ("filter", "score", "transcript", "speaker")}
-    rows["Judges"] = ", ".join(f"{name}: {judge or 'none'}" for name, judge in judges.items())
-    rows["Seeds"] = ", ".join(map(str, grid.config.seeds))
-    return rows | versions
-
-
-def _chapter(cell: EvcCell) -> EvcChapter:
-    does = cell.config.does
-    choice = kept(lambda: cell.grid) if does("select") else None
-    unseen, seen = (kept(one) if does("evaluate") else None for one in (lambda: cell.unseen, lambda: cell.seen))
-    sections: list[tuple[str, list[Part]]] = [("Before steering", _sample(cell))]
+def _chapter(content: Numbers, cell: Numbers, found: Numbers, folder: Path) -> Chapter:
+    settings = content["settings"]
+    does = settings["stages"].__contains__
+    choice, unseen, seen, cross = (found.get(name) for name in ("choice", "unseen", "seen", "cross"))
+    sections: list[tuple[str, list[Part]]] = [("Before steering", _sample(content, cell))]
     if choice:
         sections.append(("How to steer", _choice(choice)))
     if unseen:
         sections.append(("Unseen speakers", _effect(unseen)))
         sections.append(("Does the voice move as it should?", _prosody(unseen)))
     if does("evaluate"):
-        sections.append(("With and without the success filter", _filter(cell, choice)))
+        sections.append(("With and without the success filter", _filter(cell, choice, unseen)))
     if seen:
         sections.append(("Speakers that the neurons were found on", _effect(seen)))
-    if does("cross") and (cross := kept(lambda: cell.cross)):
+    if cross:
         plate = Plate("One emotion asked for, another’s neurons steered", cross.plot(), cross.summary(), cross.notes)
         sections.append(("Whose emotion are the neurons?", [plate]))
     sections.append(("What went wrong", _problems(unseen, seen)))
-    return EvcChapter(
-        title=cell.title,
+    return Chapter(
+        title=cell["title"],
+        parts=(unseen.summary(),) if unseen else (),
         key=_key(unseen, seen) if unseen else (),
-        lines=(unseen.summary(),) if unseen else (),
-        cards=tuple(_cards(cell)) if does("listen") else (),
+        cards=tuple(_cards(cell, folder)) if does("listen") else (),
         sections=tuple((title, tuple(parts)) for title, parts in sections if parts),
     )
 
@@ -96,44 +107,57 @@ def _key(unseen: ConversionEffect, seen: ConversionEffect | None) -> tuple[tuple
     )
 
 
-def _cards(cell: EvcCell) -> list[Card]:
-    cards: list[Card] = []
-    for one in players(cell):
-        clip = one["clip"]
-        made = [
-            Player(
-                TITLES[part["condition"]],
-                kept_sound(part["speech"]),
-                _told(part["outcome"], cell.config.score_judge),
-            )
-            for part in one["made"]
-        ]
-        source = Player("source", wav_of(clip.waveform()), f"{clip.emotion}, as recorded")
-        voice = f"{clip.sex} voice {clip.speaker}" if clip.sex else f"voice {clip.speaker}"
-        cards.append(Card(one["target"], clip.transcript or "(no transcript)", voice, (source, *made)))
-    return cards
+def _cards(cell: Numbers, folder: Path) -> list[Card]:
+    """Players for each target: those of the results; where an earlier version told of none, pairs for listeners."""
+    if "players" not in cell:
+        return _paired(folder)
+    return [
+        Card(
+            one["target"],
+            one["words"],
+            one["voice"],
+            tuple(Player(made["label"], _sound(folder, made["file"]), made["told"]) for made in one["players"]),
+        )
+        for one in cell["players"]
+    ]
 
 
-def kept_sound(speech: Any) -> bytes | None:
-    """A WAV file, or None where there is no sound."""
-    return speech.wav() if len(speech.waveform) and np.isfinite(speech.waveform).all() else None
-
-
-def _told(outcome: Outcome, judge: str) -> str:
-    if not outcome.label:
-        return outcome.problem or "nothing to hear"
-    chance = percent(outcome.probabilities.get(outcome.target))
-    heard = f"heard as {outcome.label} by {judge}, {outcome.target} {chance}"
-    words = f"; words heard: “{outcome.heard}”" if outcome.heard else ""
-    return heard + words + (f" ({outcome.problem})" if outcome.problem else "")
-
-
-def _sample(cell: EvcCell) -> list[Part]:
-    """How often the model does it by itself, and what the filter drops."""
+def _paired(folder: Path) -> list[Card]:
     try:
-        found = sampled(cell)
-    except Undone as error:
-        return [f"The model’s own conversions could not be sampled: {error}"]
+        place, pairs = read_pairs(folder)
+    except EsnError:
+        return []
+    first = {pair.emotion: pair for pair in reversed(pairs)}
+    return [
+        Card(
+            emotion,
+            "",
+            "",
+            tuple(
+                Player(TITLES.get(name, name), _sound(place, file), "")
+                for name, file in (
+                    ("source", pair.source),
+                    (pair.second.condition, pair.second.file),
+                    (pair.first.condition, pair.first.file),
+                )
+            ),
+        )
+        for emotion, pair in reversed(first.items())
+    ]
+
+
+def _sound(folder: Path, file: str | None) -> bytes | None:
+    return (folder / file).read_bytes() if file and (folder / file).is_file() else None
+
+
+def _sample(content: Numbers, cell: Numbers) -> list[Part]:
+    """How often the model does it by itself, and what the filter drops."""
+    sampled = cell["sample"]
+    if sampled is None:
+        reasons = [
+            one["reason"] for one in content["not_done"] if (one["stage"], one["of"]) == ("sample", cell["title"])
+        ]
+        return [f"The model’s own conversions could not be sampled: {'; '.join(reasons)}"]
     rows = tuple(
         (
             target,
@@ -142,19 +166,19 @@ def _sample(cell: EvcCell) -> list[Part]:
             percent(row["kept"] / row["made"] if row["made"] else None),
             ", ".join(f"{name} {number}" for name, number in row["reasons"].items()) or "–",
         )
-        for target, row in found["targets"].items()
+        for target, row in sampled["targets"].items()
     )
-    share = found["kept"] / found["conversions"] if found["conversions"] else None
+    share = sampled["kept"] / sampled["conversions"] if sampled["conversions"] else None
     lines: list[Part] = [
         f"Asked for an emotion and not steered, the model succeeds in {percent(share)} of"
-        f" {count(found['conversions'], 'conversion')} of the identification speakers: the target is heard"
-        f" (probability {cell.config.emotion_threshold:g} or more), and the words are kept. With the filter on,"
-        " neurons are found on these alone; with it off, on all."
+        f" {count(sampled['conversions'], 'conversion')} of the identification speakers: the target is heard"
+        f" (probability {content['settings']['emotion_threshold']:g} or more), and the words are kept. With the filter"
+        " on, neurons are found on these alone; with it off, on all."
     ]
-    told = {name: (PROBLEMS | REASONS)[name] for name in found["reasons"] if name in PROBLEMS | REASONS}
+    told = {name: (PROBLEMS | REASONS)[name] for name in sampled["reasons"] if name in PROBLEMS | REASONS}
     meanings = " ".join(f"“{name}”: {meaning[:1].lower()}{meaning[1:]}" for name, meaning in told.items())
     caption = f"Conversions of the identification speakers, by target. {meanings}"
-    return [*lines, Table("", caption, ("Target", "Made", "Kept", "Share", "Why dropped"), rows)]
+    return [*lines, Table(caption, ("Target", "Made", "Kept", "Share", "Why dropped"), rows)]
 
 
 def _choice(grid: ConversionGrid) -> list[Part]:
@@ -180,7 +204,7 @@ def _choice(grid: ConversionGrid) -> list[Part]:
     parts: list[Part] = [
         f"The rule: {grid.rule}. Random neurons are there to compare with and are never chosen.",
         Plate("Target accuracy over alpha, validation speakers", grid.plot(), grid.summary(), grid.notes),
-        Table("", caption, header, rows, grid.chosen, f"All {len(rows)} settings that were tried"),
+        Table(caption, header, rows, grid.chosen, f"All {len(rows)} settings that were tried"),
     ]
     if grid.unusable:
         parts.append("Could not be tried: " + "; ".join(grid.unusable) + ".")
@@ -214,7 +238,7 @@ def _effect(effect: ConversionEffect) -> list[Part]:
     heading = f"What is heard in conversions of {effect.voices} speakers"
     parts: list[Part] = [
         Plate(heading, effect.plot(), effect.summary(), effect.notes),
-        Table("", caption, header, (*rows, row("mean", None, float("nan")))),
+        Table(caption, header, (*rows, row("mean", None, float("nan")))),
     ]
     if np.isfinite(effect.of("similarity").value):
         change = effect.change_of("similarity")
@@ -243,7 +267,7 @@ def _prosody(effect: ConversionEffect) -> list[Part]:
     )
     return [
         Plate("How steering moves the voice", effect.plot_prosody(), summary),
-        Table("", caption, header, rows),
+        Table(caption, header, rows),
     ]
 
 
@@ -253,21 +277,21 @@ def _direction(one: Direction) -> tuple[str, str]:
     return f"{change:+.1f}".replace("-", MINUS), f"{arrow}{one.verdict}"
 
 
-def _filter(cell: EvcCell, choice: ConversionGrid | None) -> list[Part]:
-    sieve = kept(lambda: cell.filter_effect)
-    if sieve is None:
+def _filter(cell: Numbers, choice: ConversionGrid | None, unseen: ConversionEffect | None) -> list[Part]:
+    sieve = cell.get("filter")
+    if sieve is None or unseen is None:
         return ["Neurons were not compared with those found without the success filter."]
     rows = tuple(
         (
             target,
-            percent(sieve.of("accuracy", UNFILTERED, target).value),
-            percent(sieve.of("accuracy", STEERED, target).value),
-            _change(sieve.change_of("accuracy", STEERED, target)),
+            percent(unseen.of("accuracy", UNFILTERED, target).value),
+            percent(unseen.of("accuracy", STEERED, target).value),
+            _change(interval_of(sieve["by_target"][target])),
         )
-        for target in sieve.targets
+        for target in unseen.targets
     )
     caption = "Share heard as the target, unseen speakers, with the same selector, size and gain; difference in points."
-    parts: list[Part] = [filter_verdict(sieve), Table("", caption, ("Target", "Off", "On", "On minus off"), rows)]
+    parts: list[Part] = [sieve["verdict"], Table(caption, ("Target", "Off", "On", "On minus off"), rows)]
     if choice:
         pairs = _on_off(choice)
         better = sum(on > off for on, off in pairs)
@@ -299,7 +323,7 @@ def _problems(unseen: ConversionEffect | None, seen: ConversionEffect | None) ->
         for (voices, condition, name), number in sorted(found.items())
     )
     caption = "Attempts in which something went wrong, by name. They count as missed; none is left out."
-    return [Table("", caption, ("Where", "What", "Times", "Meaning"), rows)]
+    return [Table(caption, ("Where", "What", "Times", "Meaning"), rows)]
 
 
 def _change(value: Interval) -> tuple[str, str]:

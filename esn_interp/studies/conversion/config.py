@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from esn_interp.models.families.manner import Manner
-from esn_interp.studies.config import GridConfig
+from esn_interp.studies.config import Fraction, Gain, StudyConfig
 from esn_interp.tasks.judges import FILTER, RECOGNISER, SCORER
 from esn_interp.tasks.success import SuccessFilter
 
@@ -18,7 +18,7 @@ SPEAKING = ""
 Count = Annotated[int, Field(ge=1)]
 
 
-class EvcConfig(GridConfig):
+class ConversionConfig(StudyConfig):
     """One study of emotional voice conversion: every model on every corpus, under every seed.
 
     Clips of the emotions ``sources`` are said with each of ``targets``. Neurons are found on the conversions of the
@@ -40,9 +40,9 @@ class EvcConfig(GridConfig):
     ready = ("evc-toy", "paper-conversion")
 
     selectors: Annotated[tuple[str, ...], Field(min_length=1)] = ("mad", "lap", "lape", "cas", "random")
-    tops: Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], Field(min_length=1)] = (0.01, 0.02, 0.05)
+    tops: Annotated[tuple[Fraction, ...], Field(min_length=1)] = (0.01, 0.02, 0.05)
     scope: str = "generated"
-    alphas: Annotated[tuple[Annotated[float, Field(ge=-1)], ...], Field(min_length=1)] = (1.0, 2.0, 4.0)
+    alphas: Annotated[tuple[Gain, ...], Field(min_length=1)] = (1.0, 2.0, 4.0)
     targets: Annotated[tuple[str, ...], Field(min_length=1)] = ("happy", "angry", "sad", "fearful")
     sources: Annotated[tuple[str, ...], Field(min_length=1)] = ("neutral",)
     prompt: str | None = None
@@ -89,7 +89,7 @@ class EvcConfig(GridConfig):
         return gains
 
     @model_validator(mode="after")
-    def _judges(self) -> "EvcConfig":
+    def _judges(self) -> "ConversionConfig":
         if len(set(self.targets)) < 2:
             raise ValueError("neurons are compared between emotions: give two targets or more")
         return self
@@ -103,7 +103,3 @@ class EvcConfig(GridConfig):
     def manner(self) -> Manner:
         """How it is said."""
         return Manner(voice=self.voice, greedy=self.greedy, max_seconds=self.max_seconds)
-
-    def does(self, stage: str) -> bool:
-        """Whether a stage is asked for."""
-        return stage in self.stages

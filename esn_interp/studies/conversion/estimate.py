@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from esn_interp.analysis.conversion.settings import RANDOM_SELECTOR
-from esn_interp.studies.conversion.cell import EvcCell
-from esn_interp.studies.conversion.grid import EvcGrid
+from esn_interp.studies.conversion.cell import Cell
+from esn_interp.studies.conversion.plan import ConversionPlan
 
 
 @dataclass(frozen=True)
@@ -17,17 +17,17 @@ class StageCost:
     conversions: int
 
 
-def evc_estimate(grid: EvcGrid) -> tuple[StageCost, ...]:
+def estimate(plan: ConversionPlan) -> tuple[StageCost, ...]:
     """Every stage of every cell. What turns out to be the same as in another stage is done once only."""
     return tuple(
         StageCost(stage, cell.title, clips, conversions)
-        for cell in grid.cells
+        for cell in plan.cells
         for stage, (clips, conversions) in _counts(cell).items()
-        if grid.config.does(stage)
+        if plan.config.does(stage)
     )
 
 
-def _counts(cell: EvcCell) -> dict[str, tuple[int, int]]:
+def _counts(cell: Cell) -> dict[str, tuple[int, int]]:
     config, targets = cell.config, len(cell.config.targets)
     sizes = {name: len(clips) for name, clips in cell.splits.items()}
     sieves = {name: 1 + (config.compare_filter and name != RANDOM_SELECTOR) for name in config.selectors}

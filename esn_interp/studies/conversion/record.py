@@ -1,20 +1,19 @@
 """The results file of a study of conversions: every headline number, and where the rest is."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
-from typing import Any, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from esn_interp.analysis.conversion.acoustic_demand import Direction, directions
 from esn_interp.analysis.conversion.effect import RANDOM, STEERED, UNSTEERED, ConversionEffect
 from esn_interp.analysis.conversion.measures import Outcome
-from esn_interp.analysis.inference.significance import Interval
-from esn_interp.errors import StatisticsError
-from esn_interp.studies.cache import Undone
-from esn_interp.studies.conversion.base import SPLITS
-from esn_interp.studies.conversion.cell import EvcCell
-from esn_interp.studies.conversion.grid import EvcGrid
-from esn_interp.studies.demo.record import plain, versions
+from esn_interp.studies.conversion.cell import Cell
+from esn_interp.studies.conversion.cell_units import SPLITS
+from esn_interp.studies.conversion.listening import told_players
+from esn_interp.studies.results import interval, known
+
+if TYPE_CHECKING:
+    from esn_interp.studies.conversion.plan import ConversionPlan
 
 KIND, VERSION = "conversion study", 1
 SUMMARY = (
@@ -42,47 +41,34 @@ SUMMARY = (
 )
 """Keys of the summary of a model on a corpus, in order."""
 
-Made = TypeVar("Made")
+def record(plan: "ConversionPlan") -> dict[str, Any]:
+    """The content of ``results.json``; only ``date`` and ``command`` differ between runs of the same study."""
+    cells = [_cell(cell) for cell in plan.cells]
+    return {
+        "kind": KIND,
+        "version": VERSION,
+        "summary": {cell["title"]: cell.pop("summary") for cell in cells},
+        "settings": plan.config.model_dump(mode="json", exclude={"models", "corpora", "workers"}),
+        "cells": cells,
+        **plan.about(),
+    }
 
 
-def evc_record(grid: EvcGrid) -> dict[str, Any]:
-    """The content of ``results.json``; only ``date`` differs from one run of the same study to another."""
-    config = grid.config
-    cells = [_cell(grid, cell) for cell in grid.cells]
-    return plain(
-        {
-            "kind": KIND,
-            "version": VERSION,
-            "name": config.name,
-            "summary": {cell["title"]: cell.pop("summary") for cell in cells},
-            "settings": config.model_dump(mode="json", exclude={"models", "corpora", "workers"}),
-            "models": [model.model_dump(mode="json") for model in config.models],
-            "corpora": [
-                {**spec.model_dump(mode="json", exclude={"root"}), "fingerprint": cell.clips.fingerprint}
-                for spec, cell in zip(config.corpora, grid.cells, strict=False)
-            ],
-            "cells": cells,
-            "not_done": [
-                {"stage": stage, "of": title, "reason": reason} for (stage, title), reason in grid.undone.items()
-            ],
-            "versions": versions(),
-            "date": datetime.now(UTC).date().isoformat(),
-        }
+def _cell(cell: Cell) -> dict[str, Any]:
+    does = cell.config.does
+    choice = known(lambda: cell.choice) if does("select") else None
+    unseen, seen, sieve = (
+        known(one) if does("evaluate") else None
+        for one in (lambda: cell.unseen, lambda: cell.seen, lambda: cell.filter_effect)
     )
-
-
-def _cell(grid: EvcGrid, cell: EvcCell) -> dict[str, Any]:
-    does = grid.config.does
-    grids = kept(lambda: cell.grid) if does("select") else None
-    unseen, seen = (kept(one) if does("evaluate") else None for one in (lambda: cell.unseen, lambda: cell.seen))
-    sieve = kept(lambda: cell.filter_effect) if does("evaluate") else None
-    cross = kept(lambda: cell.cross) if does("cross") else None
-    sample, statistics = kept(lambda: sampled(cell)), kept(lambda: cell.statistics)
+    cross = known(lambda: cell.cross) if does("cross") else None
+    sample, statistics = known(lambda: sampled(cell)), known(lambda: cell.statistics)
     moved = directions(unseen) if unseen else ()
     parts: dict[str, Any] = {
         "title": cell.title,
         "model": cell.model.title,
         "component": statistics.origin.component if statistics else None,
+        "weights": statistics.origin.fingerprint if statistics else None,
         "corpus": cell.corpus.title,
         "seed": cell.seed,
         "split_by": cell.clips.split_by,
@@ -92,14 +78,14 @@ def _cell(grid: EvcGrid, cell: EvcCell) -> dict[str, Any]:
         },
         "sample": sample,
     }
-    if grids:
+    if choice:
         parts["choice"] = {
-            "rule": grids.rule,
-            "chosen": vars(grids.setting) | {"title": grids.setting.title},
-            "neurons": dict(zip(grids.targets, grids.neurons[grids.chosen].tolist(), strict=True)),
-            "settings": grids.to_frame().to_dict("records"),
-            "unusable": list(grids.unusable),
-            "notes": list(grids.notes),
+            "rule": choice.rule,
+            "chosen": vars(choice.setting) | {"title": choice.setting.title},
+            "neurons": dict(zip(choice.targets, choice.neurons[choice.chosen].tolist(), strict=True)),
+            "settings": choice.to_frame().to_dict("records"),
+            "unusable": list(choice.unusable),
+            "notes": list(choice.notes),
         }
     for name, effect in (("unseen", unseen), ("seen", seen)):
         if effect:
@@ -116,8 +102,10 @@ def _cell(grid: EvcGrid, cell: EvcCell) -> dict[str, Any]:
         parts["cross"] = {name: interval(getattr(cross, name)) for name in ("own", "other", "pulled")}
     if moved:
         parts["directions"] = [{**vars(one), "verdict": one.verdict} for one in moved]
+    if does("listen"):
+        parts["players"] = told_players(cell)
     effects = {"unseen": unseen, "seen": seen, "filter": sieve}
-    values = _summary(effects, moved, sample, grids.setting if grids else None, cross)
+    values = _summary(effects, moved, sample, choice.setting if choice else None, cross)
     parts["summary"] = dict(zip(SUMMARY, values, strict=True))
     return parts
 
@@ -158,7 +146,7 @@ def _summary(
     )
 
 
-def sampled(cell: EvcCell) -> dict[str, Any]:
+def sampled(cell: Cell) -> dict[str, Any]:
     """How the unsteered conversions of the identification speakers fared before the success filter."""
     rows = [row for unit in cell.sampling for row in cell.outcomes(unit).rows]
     return {
@@ -220,16 +208,3 @@ def _effect(effect: ConversionEffect) -> dict[str, Any]:
         "speakers": list(effect.speakers),
         "notes": list(effect.notes),
     }
-
-
-def kept(result: Callable[[], Made]) -> Made | None:
-    """A result, or None where its task could not be done."""
-    try:
-        return result()
-    except (Undone, StatisticsError):
-        return None
-
-
-def interval(value: Interval) -> dict[str, Any]:
-    """An interval as JSON."""
-    return {"value": value.value, "low": value.low, "high": value.high, "speakers": value.speakers}

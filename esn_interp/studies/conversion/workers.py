@@ -10,9 +10,8 @@ from transformers.utils import logging as transformers_logging
 
 from esn_interp.progress import progress_bar
 from esn_interp.studies.cache import Undone
-from esn_interp.studies.conversion.cell import EvcCell
-from esn_interp.studies.conversion.config import EvcConfig
-from esn_interp.studies.conversion.grid import EvcGrid
+from esn_interp.studies.conversion.cell import Cell
+from esn_interp.studies.conversion.config import ConversionConfig
 from esn_interp.studies.conversion.units import Unit
 
 Recipe = tuple[str, str, int]
@@ -20,7 +19,7 @@ Recipe = tuple[str, str, int]
 
 
 def perform(
-    cell: EvcCell,
+    cell: Cell,
     units: Sequence[Unit],
     *,
     recipe: Recipe | None = None,
@@ -73,7 +72,9 @@ def _elsewhere(task: tuple[Recipe, Unit]) -> str:
 
 
 @cache
-def _cell(recipe: Recipe) -> EvcCell:
+def _cell(recipe: Recipe) -> Cell:
     """The cell of a recipe, with its model, made once in each process."""
+    from esn_interp.studies.conversion.plan import ConversionPlan
+
     config, folder, position = recipe
-    return EvcGrid(EvcConfig.model_validate_json(config), Path(folder)).cells[position]
+    return ConversionPlan(ConversionConfig.model_validate_json(config), Path(folder)).cells[position]

@@ -1,81 +1,76 @@
-"""One model on one corpus under one seed: the stages of a study, each computed once and kept."""
+"""One model on one corpus under one seed: the stages of a study, each computed once and stored."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar
-
-import numpy as np
-from jaxtyping import Float64, Int64
+from pathlib import Path
+from typing import Any
 
 from esn_interp.analysis.ablation.measure import ablation
 from esn_interp.analysis.ablation.result import Ablation
-from esn_interp.analysis.corpus_check.measure import CorpusCheck, check_corpus
-from esn_interp.analysis.dose.measure import DoseResponse, dose_response
-from esn_interp.analysis.inference.significance import RATE, Interval, SpeakerMeans, nan_mean
-from esn_interp.analysis.layers.measure import LayerProfile, layer_profile
-from esn_interp.analysis.result import Result
-from esn_interp.analysis.selectors.measure import SelectorComparison, compare_selectors
+from esn_interp.analysis.corpus_check.measure import check_corpus
+from esn_interp.analysis.corpus_check.result import CorpusCheck
+from esn_interp.analysis.dose.measure import dose_response
+from esn_interp.analysis.dose.result import DoseResponse
+from esn_interp.analysis.layers.measure import layer_profile
+from esn_interp.analysis.layers.result import LayerProfile
+from esn_interp.analysis.selectors.measure import compare_selectors
+from esn_interp.analysis.selectors.result import SelectorComparison
 from esn_interp.errors import StatisticsError
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.neurons.selectors import select
 from esn_interp.neurons.statistics import GateStatistics
 from esn_interp.speech.clips import Clips
 from esn_interp.speech.splits import Assignment
-from esn_interp.studies.cache import Store, Undone, digest
-from esn_interp.studies.config import CorpusSpec, StudyConfig
-from esn_interp.studies.models import StudiedModel
+from esn_interp.studies.cache import AnyKept, Store, Undone, digest
+from esn_interp.studies.recognition.baseline import Baseline, baseline
+from esn_interp.studies.recognition.choice import Choice, Setting, choose, trials
+from esn_interp.studies.recognition.costs import SideCosts, side_costs
+from esn_interp.studies.recognition.examples import Examples, examples
+from esn_interp.studies.work import StudiedCell
 from esn_interp.tasks.collection import collect
-from esn_interp.tasks.recognition import recognise
 
+SPLITS = ("validation", "identification", "evaluation")
 CHECKPOINT_EVERY = 4
 """Batches after which a collection is written down, so that little is lost when it is killed."""
 
 
-@dataclass(frozen=True, eq=False)
-class Baseline(Result):
-    """How well the unedited model recognises emotions: recall per emotion with 95 % intervals over speakers."""
+class Storing:
+    """What stores its results, and remembers in ``files`` where, by name and relative to the folder of the study."""
 
-    kind: ClassVar[str] = "baseline"
+    store: Store
+    files: dict[str, str]
 
-    emotions: tuple[str, ...]
-    uar: Interval
-    accuracy: float
-    macro_f1: float
-    recall: Float64[np.ndarray, " emotion"]
-    recall_low: Float64[np.ndarray, " emotion"]
-    recall_high: Float64[np.ndarray, " emotion"]
-    confusion: Int64[np.ndarray, "truth answer"]
-    clips: int
-    speakers: int
-    skipped: tuple[str, ...]
+    def stored(
+        self,
+        stage: str,
+        about: dict[str, Any],
+        make: Callable[[], AnyKept],
+        load: Callable[[Path], AnyKept],
+        *,
+        name: str = "",
+        suffix: str = ".json",
+    ) -> AnyKept:
+        """A result from the store, where it is named by all that it is about; made where it is not there yet."""
+        key = digest(about)
+        result = self.store.fetch(stage, key, make, load, suffix=suffix)
+        self.files[name or stage] = self.store.path(stage, key, suffix).relative_to(self.store.folder.parent).as_posix()
+        return result
 
 
 @dataclass(eq=False)
-class Cell:
+class Cell(Storing, StudiedCell):
     """The three sets of speakers of a corpus, and everything that is found out with them.
 
-    Properties compute on first use and are kept in the store; they raise `Undone` where a task can't be done.
+    Properties compute on first use and are stored; they raise `Undone` where a task can't be done.
     """
 
-    config: StudyConfig
-    model: StudiedModel
-    corpus: CorpusSpec
-    clips: Clips
-    seed: int
-    store: Store
-    progress: bool = True
-    title: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.title = f"{self.model.title} on {self.corpus.title}"
-        if len(self.config.seeds) > 1:
-            self.title += f", seed {self.seed}"
+    files: dict[str, str] = field(default_factory=dict[str, str])
 
     @cached_property
     def assignment(self) -> Assignment:
-        """Who is in which split; speakers that the model has heard are kept out of the evaluation."""
-        taught = {"unheard_by": self.model} if self.corpus.split.get("by") in (None, "speaker") else {}
-        return self.clips.assign(seed=self.seed, **taught, **self.corpus.split)
+        """Who is in which split."""
+        return self.clips.assign(**self.division)
 
     @cached_property
     def splits(self) -> tuple[Clips, Clips, Clips]:
@@ -104,144 +99,150 @@ class Cell:
     @cached_property
     def check(self) -> CorpusCheck:
         """Whether the clips can be trusted: audio, leaks between the sets, balance, confounding."""
-        key = digest({"splits": self.assignment.splits, "clips": self.clips.fingerprint, "seed": self.seed})
 
         def make() -> CorpusCheck:
-            check = check_corpus(
-                self.clips, assignment=self.assignment, seed=self.seed, progress=self.progress
-            )
+            check = check_corpus(self.clips, assignment=self.assignment, seed=self.seed, progress=self.progress)
             check.require()
             return check
 
-        return self.store.fetch("check", key, make, CorpusCheck.load)
+        about = {"splits": self.assignment.splits, "clips": self.clips.fingerprint, "seed": self.seed}
+        return self.stored("check", about, make, CorpusCheck.load)
 
     @cached_property
     def baseline(self) -> Baseline:
         """Recognition without an edit."""
-        key = digest(self._about(self.evaluation))
 
         def make() -> Baseline:
-            return _baseline(self.model, self.evaluation, self.config.batch_size, progress=self.progress)
+            return baseline(self.model.lm, self.evaluation, self.config.batch_size, progress=self.progress)
 
-        return self.store.fetch("baseline", key, make, Baseline.load)
+        return self.stored("baseline", self._about(self.evaluation), make, Baseline.load)
 
     @cached_property
     def statistics(self) -> GateStatistics:
         """What the gates did on the identification clips."""
-        key = self._statistics_key
-        checkpoint = self.store.path("collect", key, ".partial.safetensors")
+        checkpoint = self.store.path("collect", self._statistics_key, ".partial.safetensors")
 
         def make() -> GateStatistics:
             return collect(
                 self.model.lm,
                 self.identification,
-                batch_size=self.config.batch_size,
                 checkpoint=checkpoint,
                 checkpoint_every=CHECKPOINT_EVERY,
                 resume=checkpoint.exists(),
-                seed=self.seed,
-                progress=self.progress,
+                **self._run,
             )
 
-        statistics = self.store.fetch("collect", key, make, GateStatistics.load, suffix=".safetensors")
+        about = self._about(self.identification)
+        statistics = self.stored("collect", about, make, GateStatistics.load, suffix=".safetensors")
         checkpoint.unlink(missing_ok=True)
         return statistics
 
     @cached_property
     def comparison(self) -> SelectorComparison:
-        """Every selector and size, tried on the validation clips."""
-        key = digest(
-            {
-                **self._about(self.validation),
-                **self._selection,
-                "statistics": self._statistics_key,
-                "selectors": self.config.selectors,
-                "tops": self.config.tops,
-                "draws": self.config.validation_draws,
-            }
-        )
+        """Every selector and size, tried on the validation clips; where several scopes are, under the chosen one."""
+        scopes = self.config.tried_scopes
+        scope = self.setting.scope if len(scopes) > 1 else scopes[0]
+        found = self.comparisons[scope]
+        self.files["comparison"] = self.files[f"comparison {scope}"]
+        return found
 
-        def make() -> SelectorComparison:
-            return compare_selectors(
-                self.model.lm,
-                self.validation,
-                self.statistics,
-                selectors=self.config.selectors,
-                tops=self.config.tops,
-                draws=self.config.validation_draws,
-                seed=self.seed,
-                batch_size=self.config.batch_size,
-                progress=self.progress,
-                **self._selection,
+    @cached_property
+    def comparisons(self) -> dict[str, SelectorComparison]:
+        """Every selector and size, tried on the validation clips under each scope."""
+        return {scope: self._compared(scope) for scope in self.config.tried_scopes}
+
+    @cached_property
+    def choice(self) -> Choice:
+        """What became of every setting on the validation clips, and which is kept."""
+        tried = trials({scope: found.own for scope, found in self.comparisons.items()}, self.config)
+        return choose(tried, self.config, obstacle=self._obstacle, flip_rate=self._flip_rate)
+
+    @property
+    def setting(self) -> Setting:
+        """How neurons are selected."""
+        if self.choice.chosen is None:
+            raise Undone(
+                f"{self.title}: no setting leaves neurons for every emotion and room for random controls;"
+                f" the first, {self.choice.unusable[0]}; try smaller sizes, or more clips"
             )
-
-        return self.store.fetch("select", key, make, SelectorComparison.load)
+        return self.choice.chosen.setting
 
     @cached_property
     def neurons(self) -> NeuronSet:
-        """The neurons of the selector and size that did best on the validation clips."""
-        selector, top = self._choice
-        return self.store.fetch(
-            "select",
-            self._neurons_key,
-            lambda: self._select(selector, top),
-            NeuronSet.load,
-            suffix=".safetensors",
-        )
+        """The neurons of the setting that did best on the validation clips."""
+
+        def make() -> NeuronSet:
+            return self._select(self.setting)
+
+        about = self._neurons_of(self.setting)
+        return self.stored("select", about, make, NeuronSet.load, name="neurons", suffix=".safetensors")
 
     @cached_property
     def ablation(self) -> Ablation:
         """The neurons silenced, on the evaluation clips."""
-        key = digest(
-            {**self._about(self.evaluation), "neurons": self._neurons_key, "draws": self.config.draws}
-        )
 
         def make() -> Ablation:
-            return ablation(
-                self.model.lm,
-                self.evaluation,
-                self.neurons,
-                draws=self.config.draws,
-                seed=self.seed,
-                batch_size=self.config.batch_size,
-                progress=self.progress,
-            )
+            return ablation(self.model.lm, self.evaluation, self.neurons, draws=self.config.draws, **self._run)
 
-        return self.store.fetch("ablate", key, make, Ablation.load)
+        about = {**self._about(self.evaluation), "neurons": self.neurons_key, "draws": self.config.draws}
+        return self.stored("ablate", about, make, Ablation.load, name="ablation")
 
     @cached_property
     def trial_doses(self) -> DoseResponse:
         """The neurons turned up, on the validation clips: for choosing a gain."""
-        return self._doses(self.validation, draws=0)
+        return self._doses(self.validation, self.setting, self.config.alphas)
 
     @cached_property
     def doses(self) -> DoseResponse:
         """The neurons turned up, on the evaluation clips."""
-        return self._doses(self.evaluation, draws=self.config.draws)
+        return self._doses(self.evaluation, self.setting, self.config.alphas, draws=self.config.draws, name="doses")
 
     @property
     def alpha(self) -> float:
-        """The gain that turned most validation clips of other emotions into the target."""
+        """The gain that turned most validation clips of other emotions into the target; of equals, the gentlest."""
         return self.trial_doses.best_alpha
+
+    @cached_property
+    def costs(self) -> SideCosts:
+        """What silencing costs beside the emotion, and whether steered answers still make sense."""
+        limit = self.config.side_clips
+
+        def make() -> SideCosts:
+            asked, how = self.evaluation.limit(limit, seed=self.seed), self._run
+            del how["seed"]
+            return side_costs(self.model.lm, asked, self.neurons, alpha=self.alpha, **how)
+
+        about = self._steered | {"clips asked": limit}
+        return self.stored("cost", about, make, SideCosts.load, name="costs")
+
+    @cached_property
+    def examples(self) -> Examples:
+        """One evaluation clip of each emotion, and what the model answers to it."""
+
+        def make() -> Examples:
+            return examples(
+                self.model.lm, self.evaluation, self.neurons, alpha=self.alpha, seed=self.seed, progress=self.progress
+            )
+
+        return self.stored("listen", self._steered, make, Examples.load)
 
     @cached_property
     def layers(self) -> LayerProfile:
         """Where in the network the neurons are."""
-        key = digest({"neurons": self._neurons_key, "seed": self.seed})
-        return self.store.fetch(
-            "layers", key, lambda: layer_profile(self.neurons, seed=self.seed), LayerProfile.load
-        )
+        about = {"neurons": self.neurons_key, "seed": self.seed}
+        return self.stored("layers", about, lambda: layer_profile(self.neurons, seed=self.seed), LayerProfile.load)
 
-    @property
+    @cached_property
     def neurons_key(self) -> str:
         """What names the neurons in the store."""
-        return self._neurons_key
+        return digest(self._neurons_of(self.setting))
 
     # ---------------------------------------------------------------- plumbing
 
     @property
-    def _selection(self) -> dict[str, Any]:
-        return {"scope": self.config.scope, "filter": self.corpus.filter}
+    def _run(self) -> dict[str, Any]:
+        """How everything is run."""
+        return {"seed": self.seed, "batch_size": self.config.batch_size, "progress": self.progress}
 
     def _about(self, clips: Clips) -> dict[str, Any]:
         """What every run on some clips depends on."""
@@ -254,81 +255,68 @@ class Cell:
             "seed": self.seed,
         }
 
+    @property
+    def _steered(self) -> dict[str, Any]:
+        return {**self._about(self.evaluation), "neurons": self.neurons_key, "alpha": self.alpha}
+
     @cached_property
     def _statistics_key(self) -> str:
         return digest(self._about(self.identification))
 
-    @cached_property
-    def _choice(self) -> tuple[str, float]:
-        """The most specific setting that leaves neurons for every emotion and room for random controls."""
-        comparison = self.comparison
-        values = comparison.own.specificity.value
-        cells = [(s, t) for t in range(len(comparison.tops)) for s in range(len(comparison.selectors))]
-        for s, t in sorted(cells, key=lambda cell: np.nan_to_num(values[cell], nan=np.inf)):
-            selector, top = comparison.selectors[s], float(comparison.tops[t])
-            if comparison.neurons[s, t].min() > 0 and _leaves_room(self._select(selector, top)):
-                return selector, top
-        raise Undone(
-            f"{self.title}: no setting leaves neurons for every emotion and room for random controls;"
-            " try smaller sizes, or more clips"
+    def _neurons_of(self, setting: Setting) -> dict[str, Any]:
+        """What the neurons of a setting depend on."""
+        how = {"scope": setting.scope, "filter": self.corpus.filter, "selector": setting.selector, "top": setting.top}
+        return {**how, "statistics": self._statistics_key}
+
+    def _select(self, setting: Setting) -> NeuronSet:
+        return select(
+            self.statistics,
+            setting.selector,
+            top=setting.top,
+            scope=setting.scope,
+            filter=self.corpus.filter,
+            seed=self.seed,
         )
 
-    @cached_property
-    def _neurons_key(self) -> str:
-        selector, top = self._choice
-        return digest(
-            {**self._selection, "statistics": self._statistics_key, "selector": selector, "top": top}
-        )
+    def _compared(self, scope: str) -> SelectorComparison:
+        config = self.config
+        selection = {"scope": scope, "filter": self.corpus.filter}
+        tried = {"selectors": config.selectors, "tops": config.tops, "draws": config.validation_draws}
 
-    def _select(self, selector: str, top: float) -> NeuronSet:
-        return select(self.statistics, selector, top=top, seed=self.seed, **self._selection)
+        def make() -> SelectorComparison:
+            return compare_selectors(self.model.lm, self.validation, self.statistics, **tried, **selection, **self._run)
 
-    def _doses(self, clips: Clips, *, draws: int) -> DoseResponse:
-        key = digest(
-            {**self._about(clips), "neurons": self._neurons_key, "alphas": self.config.alphas, "draws": draws}
-        )
+        about = {**self._about(self.validation), **selection, **tried, "statistics": self._statistics_key}
+        return self.stored("select", about, make, SelectorComparison.load, name=f"comparison {scope}")
 
+    def _obstacle(self, setting: Setting) -> str:
+        """An emotion without neurons can't be tested, nor one whose layers hold too few others for a control."""
+        neurons = self._select(setting)
+        if empty := [emotion for emotion in neurons.emotions if not len(neurons[emotion])]:
+            return f"no neurons for {', '.join(empty)}"
+        try:
+            neurons.random_like(self.seed)
+        except StatisticsError as error:
+            return str(error)
+        return ""
+
+    def _flip_rate(self, setting: Setting) -> float:
+        """The mean flip rate over the target emotions at the largest gain, on the validation clips."""
+        alpha = float(max(self.config.alphas))
+        return self._doses(self.validation, setting, (alpha,), name="flips").flip_rate(alpha).value
+
+    def _doses(
+        self,
+        clips: Clips,
+        setting: Setting,
+        alphas: tuple[float, ...],
+        *,
+        draws: int = 0,
+        name: str = "trial_doses",
+    ) -> DoseResponse:
         def make() -> DoseResponse:
-            return dose_response(
-                self.model.lm,
-                clips,
-                self.neurons,
-                alphas=self.config.alphas,
-                draws=draws,
-                seed=self.seed,
-                batch_size=self.config.batch_size,
-                progress=self.progress,
-            )
+            return dose_response(self.model.lm, clips, self._select(setting), alphas=alphas, draws=draws, **self._run)
 
-        return self.store.fetch("dose", key, make, DoseResponse.load)
-
-
-def _leaves_room(neurons: NeuronSet) -> bool:
-    try:
-        neurons.random_like(0)
-    except StatisticsError:
-        return False
-    return True
-
-
-def _baseline(model: StudiedModel, clips: Clips, batch_size: int, *, progress: bool) -> Baseline:
-    answers = recognise(model.lm, clips, batch_size=batch_size, progress=progress)
-    right, emotions = answers.correct[0], answers.emotions
-    speaker = np.unique(np.array(answers.speaker), return_inverse=True)[1]
-    of_emotion = answers.truth[:, None] == np.arange(len(emotions))
-    outcome = np.repeat(right[:, None], len(emotions), axis=1)
-    recall = SpeakerMeans.of(outcome, of_emotion, speaker, speakers=int(speaker.max()) + 1)
-    low, high = recall.bounds(within=RATE)
-    return Baseline(
-        emotions=emotions,
-        uar=recall.interval(nan_mean, within=RATE),
-        accuracy=answers.accuracy(),
-        macro_f1=answers.macro_f1(),
-        recall=recall.value,
-        recall_low=low,
-        recall_high=high,
-        confusion=answers.confusion(),
-        clips=len(answers),
-        speakers=len(set(answers.speaker)),
-        skipped=tuple(f"{one.clip}: {one.reason}" for one in answers.skipped),
-    )
+        neurons = digest(self._neurons_of(setting))
+        about = {**self._about(clips), "neurons": neurons, "alphas": alphas, "draws": draws}
+        return self.stored("dose", about, make, DoseResponse.load, name=name)

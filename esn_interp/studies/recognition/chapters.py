@@ -1,96 +1,130 @@
 """What a study tells in pictures: a chapter for each model and corpus, and for each pair of corpora."""
 
-import shlex
-import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
+from esn_interp.drawing.numbers import count, percent
 from esn_interp.report.page import Plate
-from esn_interp.studies.cache import Undone
-from esn_interp.studies.recognition.page import Chapter
+from esn_interp.studies.chapters import Chapter, Cover, Part, Table, provenance, write_chapters
 
-if TYPE_CHECKING:
-    from esn_interp.studies.recognition.grid import Cell, Grid, Pair
+Numbers = Mapping[str, Any]
+Found = Mapping[str, Mapping[str, Any]]
 
-
-def chapters(grid: "Grid") -> list[Chapter]:
-    """The chapters, in the order of the study; one without any result is left out."""
-    told = [_cell(grid, cell) for cell in grid.cells] + [_pair(grid, pair) for pair in grid.pairs]
-    return [chapter for chapter in told if chapter.plates]
-
-
-def provenance(grid: "Grid", versions: dict[str, str]) -> dict[str, str]:
-    """What one needs to know to do it again: the command, models, corpora, seeds and versions."""
-    rows = {"Command": shlex.join(["esn", *sys.argv[1:]])}
-    for cell in grid.cells:
-        try:
-            origin = cell.statistics.origin
-        except Undone:
-            continue
-        rows[f"Weights of {cell.model.title}"] = f"{origin.fingerprint}, {origin.component}"
-    for spec, cell in zip(grid.config.corpora, grid.cells, strict=False):
-        rows[f"Clips of {spec.title}"] = f"{cell.clips.fingerprint}, {len(cell.clips)} clips"
-    rows["Seeds"] = ", ".join(map(str, grid.config.seeds))
-    return rows | versions
+HEADINGS = {
+    "comparison": "Which selector, and how many neurons (validation speakers)",
+    "neurons": "Where the chosen neurons are",
+    "ablation": "Silenced",
+    "doses": "Turned up",
+    "layers": "By layer",
+    "overlap": "Shared neurons",
+    "transfer": "Carried over",
+}
+"""Heading of each figure, in order."""
 
 
-def _cell(grid: "Grid", cell: "Cell") -> Chapter:
-    does = grid.config.does
-    results: dict[str, tuple[bool, Callable[[], Any]]] = {
-        "Which selector, and how many neurons (validation speakers)": (
-            does("select"),
-            lambda: cell.comparison,
+def write_pages(path: Path, content: Numbers, found: Found) -> Path:
+    """Write the page of a study: a table over its models and corpora, and a chapter with figures for each."""
+    told = [*content["cells"], *content["pairs"]]
+    models, corpora = count(len(content["models"]), "model"), len(content["corpora"])
+    cover = Cover(
+        about="emotion-sensitive neurons",
+        kicker=f"Emotion-sensitive neurons · {models} · {f'{corpora} corpora' if corpora > 1 else '1 corpus'}",
+        lede=(
+            "Neurons were found on identification speakers, selector, size and gain were chosen on validation speakers,"
+            " and every effect below was measured once, on evaluation speakers. The three share no one. Intervals are"
+            " 95 % intervals over speakers.",
         ),
-        "Where the chosen neurons are": (does("select"), lambda: cell.neurons),
-        "Silenced": (does("ablate"), lambda: cell.ablation),
-        "Turned up": (does("dose"), lambda: cell.doses),
-        "By layer": (does("layers"), lambda: cell.layers),
-    }
-    return Chapter(cell.title, _plates(results), _lines(grid, cell))
+    )
+    chapters = [Chapter(one["title"], (*_lines(one), *_plates(found[one["title"]]))) for one in told]
+    return write_chapters(
+        path,
+        content,
+        cover,
+        [chapter for chapter in chapters if any(isinstance(part, Plate) for part in chapter.parts)],
+        overview=[_overview(content["cells"])],
+        provenance=provenance(content, _weights(content["cells"], found)),
+    )
 
 
-def _pair(grid: "Grid", pair: "Pair") -> Chapter:
-    does = grid.config.does
-    results: dict[str, tuple[bool, Callable[[], Any]]] = {
-        "Shared neurons": (does("overlap"), lambda: pair.overlap),
-        "Carried over": (does("transfer"), lambda: pair.transfer),
-    }
-    return Chapter(pair.title, _plates(results))
+def _plates(found: Mapping[str, Any]) -> list[Plate]:
+    return [
+        Plate(heading, one.plot(), one.summary() if hasattr(one, "summary") else repr(one), getattr(one, "notes", ()))
+        for name, heading in HEADINGS.items()
+        if (one := found.get(name)) is not None
+    ]
 
 
-def _plates(results: dict[str, tuple[bool, Callable[[], Any]]]) -> list[Plate]:
-    plates: list[Plate] = []
-    for heading, (asked, result) in results.items():
-        if not asked:
-            continue
-        try:
-            found = result()
-        except Undone:
-            continue
-        summary = found.summary() if hasattr(found, "summary") else repr(found)
-        plates.append(Plate(heading, found.plot(), summary, tuple(getattr(found, "notes", ()))))
-    return plates
+def _weights(cells: list[Numbers], found: Found) -> dict[str, str]:
+    """Fingerprint and component of each model, by title."""
+    told: dict[str, str] = {}
+    for cell in cells:
+        if (its := cell.get("weights")) is not None:
+            told[cell["model"]] = f"{its['fingerprint']}, {its['component']}"
+        elif (neurons := found[cell["title"]].get("neurons")) is not None:
+            told[cell["model"]] = f"{neurons.origin.fingerprint}, {neurons.origin.component}"
+    return told
 
 
-def _lines(grid: "Grid", cell: "Cell") -> tuple[str, ...]:
-    """How well the model hears this corpus, and how many clips passed the filter."""
-    lines: list[str] = []
-    if cell.assignment.unheard_by:
+def _lines(one: Numbers) -> list[Part]:
+    """How well the model hears this corpus, how many clips passed the filter, and what is lost beside the emotion."""
+    lines: list[Part] = []
+    if one.get("unheard_by"):
+        who = f": {', '.join(one['evaluated'])}" if "evaluated" in one else ""
         lines.append(
             "The model has heard some of these speakers in its training. Neurons were found and settings chosen on"
-            f" them; it is evaluated on those whom it had not heard: {', '.join(cell.evaluation.speakers)}."
+            f" them; it is evaluated on those whom it had not heard{who}."
         )
-    try:
-        baseline = cell.baseline
-        recall = ", ".join(f"{e} {r:.0%}" for e, r in zip(baseline.emotions, baseline.recall, strict=True))
+    if (baseline := one.get("baseline")) is not None:
+        recall = ", ".join(f"{emotion} {percent(share)}" for emotion, share in baseline["recall"].items())
+        clips = one["clips"]["evaluation"]
         lines.append(
-            f"Without an edit the model reaches a UAR of {baseline.uar:.2f} on {baseline.clips} clips of"
-            f" {baseline.speakers} evaluation speakers; recall: {recall}."
+            f"Without an edit the model reaches a UAR of {baseline['uar']['value']:.2f} on"
+            f" {clips['clips']} clips of {clips['speakers']} evaluation speakers; recall: {recall}."
         )
-        statistics = cell.statistics
-        kept = ", ".join(f"{e} {n} of {statistics.seen[e]}" for e, n in statistics.kept.items())
-        used = "only these count" if cell.corpus.filter == "correct" else "all clips count here"
-        lines.append(f"Identification clips that it labels correctly: {kept} ({used}).")
-    except Undone:
-        pass
-    return tuple(lines)
+    if (sieve := one.get("filter")) is not None:
+        passed = ", ".join(f"{emotion} {n} of {sieve['seen'][emotion]}" for emotion, n in sieve["kept"].items())
+        used = "only these count" if sieve["used"] == "correct" else "all clips count here"
+        lines.append(f"Identification clips that it labels correctly: {passed} ({used}).")
+    if (costs := one.get("costs")) is not None:
+        before, *after = costs["conditions"]
+        told = [
+            f"{name} {percent(before[task])} unedited, {percent(sum(row[task] for row in after) / len(after))} silenced"
+            for task, name in (("transcription", "transcripts right"), ("sex", "speaker’s sex right"))
+            if all(row[task] is not None for row in costs["conditions"])
+        ]
+        lines.append(f"Beside the emotion, on {costs['clips']} evaluation clips: {'; '.join(told)}.")
+    return lines
+
+
+def _overview(cells: list[Numbers]) -> Table:
+    header = ("Model and corpus", "UAR %", "Chosen", "Self", "Cross", "Random", "α", "Flips %", "Random flips %")
+    caption = (
+        "Recall and changes of recall in percentage points. Self is what silencing an emotion’s own neurons does to its"
+        " recall, cross what it does to the others’; random are neurons of the same layers. Flips are clips of other"
+        " emotions that are heard as the target."
+    )
+    return Table(caption, header, tuple(_row(cell) for cell in cells))
+
+
+def _row(cell: Numbers) -> tuple[str | tuple[str, str], ...]:
+    """One line of the table: values with their bounds; what is not known is a dash."""
+
+    def told(part: str, name: str, sign: str = "+") -> tuple[str, str]:
+        value = cell.get(part, {}).get(name)
+        if value is None or value["value"] is None:
+            return "–", ""
+        low, high = value["low"], value["high"]
+        bounds = "" if low is None else f"[{100 * low:{sign}.1f}, {100 * high:{sign}.1f}]"
+        return f"{100 * value['value']:{sign}.1f}", bounds
+
+    chosen, steering = cell.get("chosen"), cell.get("steering")
+    return (
+        cell["title"],
+        told("baseline", "uar", ""),
+        f"{chosen['selector']}, {chosen['top']:.1%}" if chosen else "–",
+        *(told("ablation", name) for name in ("self", "cross", "random")),
+        f"{steering['alpha']:g}" if steering else "–",
+        told("steering", "flip_rate", ""),
+        told("steering", "random_flip_rate", ""),
+    )

@@ -8,7 +8,8 @@ import torch
 
 from esn_interp.models.memory import Memory, collecting_memory
 from esn_interp.studies.recognition.cell import Cell
-from esn_interp.studies.recognition.grid import Grid, Pair, Task
+from esn_interp.studies.recognition.plan import Pair, RecognitionPlan
+from esn_interp.studies.work import Task
 
 AUDIO_TOKENS_PER_SECOND, TEXT_TOKENS = 25, 60
 OVERHEAD = 0.001
@@ -26,7 +27,7 @@ class Cost:
     title: str
     passes: int
     seconds: float
-    kept: bool
+    done: bool
 
 
 @dataclass(frozen=True)
@@ -43,41 +44,41 @@ class Estimate:
     @property
     def passes(self) -> int:
         """Passes of all tasks that are still to be done."""
-        return sum(cost.passes for cost in self.costs if not cost.kept)
+        return sum(cost.passes for cost in self.costs if not cost.done)
 
     @property
     def seconds(self) -> float:
         """Seconds of all tasks that are still to be done."""
-        return sum(cost.seconds for cost in self.costs if not cost.kept)
+        return sum(cost.seconds for cost in self.costs if not cost.done)
 
 
-def estimate(grid: Grid) -> Estimate:
+def estimate(plan: RecognitionPlan) -> Estimate:
     """Count the passes of every task, and guess their time from the size of the models.
 
-    Whether a task is kept already is known only as far as what it depends on is; the others count in full.
+    Whether a task is done already is known only as far as what it depends on is; the others count in full.
     """
     flops, costs = _speed(), list[Cost]()
-    sizes = {cell.model.title: cell.model.parameters for cell in grid.cells}
-    tokens = {cell.corpus.title: _tokens(cell) for cell in grid.cells}
-    for task in grid.tasks():
+    sizes = {cell.model.title: cell.model.parameters for cell in plan.cells}
+    tokens = {cell.corpus.title: _tokens(cell) for cell in plan.cells}
+    for task in plan.tasks():
         cells = (task.of.one, task.of.other) if isinstance(task.of, Pair) else (task.of,)
         passes = [_passes(task, cell) for cell in cells]
         per_pass = [
             2 * sizes[cell.model.title] * tokens[cell.corpus.title] / flops + OVERHEAD for cell in cells
         ]
         seconds = sum(count * each for count, each in zip(passes, per_pass, strict=True))
-        costs.append(Cost(task.stage, task.title, sum(passes), seconds, task.kept))
+        costs.append(Cost(task.stage, task.title, sum(passes), seconds, plan.is_done(task)))
     memory: dict[str, Memory] = {}
-    for cell in grid.cells:
+    for cell in plan.cells:
         outline = cell.model.outline
         longest = max(tokens.values())
         memory[cell.model.title] = collecting_memory(
             outline.model,
             outline.stack,
             hidden=outline.hidden,
-            batch_size=grid.config.batch_size,
+            batch_size=plan.config.batch_size,
             tokens=longest,
-            emotions=max(len(one.clips.emotions) for one in grid.cells),
+            emotions=max(len(one.clips.emotions) for one in plan.cells),
             bytes_per_value=outline.bytes_per_value,
         )
     return Estimate(tuple(costs), memory, flops)
@@ -86,16 +87,23 @@ def estimate(grid: Grid) -> Estimate:
 def _passes(task: Task, cell: Cell) -> int:
     """How often a clip of this cell passes through the decoder in a task."""
     config, emotions = cell.config, len(cell.clips.emotions)
+    scopes, sizes = len(config.tried_scopes), len(config.selectors) * len(config.tops)
     validation, identification, evaluation = map(len, cell.splits)
     doses = emotions * sum(1 for alpha in config.alphas if alpha)
-    settings = emotions * len(config.selectors) * len(config.tops)
+    trials = scopes * (1 + emotions * sizes * (1 + config.validation_draws))
+    if config.rule == "causal":  # every causal setting is turned up as well: all of them at most
+        trials += scopes * sizes * (1 + emotions)
+    asked = min(config.side_clips, evaluation)
     counts = {
         "baseline": evaluation,
         "collect": identification,
-        "select": validation * (1 + settings * (1 + config.validation_draws)),
+        "select": validation * trials,
         "ablate": evaluation * (1 + emotions * (1 + config.draws)),
         # every clip meets one of the random draws
         "dose": validation * (1 + doses) + evaluation * (1 + doses * (2 if config.draws else 1)),
+        # two questions under every silencing, and a third under every steering
+        "cost": asked * (2 * (1 + emotions) + emotions),
+        "listen": emotions * (1 + 2 * emotions),
         # silencing and steering by two sets and by random ones
         "transfer": evaluation * (1 + 2 * emotions * (3 if config.draws else 2)),
     }

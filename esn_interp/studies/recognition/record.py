@@ -1,46 +1,40 @@
 """The results file of a study of several models and corpora: every headline number, and where the rest is."""
 
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from esn_interp.analysis.inference.significance import Interval
-from esn_interp.studies.cache import Undone
-from esn_interp.studies.demo.record import plain, versions
+from esn_interp.analysis.ablation.result import Ablation
+from esn_interp.analysis.dose.result import DoseResponse
+from esn_interp.analysis.layers.result import LayerProfile
+from esn_interp.analysis.overlap.result import Overlap
+from esn_interp.analysis.transfer.result import Transfer
+from esn_interp.neurons.neuron_set import NeuronSet
+from esn_interp.neurons.statistics import GateStatistics
+from esn_interp.studies.recognition.baseline import Baseline
+from esn_interp.studies.recognition.cell import SPLITS, Cell
+from esn_interp.studies.recognition.costs import SideCosts
+from esn_interp.studies.results import interval, known
 
 if TYPE_CHECKING:
-    from esn_interp.studies.recognition.grid import Cell, Grid, Pair
+    from esn_interp.studies.recognition.plan import Pair, RecognitionPlan
 
 KIND, VERSION = "study grid", 1
 
 
-def grid_record(grid: "Grid") -> dict[str, Any]:
-    """The content of ``results.json``; only ``date`` differs from one run of the same study to another."""
-    config = grid.config
-    return plain(
-        {
-            "kind": KIND,
-            "version": VERSION,
-            "name": config.name,
-            "settings": config.model_dump(mode="json", exclude={"models", "corpora"}),
-            "models": [model.model_dump(mode="json") for model in config.models],
-            "corpora": [
-                {**spec.model_dump(mode="json", exclude={"root"}), "fingerprint": cell.clips.fingerprint}
-                for spec, cell in zip(config.corpora, grid.cells, strict=False)
-            ],
-            "cells": [_cell(grid, cell) for cell in grid.cells],
-            "pairs": [_pair(grid, pair) for pair in grid.pairs],
-            "not_done": [
-                {"stage": stage, "of": title, "reason": reason}
-                for (stage, title), reason in grid.undone.items()
-            ],
-            "versions": versions(),
-            "date": datetime.now(UTC).date().isoformat(),
-        }
-    )
+def record(plan: "RecognitionPlan") -> dict[str, Any]:
+    """The content of ``results.json``; only ``date`` and ``command`` differ between runs of the same study."""
+    return {
+        "kind": KIND,
+        "version": VERSION,
+        "settings": plan.config.model_dump(mode="json", exclude={"models", "corpora"}),
+        "cells": [_cell(cell) for cell in plan.cells],
+        "pairs": [_pair(pair) for pair in plan.pairs],
+        **plan.about(),
+    }
 
 
-def _cell(grid: "Grid", cell: "Cell") -> dict[str, Any]:
-    parts: dict[str, Any] = {
+def _cell(cell: Cell) -> dict[str, Any]:
+    about = {
         "title": cell.title,
         "model": cell.model.title,
         "corpus": cell.corpus.title,
@@ -49,59 +43,108 @@ def _cell(grid: "Grid", cell: "Cell") -> dict[str, Any]:
         "unheard_by": cell.assignment.unheard_by,
         "clips": {
             name: {"clips": len(part), "speakers": len(part.speakers)}
-            for name, part in zip(("validation", "identification", "evaluation"), cell.splits, strict=True)
+            for name, part in zip(SPLITS, cell.splits, strict=True)
         },
+        "evaluated": list(cell.evaluation.speakers),
     }
-    does = grid.config.does
-    if does("check") and (check := _kept(lambda: cell.check)):
-        parts["check"] = list(check.notes)
-    if does("baseline") and (baseline := _kept(lambda: cell.baseline)):
-        parts["baseline"] = {
-            "uar": interval(baseline.uar),
-            "accuracy": baseline.accuracy,
-            "macro_f1": baseline.macro_f1,
-            "recall": dict(zip(baseline.emotions, baseline.recall.tolist(), strict=True)),
-        }
-    if does("collect") and (statistics := _kept(lambda: cell.statistics)):
-        parts["filter"] = {"seen": statistics.seen, "kept": statistics.kept, "used": cell.corpus.filter}
-    if does("select") and (neurons := _kept(lambda: cell.neurons)):
-        parts["chosen"] = {"selector": neurons.selector, "top": neurons.parameters.get("top")}
-    if does("ablate") and (silenced := _kept(lambda: cell.ablation)):
-        parts["ablation"] = {
-            "self": interval(silenced.self_change),
-            "cross": interval(silenced.cross_change),
-            "random": interval(silenced.random_self),
-            "specificity": interval(silenced.specificity),
-        }
-    if does("dose") and (doses := _kept(lambda: cell.doses)):
-        parts["steering"] = {
-            "alpha": cell.alpha,
-            "flip_rate": interval(doses.flip_rate(cell.alpha)),
-            "random_flip_rate": interval(doses.random_flip_rate(cell.alpha)),
-            "spearman": doses.spearman,
-        }
-    if does("layers") and (layers := _kept(lambda: cell.layers)):
-        parts["layers"] = {"summary": layers.summary()}
-    return parts
+    parts: Parts = {
+        "check": ("check", lambda: list(cell.check.notes)),
+        "baseline": ("baseline", lambda: of_baseline(cell.baseline)),
+        "filter": ("collect", lambda: of_filter(cell.statistics) | {"used": cell.corpus.filter}),
+        "weights": ("collect", lambda: of_weights(cell.statistics)),
+        "choice": ("select", lambda: _choice(cell)),
+        "chosen": ("select", lambda: of_neurons(cell.neurons)),
+        "ablation": ("ablate", lambda: of_ablation(cell.ablation)),
+        "steering": ("dose", lambda: of_doses(cell.doses, cell.alpha)),
+        "costs": ("cost", lambda: of_costs(cell.costs)),
+        "layers": ("layers", lambda: of_summary(cell.layers)),
+    }
+    return about | _known(parts, cell.config.does) | {"files": cell.files}
 
 
-def _pair(grid: "Grid", pair: "Pair") -> dict[str, Any]:
-    parts: dict[str, Any] = {"title": pair.title, "corpora": [pair.one.corpus.title, pair.other.corpus.title]}
-    if grid.config.does("overlap") and (shared := _kept(lambda: pair.overlap)):
-        parts["overlap"] = {"summary": shared.summary(), "notes": list(shared.notes)}
-    if grid.config.does("transfer") and (carried := _kept(lambda: pair.transfer)):
-        parts["transfer"] = {"summary": carried.summary(), "notes": list(carried.notes)}
-    return parts
+def _pair(pair: "Pair") -> dict[str, Any]:
+    about = {"title": pair.title, "corpora": [pair.one.corpus.title, pair.other.corpus.title]}
+    parts: Parts = {
+        "overlap": ("overlap", lambda: of_notes(pair.overlap)),
+        "transfer": ("transfer", lambda: of_notes(pair.transfer)),
+    }
+    return about | _known(parts, pair.one.config.does) | {"files": pair.files}
 
 
-def _kept(result: Any) -> Any:
-    """A result, or None where its task could not be done."""
-    try:
-        return result()
-    except Undone:
-        return None
+Parts = Mapping[str, tuple[str, Callable[[], Any]]]
 
 
-def interval(value: Interval) -> dict[str, Any]:
-    """An interval as JSON."""
-    return {"value": value.value, "low": value.low, "high": value.high, "speakers": value.speakers}
+def _known(parts: Parts, does: Callable[[str], bool]) -> dict[str, Any]:
+    """What is asked for and could be done."""
+    told = {name: known(part) for name, (stage, part) in parts.items() if does(stage)}
+    return {name: part for name, part in told.items() if part is not None}
+
+
+def of_baseline(baseline: Baseline) -> dict[str, Any]:
+    """How well the unedited model recognises emotions."""
+    return {
+        "uar": interval(baseline.uar),
+        "accuracy": baseline.accuracy,
+        "macro_f1": baseline.macro_f1,
+        "recall": dict(zip(baseline.emotions, baseline.recall.tolist(), strict=True)),
+    }
+
+
+def of_filter(statistics: GateStatistics) -> dict[str, Any]:
+    """How many clips passed the success filter."""
+    return {"seen": statistics.seen, "kept": statistics.kept}
+
+
+def of_weights(statistics: GateStatistics) -> dict[str, Any]:
+    """Which weights were looked at."""
+    return {"fingerprint": statistics.origin.fingerprint, "component": statistics.origin.component}
+
+
+def _choice(cell: Cell) -> dict[str, Any]:
+    choice = cell.choice
+    return {
+        "rule": cell.config.rule,
+        "summary": cell.comparison.summary(),
+        "settings": [trial.row() for trial in choice.trials],
+        "unusable": list(choice.unusable),
+    }
+
+
+def of_neurons(neurons: NeuronSet) -> dict[str, Any]:
+    """How the neurons were selected."""
+    return {"selector": neurons.selector, "top": neurons.parameters.get("top")}
+
+
+def of_ablation(silenced: Ablation) -> dict[str, Any]:
+    """What silencing does."""
+    return {
+        "self": interval(silenced.self_change),
+        "cross": interval(silenced.cross_change),
+        "random": interval(silenced.random_self),
+        "specificity": interval(silenced.specificity),
+    }
+
+
+def of_doses(doses: DoseResponse, alpha: float) -> dict[str, Any]:
+    """What turning up by the chosen gain does."""
+    return {
+        "alpha": alpha,
+        "flip_rate": interval(doses.flip_rate(alpha)),
+        "random_flip_rate": interval(doses.random_flip_rate(alpha)),
+        "spearman": doses.spearman,
+    }
+
+
+def of_costs(costs: SideCosts) -> dict[str, Any]:
+    """What silencing costs beside the emotion."""
+    return {"clips": len(costs.clips), "conditions": costs.rows()}
+
+
+def of_summary(result: LayerProfile) -> dict[str, Any]:
+    """A result in one sentence."""
+    return {"summary": result.summary()}
+
+
+def of_notes(result: Overlap | Transfer) -> dict[str, Any]:
+    """A result in one sentence, and what to know before trusting it."""
+    return {"summary": result.summary(), "notes": list(result.notes)}

@@ -17,12 +17,11 @@ from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.neurons.selectors import select
 from esn_interp.neurons.statistics import GateStatistics, merge
 from esn_interp.speech.clips import Clips
-from esn_interp.studies.cache import Store, Undone, digest
-from esn_interp.studies.config import CorpusSpec
-from esn_interp.studies.conversion.config import EvcConfig
+from esn_interp.studies.cache import Undone, digest
+from esn_interp.studies.conversion.judges import Judges
 from esn_interp.studies.conversion.sounds import Sounds
-from esn_interp.studies.conversion.units import UNEDITED, Condition, Judges, Unit
-from esn_interp.studies.models import StudiedModel
+from esn_interp.studies.conversion.units import UNEDITED, Condition, Unit
+from esn_interp.studies.work import StudiedCell
 from esn_interp.tasks.conversion import conversions
 from esn_interp.tasks.success import conversion_statistics
 
@@ -31,42 +30,24 @@ _FURTHER = 1_000_003  # between the seeds of two attempts: seeds of studies are 
 
 
 @dataclass(eq=False)
-class EvcUnits:
-    """One model, corpus and seed: three sets of speakers, and what becomes of their clips when they are said otherwise.
+class CellUnits(StudiedCell):
+    """Three sets of speakers, and what becomes of their clips when they are said otherwise.
 
-    Properties compute on first use and are kept in the store; they raise `Undone` where a task can't be done.
+    Properties compute on first use and are stored; they raise `Undone` where a task can't be done.
     """
 
-    config: EvcConfig
-    model: StudiedModel
-    corpus: CorpusSpec
-    clips: Clips
-    seed: int
-    store: Store
-    judges: Judges
-    title: str = field(init=False)
+    judges: Judges = field(kw_only=True)
     _sets: dict[tuple[str, float, bool], NeuronSet] = field(default_factory=dict[tuple[str, float, bool], NeuronSet])
     _columns: dict[tuple[str, str], list[str]] = field(default_factory=dict[tuple[str, str], list[str]])
     _keys: dict[Unit, str] = field(default_factory=dict[Unit, str])
     _outcomes: dict[Unit, Outcomes] = field(default_factory=dict[Unit, Outcomes])
-
-    def __post_init__(self) -> None:
-        self.title = f"{self.model.title} on {self.corpus.title}"
-        if len(self.config.seeds) > 1:
-            self.title += f", seed {self.seed}"
-
-    @property
-    def folder(self) -> str:
-        """The title as the name of a folder."""
-        return "".join(sign if sign.isalnum() or sign in "-._" else "-" for sign in self.title)
 
     # ---------------------------------------------------------------- clips
 
     @cached_property
     def splits(self) -> dict[str, Clips]:
         """Clips of the source emotions, by split; speakers that the model has heard are not evaluated on."""
-        taught = {"unheard_by": self.model} if self.corpus.split.get("by", "speaker") == "speaker" else {}
-        parts = self.clips.split(seed=self.seed, **taught, **self.corpus.split)
+        parts = self.clips.split(**self.division)
         limits = {name: getattr(self.config, f"{name}_clips") for name in SPLITS}
         return {
             name: _of_each_speaker(_spoken_in(part, self.config.sources), limits[name], seed=self.seed)
@@ -159,7 +140,7 @@ class EvcUnits:
 
     def _edits(self, condition: Condition, target: str) -> Sequence[Edit]:
         assert condition.setting is not None
-        neurons = self.neurons(condition.setting)[condition.neurons_of or target]
+        neurons = self.neurons_of(condition.setting)[condition.neurons_of or target]
         if not len(neurons):
             return ()
         if condition.draw is not None:
@@ -190,7 +171,7 @@ class EvcUnits:
             raise Undone("no conversion of the identification speakers left gates: nothing was said")
         return merge(shards)
 
-    def neurons(self, setting: SteeringSetting) -> NeuronSet:
+    def neurons_of(self, setting: SteeringSetting) -> NeuronSet:
         """The neurons of a setting, whatever its gain.
 
         Raises

@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
-import soundfile
 
-from esn_interp.files import write_atomic
+from esn_interp.analysis.result import Result
+from esn_interp.files import write_bytes
 from esn_interp.interventions.edits import deactivate, steer
 from esn_interp.neurons.neuron_set import NeuronSet
-from esn_interp.speech.audio import SAMPLE_RATE
+from esn_interp.report.sounds import wav_of
 from esn_interp.speech.clips import Clip, Clips
 from esn_interp.tasks.listener import Listener
 from esn_interp.tasks.recognition import BASELINE, Predictions, Recognition, recognise
@@ -46,10 +46,48 @@ def pick(clips: Clips, *, seed: int) -> Pick:
     return Pick(tuple(rows), same_speaker=False)
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What the model answers: the probability of each option, and the emotion whose neurons were edited."""
+
+    edit: str
+    neurons: str | None
+    probabilities: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Example:
+    """A clip, the file in the study's folder that holds its sound, and what the model answers to it."""
+
+    id: str
+    emotion: str
+    speaker: str
+    sex: str
+    transcript: str
+    file: str
+    answers: tuple[Answer, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Examples(Result):
+    """One clip of each emotion: as it is, with its own emotion's neurons silenced, with another's turned up."""
+
+    kind: ClassVar[str] = "examples"
+
+    same_speaker: bool
+    clips: tuple[Example, ...]
+
+    def write_sounds(self, clips: Clips, out: Path) -> None:
+        """Write the sounds below the folder ``out``; ``clips`` are those that the examples were picked from."""
+        rows = {str(name): row for row, name in enumerate(clips.column("id"))}
+        for example in self.clips:
+            write_bytes(out / example.file, wav_of(clips[rows[example.id]].waveform()))
+
+
 def examples(
-    lm: Listener, clips: Clips, neurons: NeuronSet, out: Path, *, alpha: float, seed: int, progress: bool
-) -> dict[str, Any]:
-    """Write one clip per emotion to ``out/clips``, and ask about each: unedited, silenced, steered."""
+    lm: Listener, clips: Clips, neurons: NeuronSet, *, alpha: float, seed: int, progress: bool
+) -> Examples:
+    """Pick one clip of each emotion and ask about it: unedited, silenced, steered."""
     picked = pick(clips, seed=seed)
     chosen = clips.take(picked.rows)
     emotions = neurons.emotions
@@ -66,38 +104,27 @@ def examples(
         progress=progress,
         description="Asking about the clips of the report",
     )
-    return {
-        "same_speaker": picked.same_speaker,
-        "clips": [_example(row, chosen[row], answers, emotions, out) for row in range(len(chosen))],
-    }
+    told = [_example(row, chosen[row], answers, emotions) for row in range(len(chosen))]
+    return Examples(picked.same_speaker, tuple(told))
 
 
-def _example(
-    row: int, clip: Clip, answers: Predictions, emotions: Sequence[str], out: Path
-) -> dict[str, Any]:
+def _example(row: int, clip: Clip, answers: Predictions, emotions: Sequence[str]) -> Example:
     other = emotions[(emotions.index(clip.emotion) + 1) % len(emotions)]
-    file = Path("clips") / f"{clip.emotion}.wav"
-    waveform = clip.waveform()
-    write_atomic(out / file, lambda path: soundfile.write(path, waveform, SAMPLE_RATE, subtype="PCM_16"))
 
-    def probabilities(condition: str) -> dict[str, float]:
+    def answer(edit: str, edited: str | None, condition: str) -> Answer:
         shares = np.exp(answers.log_probs[answers.row(condition), row].astype(np.float64))
-        return dict(zip(answers.emotions, shares.tolist(), strict=True))
+        return Answer(edit, edited, dict(zip(answers.emotions, shares.tolist(), strict=True)))
 
-    return {
-        "id": clip.id,
-        "emotion": clip.emotion,
-        "speaker": clip.speaker,
-        "sex": clip.sex,
-        "transcript": clip.transcript,
-        "file": str(file),
-        "answers": [
-            {"edit": "unedited", "neurons": None, "probabilities": probabilities(BASELINE)},
-            {
-                "edit": "silenced",
-                "neurons": clip.emotion,
-                "probabilities": probabilities(f"silenced {clip.emotion}"),
-            },
-            {"edit": "steered", "neurons": other, "probabilities": probabilities(f"steered {other}")},
-        ],
-    }
+    return Example(
+        id=clip.id,
+        emotion=clip.emotion,
+        speaker=clip.speaker,
+        sex=clip.sex,
+        transcript=clip.transcript,
+        file=f"clips/{clip.emotion}.wav",
+        answers=(
+            answer("unedited", None, BASELINE),
+            answer("silenced", clip.emotion, f"silenced {clip.emotion}"),
+            answer("steered", other, f"steered {other}"),
+        ),
+    )

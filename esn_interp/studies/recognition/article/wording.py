@@ -232,8 +232,10 @@ def choice_sentence(study: Mapping[str, Any]) -> str:
     )
     tested = [row for row in choice["grid"] if row["flip_rate"] is not None]
     rule = (
-        f"{len(tested)} are causal and clean: silenced, their neurons cost their own emotion at least 15 points "
-        "of recall and the others at most 5. Of these the one that steers best at the largest gain was kept"
+        f"{len(tested)} are causal and clean: silenced, their neurons cost their own emotion at least "
+        f"{100 * settings.get('least_loss', 0.15):g} points of recall and the others at most "
+        f"{100 * settings.get('most_collateral', 0.05):g}. Of these the one that steers best at the largest gain was "
+        "kept"
         if tested
         else "the one was kept whose neurons, silenced, cost their own emotion most and the others least"
     )

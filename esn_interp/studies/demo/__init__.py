@@ -1,1 +1,0 @@
-"""The study of the bundled model, with its report."""

@@ -1,0 +1,69 @@
+"""A study of recognition as one file: which neurons are tried, how they are chosen, and what is measured with them."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from esn_interp.studies.config import Fraction, Gain, StudyConfig
+
+ORDER = (
+    *("check", "baseline", "collect", "select", "ablate", "dose", "cost", "listen"),
+    *("layers", "overlap", "transfer", "report"),
+)
+"""What a study of recognition can do, in order."""
+
+STAGES = tuple(stage for stage in ORDER if stage not in ("cost", "listen"))
+"""What it does unless it is told otherwise."""
+
+TOLD = ("collect", "select", "ablate", "dose", "cost", "listen")
+"""What an article tells."""
+
+
+class RecognitionConfig(StudyConfig):
+    """One study of recognition: every model on every corpus, under every seed.
+
+    Selector, size and token scope are chosen among ``selectors``, ``tops`` and ``scopes`` (``scope`` alone, where there
+    are none) by what they do to validation speakers. The ``rule`` is ``specific``: the lowest self minus cross change
+    of recall under ablation; or ``causal``: of the settings that cost their own emotion at least ``least_loss`` of
+    recall and the others at most ``most_collateral``, the one that steers best at the largest gain, and the most
+    specific where there is none. The gain is chosen among ``alphas``. ``transfer_alpha`` is the fixed gain with which
+    neurons are carried from one corpus to another. ``draws`` is the number of random control sets,
+    ``validation_draws`` that of the comparison. At most ``side_clips`` evaluation clips are asked for text, which is
+    slow. ``page`` is what is written for readers: ``chapters``, one for each model and corpus, or an ``article`` about
+    one model on one corpus, with players.
+    """
+
+    ready = ("demo", "emodb-toy", "paper-recognition", "real-speech")
+
+    scopes: tuple[str, ...] = ()
+    rule: Literal["specific", "causal"] = "specific"
+    least_loss: Fraction = 0.15
+    most_collateral: Annotated[float, Field(ge=0, le=1)] = 0.05
+    transfer_alpha: Gain = 4.0
+    draws: Annotated[int, Field(ge=0)] = 20
+    validation_draws: Annotated[int, Field(ge=0)] = 3
+    side_clips: Annotated[int, Field(ge=1)] = 100
+    batch_size: Annotated[int, Field(ge=1)] = 16
+    stages: tuple[Literal[ORDER], ...] = STAGES  # pyright: ignore[reportInvalidTypeForm]
+    page: Literal["chapters", "article"] = "chapters"
+
+    @field_validator("scopes")
+    @classmethod
+    def _once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(value))
+
+    @model_validator(mode="after")
+    def _tellable(self) -> "RecognitionConfig":
+        if self.page == "article":
+            if max(len(self.models), len(self.corpora), len(self.seeds)) > 1:
+                raise ValueError("an article is about one model on one corpus under one seed; write chapters instead")
+            if missing := [stage for stage in TOLD if not self.does(stage)]:
+                raise ValueError(f"an article tells of stage {missing[0]!r} too; add it to the stages")
+        elif self.does("listen"):
+            raise ValueError("the clips of stage 'listen' are played in an article only")
+        return self
+
+    @property
+    def tried_scopes(self) -> tuple[str, ...]:
+        """The token scopes that are tried."""
+        return self.scopes or (self.scope,)

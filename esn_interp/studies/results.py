@@ -1,0 +1,156 @@
+"""What a study leaves: a folder with its numbers and files, that can be loaded again and told anew."""
+
+import math
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+import pandas as pd
+
+from esn_interp.analysis.inference.significance import Interval
+from esn_interp.errors import EsnError, StatisticsError
+from esn_interp.files import package_version, read_json_of, write_json
+from esn_interp.neurons.neuron_set import NeuronSet
+from esn_interp.studies.cache import Undone
+
+RESULTS, REPORT, CONFIG = "results.json", "report.html", "config.yaml"
+STAGES = "stages"
+"""Folder of finished tasks in that of a study."""
+
+Made = TypeVar("Made")
+AnyStudy = TypeVar("AnyStudy", bound="Study")
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """A study that was run: where it is, its numbers, and what was found for each model on each corpus.
+
+    ``content`` is that of ``results.json``. ``found`` holds the results that can be loaded, by the title of model and
+    corpus and by name; those that could not be had are not in it, and ``content["not_done"]`` says why.
+    """
+
+    formats: ClassVar[Mapping[str, int]] = {}
+
+    folder: Path
+    content: dict[str, Any]
+    found: Mapping[str, Mapping[str, Any]]
+
+    @classmethod
+    def load(cls: type[AnyStudy], folder: str | Path) -> AnyStudy:
+        """Read the folder of a study that was run.
+
+        Raises
+        ------
+        EsnError
+            When there is no such folder, or its results are missing or of another kind or version.
+        """
+        folder = Path(folder)
+        if not folder.is_dir():
+            raise EsnError(f"{folder}: there is no such folder; give the one that a study was written to")
+        content = read_json_of(folder / RESULTS, cls.formats)
+        return cls(folder, content, cls.read(folder, content))
+
+    @classmethod
+    def read(cls, folder: Path, content: dict[str, Any]) -> dict[str, dict[str, Any]]:
+        """The results that lie in the folder, by title and name."""
+        raise NotImplementedError
+
+    @property
+    def report(self) -> Path:
+        """The page for readers."""
+        return self.folder / REPORT
+
+    @property
+    def results(self) -> Path:
+        """Every number of the page."""
+        return self.folder / RESULTS
+
+    @property
+    def neurons(self) -> NeuronSet | None:
+        """The chosen neurons of the first model and corpus."""
+        return self.first("neurons")
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What could not be done, and what to know before trusting the rest."""
+        return tuple(f"not done: {one['stage']}: {one['reason']}" for one in self.content.get("not_done", ()))
+
+    def first(self, name: str) -> Any:
+        """A result of the first model and corpus; None where it could not be had."""
+        return next(iter(self.found.values()), {}).get(name)
+
+    def summary(self) -> str:
+        """The main result of the first model and corpus in one sentence."""
+        main = self._main()
+        return main.summary() if main else "; ".join(self.notes) or "Nothing was evaluated."
+
+    def plot(self) -> Any:
+        """The figure of the main result.
+
+        Raises
+        ------
+        StatisticsError
+            When there is none.
+        """
+        if (main := self._main()) is None:
+            raise StatisticsError(f"nothing to draw: {self.summary()}")
+        return main.plot()
+
+    def to_frame(self) -> pd.DataFrame:
+        """The results of the first model and corpus as one table."""
+        raise NotImplementedError
+
+    def save(self, path: str | Path) -> None:
+        """Write the numbers once more, as one JSON file."""
+        write_json(path, self.content)
+
+    def write_page(self) -> Path:
+        """Write the page for readers anew, from the files of the folder."""
+        raise NotImplementedError
+
+    def _main(self) -> Any:
+        """The result that the study is about; None where it could not be had."""
+        raise NotImplementedError
+
+
+def known(result: Callable[[], Made]) -> Made | None:
+    """A result, or None where its task could not be done."""
+    try:
+        return result()
+    except (Undone, StatisticsError):
+        return None
+
+
+def interval(value: Interval) -> dict[str, Any]:
+    """An interval as JSON."""
+    return {"value": value.value, "low": value.low, "high": value.high, "speakers": value.speakers}
+
+
+def interval_of(told: Mapping[str, Any]) -> Interval:
+    """An interval that `interval` told."""
+    return Interval(**{name: float("nan") if value is None else value for name, value in told.items()})
+
+
+def made_by() -> dict[str, Any]:
+    """When and with what the numbers were made: the package and what it computes with, and the date."""
+    libraries = {name: metadata.version(name) for name in ("torch", "transformers", "nnsight", "numpy")}
+    versions = {"esn_interp": package_version(), "Python": platform.python_version(), **libraries}
+    return {"versions": versions, "date": datetime.now(UTC).date().isoformat()}
+
+
+def plain(value: Any) -> Any:
+    """JSON values only: numpy's numbers as Python's, and null for what is not a finite number."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
