@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 _SMALL = 4096  # bytes; smaller arrays stay as they are, and can be read by anybody
 _CODEC = "zstd"
@@ -58,10 +57,14 @@ def unpack(arrays: Mapping[str, np.ndarray], told: Mapping[str, Any]) -> dict[st
 
 def _packed(array: np.ndarray) -> bytes:
     rows = np.ascontiguousarray(array).reshape(-1).view(np.uint8).reshape(-1, array.dtype.itemsize)
+    import pyarrow as pa  # here, since whoever only reads a JSON file should not wait for it
+
     return pa.compress(np.ascontiguousarray(rows.T).data, codec=_CODEC, asbytes=True)
 
 
 def _unpacked(content: np.ndarray, dtype: str, shape: list[int]) -> np.ndarray:
+    import pyarrow as pa
+
     kind = np.dtype(dtype)
     count = int(np.prod(shape, dtype=np.int64))
     try:
