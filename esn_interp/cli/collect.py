@@ -1,13 +1,12 @@
 """`esn collect`: from clips to statistics."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 import esn_interp as esn
 from esn_interp.cli.shared import (
-    BatchSize,
     CorpusChoice,
     ModelChoice,
     Run,
@@ -29,7 +28,23 @@ def collect(
     per_clip: Annotated[
         bool, typer.Option("--per-clip", help="Keep each clip's sums as well; the size is told first.")
     ] = False,
-    batch_size: BatchSize = 16,
+    batch_size: Annotated[
+        str,
+        typer.Option(
+            "--batch-size",
+            metavar="B",
+            help="Clips that go through the model together; auto: as many as its device can be busy with.",
+        ),
+    ] = "16",
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            min=0,
+            metavar="W",
+            help="Threads that read audio ahead of the model; by default 4 for a model on a card.",
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the last checkpoint, to the same numbers.")
     ] = False,
@@ -47,13 +62,15 @@ def collect(
         esn collect --model toy-omni --corpus toy-studio --per-clip --out stats.safetensors
     """
     out_file(out, ".safetensors")
+    together = _together(batch_size)
     clips = corpus.clips(split, run, model=model.model)
     lm = model.loaded(progress=run.progress)
     checkpoint = out.with_suffix(".partial.safetensors")
     statistics = esn.collect(
         lm,
         clips,
-        batch_size=batch_size,
+        batch_size=together,
+        workers=workers,
         per_clip=per_clip,
         strict=strict,
         progress=run.progress,
@@ -63,6 +80,14 @@ def collect(
     )
     save_statistics(statistics, out, run)
     checkpoint.unlink(missing_ok=True)
+
+
+def _together(text: str) -> int | Literal["auto"]:
+    if text == "auto":
+        return "auto"
+    if not text.isdecimal() or int(text) < 1:
+        raise typer.BadParameter(f"{text!r}: a number of clips of at least 1, or auto", param_hint="'--batch-size'")
+    return int(text)
 
 
 def save_statistics(statistics: "esn.GateStatistics", out: Path, run: Run) -> None:

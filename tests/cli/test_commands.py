@@ -68,6 +68,15 @@ def test_collect_takes_one_split_and_a_limit(model: Path, clips: Path, tmp_path:
     assert sum(esn(*words, "--split", "evaluation").content["seen"].values()) == 5
 
 
+def test_collect_finds_its_batches_and_reads_ahead(model: Path, clips: Path, statistics: Path, tmp_path: Path):
+    out = tmp_path / "stats.safetensors"
+    words = ("collect", "--model", model, "--corpus", clips, "--split", "all", "--out", out, "--quiet")
+    assert esn(*words, "--batch-size", "auto", "--workers", "2").code == 0
+    found, usual = GateStatistics.load(out), GateStatistics.load(statistics)
+    assert found.kept == usual.kept
+    assert found.tokens["audio"].tolist() == usual.tokens["audio"].tolist()
+
+
 def test_an_interrupted_collection_resumes_to_the_same_numbers(
     model: Path, clips: Path, statistics: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -190,6 +190,14 @@ REFUSED: dict[str, tuple[Callable[[World], Words], tuple[str, ...]]] = {
         lambda w: [*collect(w, w.clips, never(w, ".safetensors")), "--limit", "0"],
         ("--limit", "1"),
     ),
+    "a batch of no clips": (
+        lambda w: [*collect(w, w.clips, never(w, ".safetensors")), "--batch-size", "0"],
+        ("--batch-size", "'0'", "auto"),
+    ),
+    "a batch of some clips": (
+        lambda w: [*collect(w, w.clips, never(w, ".safetensors")), "--batch-size", "some"],
+        ("--batch-size", "'some'", "auto"),
+    ),
     # a missing value
     "an option without a value": (lambda w: ["models", "--seed"], ("--seed",)),
     "an argument that is missing": (lambda w: ["report"], ("DIR", "esn report --help")),
