@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # Twice quiet: errors are still shown, advice about indexes and versions is not.
 PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test lint docs notebooks bench package clean
+.PHONY: demo test lint docs notebooks bench bench-memory package clean
 
 demo: $(VENV)/.ready-core  ## the whole study on the bundled model and corpora: demo-out/report.html
 	$(BIN)/esn demo --out demo-out
@@ -28,6 +28,8 @@ notebooks: $(VENV)/.ready-test  ## write each notebook anew from its .py twin, a
 
 bench: .venv-bench/.ready  ## cost beside the plain model and other tools: benchmarks/results/cpu.json, under 15 minutes
 	OMP_NUM_THREADS=1 .venv-bench/bin/python -m benchmarks
+
+bench-memory: .venv-bench/.ready  ## memory over 100,000 clips and 2,000 runs: benchmarks/results/memory.json, half an hour
 	OMP_NUM_THREADS=1 .venv-bench/bin/python -m benchmarks.memory
 
 package: $(VENV)/.ready-dev  ## dist/*.whl, which must hold every file of the package: weights, recordings, templates

@@ -15,6 +15,8 @@ from esn_interp.models.audio_lm import AudioLM
 from esn_interp.speech.clips import Clips
 
 EMOTIONS = ("neutral", "happy", "angry", "sad", "fearful")
+_SPREAD = 150.0
+"""Times 0.02, as which transformers draws weights: the spread of what a layer computes from inputs of unit size."""
 _SPECIAL = {"audio": "<|AUDIO|>", "begin": "<|audio_bos|>", "end": "<|audio_eos|>"}
 
 
@@ -58,7 +60,7 @@ class Made:
     model: Any
     processor: Any
     name: str
-    stack: str
+    stack: str = "model.language_model"
 
     @property
     def decoder(self) -> Any:
@@ -114,7 +116,7 @@ def make_qwen2_5_omni(
     model = _drawn(Qwen2_5OmniThinkerForConditionalGeneration, config, tokenizer, device, dtype, seed)
     extractor = WhisperFeatureExtractor(feature_size=geometry.mels)
     processor = Processor(tokenizer, extractor, template)
-    return Made(model, processor, f"Qwen2.5-Omni thinker, {geometry.name}", "model")
+    return Made(model, processor, f"Qwen2.5-Omni thinker, {geometry.name}")
 
 
 def make_qwen2_audio(
@@ -150,7 +152,7 @@ def make_qwen2_audio(
     model = _drawn(Qwen2AudioForConditionalGeneration, config, tokenizer, device, dtype, seed)
     extractor = WhisperFeatureExtractor(feature_size=geometry.mels, chunk_length=window)
     processor = Qwen2AudioProcessor(feature_extractor=extractor, tokenizer=tokenizer)
-    return Made(model, processor, f"Qwen2-Audio, {geometry.name}", "model.language_model")
+    return Made(model, processor, f"Qwen2-Audio, {geometry.name}")
 
 
 def qwen2_5_omni(geometry: Geometry, **how: Any) -> AudioLM:
@@ -228,7 +230,8 @@ def _decoder(geometry: Geometry, tokenizer: Any) -> dict[str, Any]:
 def _drawn(kind: Any, config: Any, tokenizer: Any, device: str, dtype: torch.dtype, seed: int) -> Any:
     """A model of this class with random weights, drawn where they will stay and in the precision they will have.
 
-    They are drawn wider than is usual for training, so that gates are far from zero and silencing some shows.
+    They are drawn wider than is usual for training, so that gates are far from zero at any width, and silencing some
+    shows in scores and words. Tokens that are no text are never chosen.
     """
     torch.manual_seed(seed)
     before = torch.get_default_dtype()
@@ -242,7 +245,11 @@ def _drawn(kind: Any, config: Any, tokenizer: Any, device: str, dtype: torch.dty
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(False)
             if "layers" in name and parameter.ndim == 2:
-                parameter.mul_(2.5)
+                parameter.mul_(_SPREAD / parameter.shape[1] ** 0.5)
+        texts = tokenizer.batch_decode([[token] for token in range(len(tokenizer))], skip_special_tokens=True)
+        head = model.get_output_embeddings().weight
+        head[len(tokenizer) :] = 0
+        head[[token for token, text in enumerate(texts) if not text.strip()]] = 0
     model.generation_config.eos_token_id = tokenizer.eos_token_id
     model.generation_config.pad_token_id = tokenizer.pad_token_id
     return model.eval()

@@ -27,7 +27,6 @@ class Runs:
         self.encoded = self.ours.encoded(noise(clips))
         self.batch = Batch.of(self.encoded, self.ours.labels)
         self.sets = some_gates(self.ours.lm)
-        self.edits = silenced(self.sets)
 
     def facts(self) -> dict[str, Any]:
         """What was run."""
@@ -48,7 +47,7 @@ class Runs:
         require_change(edited, self._hooks.statistics(self.batch)["scores"], least=3e-3)
         ways, unable = self._ways(lambda tool: partial(tool.ablated, self.batch, self.sets))
         for plan, name in PLANS.items():
-            ways[name] = partial(self.ours.ablated, self.encoded, self.edits, plan)
+            ways[name] = partial(self.ours.ablated, self.encoded, silenced(self.sets), plan)
         return self._measured(ways, unable) | self.facts()
 
     def generation(self) -> dict[str, Any]:
@@ -68,7 +67,7 @@ class Runs:
 
         ways, unable = self._ways(way)
         for plan, name in PLANS.items():
-            ways[name] = partial(self.ours.generated, waves, self.edits, NEW_TOKENS, plan)
+            ways[name] = partial(self.ours.generated, waves, silenced(self.sets), NEW_TOKENS, plan)
         facts = {"clips": len(waves), "new_tokens": NEW_TOKENS}
         return self._measured(ways, unable) | facts
 

@@ -1,9 +1,10 @@
 """The same work with other tools: plain PyTorch hooks, nnsight, pyvene, TransformerLens; each in its own words."""
 
 from collections.abc import Callable
+from importlib import import_module
 
 from benchmarks.models import Made
-from benchmarks.peers.base import Batch, Peer
+from benchmarks.peers.base import Batch, Peer, Unable
 from benchmarks.peers.hooks import Hooks, Plain, Reading
 from benchmarks.peers.nnsight_plain import PlainNNsight
 from benchmarks.peers.ours import Ours
@@ -18,16 +19,11 @@ def peers(make: Callable[[], Made]) -> tuple[list[Peer], dict[str, str]]:
     """
     found: list[Peer] = [Plain(make()), Hooks(make()), PlainNNsight(make())]
     missing: dict[str, str] = {}
-    try:
-        from benchmarks.peers.pyvene_peer import Pyvene
-
-        found.append(Pyvene(make()))
-    except ImportError as error:
-        missing["pyvene"] = f"not installed ({error.name})"
-    try:
-        from benchmarks.peers.lens import Lens
-
-        found.append(Lens(make()))
-    except ImportError as error:
-        missing["TransformerLens"] = f"not installed ({error.name})"
+    for name, module in {"pyvene": "pyvene_peer", "TransformerLens": "lens"}.items():
+        try:
+            found.append(import_module(f"benchmarks.peers.{module}").over(make()))
+        except ImportError as error:
+            missing[name] = f"not installed ({error.name})"
+        except Unable as reason:
+            missing[name] = str(reason)
     return found, missing

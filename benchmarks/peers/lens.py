@@ -92,3 +92,6 @@ def _silencer(neurons: Tensor) -> Callable[..., Tensor]:
         return value
 
     return silence
+
+
+over = Lens

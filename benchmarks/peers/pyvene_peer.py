@@ -74,3 +74,6 @@ def _silencer(neurons: Tensor) -> Callable[..., Tensor]:
         return gate
 
     return silence
+
+
+over = Pyvene

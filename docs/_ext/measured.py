@@ -110,11 +110,11 @@ def _memory() -> str:
             continue
         count = f"{one['clips']:,} clips" if "clips" in one else f"{one['runs']:,} runs"
         plan = f", plan `{one['plan']}`" if "plan" in one else ""
-        cells = [f"{one[key]:,.0f} MB" for key in ("settled_MB", "end_MB", "most_MB")]
+        cells = [f"{one[key]:,.0f} MB" for key in ("first_MB", "end_MB", "most_MB")]
         rows.append([f"{count}{plan}", *cells, f"{one['growth']:+.1%}"])
     if not rows:
         return f"*({NOT_MEASURED})*"
-    return _table(["", "after a tenth", "at the end", "at most", "growth"], rows)
+    return _table(["", "at first", "at the end", "at most", "growth"], rows)
 
 
 def _gpu() -> str:
