@@ -5,10 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from esn_interp.analysis.trials import NO_CONTROL
 from esn_interp.errors import StatisticsError
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.neurons.statistics import GateStatistics
+
+NO_CONTROL = "no random control was drawn"
 
 RANDOM, DECILE, LAP = "random", "decile", "lap"
 
@@ -53,14 +54,19 @@ def parse_controls(
     return (drawn[0] if drawn else None), tuple(name for name in names if name not in drawn)
 
 
-def random_sets(esns: NeuronSet, draws: int, *, seed: int) -> tuple[list[NeuronSet], str]:
-    """Random neurons of the same layers, drawn as often; or none, and why there is no control.
+def random_sets(
+    esns: NeuronSet, draws: int, *, seed: int, matched_on: GateStatistics | None = None
+) -> tuple[list[NeuronSet], str]:
+    """Random neurons of the same layers, drawn so often; or none, and why there is no control.
 
-    That is so where the sets leave too few neurons to draw from.
+    That is so where the sets leave too few neurons to draw from. ``matched_on`` are statistics by which they match
+    the deciles of activity too, see `NeuronSet.random_like`.
     """
+    if matched_on is not None:
+        matched_on.check(esns.origin)
     states = np.random.SeedSequence(seed).generate_state(draws).tolist() if draws else []
     try:
-        return [esns.random_like(state) for state in states], "" if draws else NO_CONTROL
+        return [esns.random_like(state, statistics=matched_on) for state in states], "" if draws else NO_CONTROL
     except StatisticsError as error:
         return [], f"no random control: {error}"
 

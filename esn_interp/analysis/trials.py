@@ -7,7 +7,9 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Float32, Int, Int8, Int64, Shaped
 
-from esn_interp.analysis.inference.significance import SpeakerMeans, few_speakers_note
+from esn_interp.analysis.controls import random_sets
+from esn_interp.analysis.inference.significance import SpeakerMeans
+from esn_interp.analysis.result import standing_notes
 from esn_interp.errors import CorpusError, StatisticsError
 from esn_interp.models.edits import Edit
 from esn_interp.neurons.neuron_set import NeuronSet
@@ -24,16 +26,14 @@ Treatment = Callable[[NeuronSet], Sequence[Edit]]
 UNMET = -1
 """Stands for the answer of a clip that did not meet a random draw."""
 
-NO_CONTROL = "no random control was drawn"
-
 
 @dataclass(frozen=True, eq=False)
 class Trials:
     """Answers of every clip without an edit, with each emotion's own neurons edited, and with random ones.
 
     ``random`` holds the answers under the random sets, `UNMET` where a clip did not meet a draw, and
-    ``others`` those under further sets that are compared; ``no_control`` says why no random set could be
-    drawn, where that is so. ``tokens`` counts each clip's positions in the scopes audio, text and last.
+    ``others`` those under further sets that are compared; ``no_control`` says why there is no random set, where
+    that is so. ``tokens`` counts each clip's positions in the scopes audio, text and last.
     """
 
     emotions: tuple[str, ...]
@@ -56,11 +56,6 @@ class Trials:
         """Position of each set's emotion among the emotions."""
         return np.array([self.emotions.index(emotion) for emotion in self.sets], dtype=np.int64)
 
-    @cached_property
-    def speaker_index(self) -> Int64[np.ndarray, " clip"]:
-        """Number of each clip's speaker, counted from 0 in alphabetical order."""
-        return np.unique(np.array(self.speakers), return_inverse=True)[1].astype(np.int64)
-
     @property
     def n_speakers(self) -> int:
         """The number of different speakers."""
@@ -79,17 +74,14 @@ class Trials:
     @cached_property
     def speakers_with(self) -> Int64[np.ndarray, " emotion"]:
         """Number of speakers who have a clip of each emotion."""
-        pairs = np.zeros((self.n_speakers, len(self.emotions)), dtype=np.bool_)
-        pairs[self.speaker_index, self.truth] = True
-        return pairs.sum(axis=0)
+        spoken = set(zip(self.truth.tolist(), self.speakers, strict=True))
+        return np.bincount([emotion for emotion, _ in spoken], minlength=len(self.emotions))
 
     def means(
         self, outcome: Shaped[np.ndarray, " *cell clip"], among: Bool[np.ndarray, "... clip"]
     ) -> SpeakerMeans:
         """Means of an outcome over the clips in ``among`` (which is broadcast), by speaker and cell."""
-        by_clip = np.moveaxis(outcome, -1, 0)
-        mask = np.moveaxis(np.broadcast_to(among, outcome.shape), -1, 0)
-        return SpeakerMeans.of(by_clip, mask, self.speaker_index, speakers=self.n_speakers)
+        return SpeakerMeans.over_clips(outcome, among, self.speakers)
 
     def tokens_touched(self, positions: frozenset[str]) -> int:
         """Prompt positions, summed over the clips, that an edit of these scopes acts on."""
@@ -97,19 +89,21 @@ class Trials:
 
     def notes(self, neurons: NeuronSet) -> tuple[str, ...]:
         """What a reader must know before trusting the figures."""
-        notes = [note for note in (self.heard, few_speakers_note(self.n_speakers)) if note]
-        if empty := [emotion for emotion in self.sets if not len(neurons[emotion])]:
-            notes.append(f"no neurons for {', '.join(empty)}: nothing was edited there")
-        for emotion, count in zip(self.emotions, self.speakers_with, strict=True):
-            if not count:
-                notes.append(f"no clip is {emotion}: its recall is unknown and left out of the means")
-            elif count < self.n_speakers:
-                notes.append(f"{emotion}: only {count} of {self.n_speakers} speakers have a clip of it")
-        if not len(self.random):
-            notes.append(f"no random control: {self.no_control}" if self.no_control else NO_CONTROL)
-        if self.skipped:
-            notes.append(f"{len(self.skipped)} clips were skipped, the first: {self.skipped[0].reason}")
-        return tuple(notes)
+        empty = [emotion for emotion in self.sets if not len(neurons[emotion])]
+        standing = standing_notes(
+            self.n_speakers,
+            self.skipped,
+            f"no neurons for {', '.join(empty)}: nothing was edited there" if empty else None,
+            *(
+                f"{emotion}: only {count} of {self.n_speakers} speakers have a clip of it"
+                if count
+                else f"no clip is {emotion}: its recall is unknown and left out of the means"
+                for emotion, count in zip(self.emotions, self.speakers_with, strict=True)
+                if count < self.n_speakers
+            ),
+            self.no_control,
+        )
+        return (self.heard, *standing) if self.heard else standing
 
 
 def options(clips: Clips, sets: NeuronSet) -> Recognition:
@@ -196,8 +190,7 @@ def run_trials(
             for emotion in sets.emotions
         }
 
-    seeds = np.random.SeedSequence(seed).generate_state(draws) if draws else []
-    drawn, no_control = _draw(sets, [int(state) for state in seeds], matched_on)
+    drawn, no_control = random_sets(sets, draws, seed=seed, matched_on=matched_on)
     draws, per_clip = len(drawn), min(per_clip, len(drawn))
     random = [conditions(one, f"random {i}") for i, one in enumerate(drawn)]
     further = {k: v for name, one in (others or {}).items() for k, v in conditions(one, name).items()}
@@ -250,15 +243,3 @@ def run_trials(
         no_control=no_control,
         heard=first.heard,
     )
-
-
-def _draw(
-    sets: NeuronSet, seeds: Sequence[int], matched_on: GateStatistics | None
-) -> tuple[list[NeuronSet], str]:
-    """Random sets like these; or none, and the reason, when these leave too few neurons to draw from."""
-    if matched_on is not None:
-        matched_on.check(sets.origin)
-    try:
-        return [sets.random_like(seed, statistics=matched_on) for seed in seeds], ""
-    except StatisticsError as error:
-        return [], str(error)

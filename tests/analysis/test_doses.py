@@ -75,7 +75,7 @@ def test_sizes_are_selected_as_the_set_was(clips, stats):
     ("options", "says"),
     [
         (dict(tops=[0.1]), "pass stats="),
-        (dict(tops=[0.1], stats="stats"), "need neurons made by select; these are 'planted' neurons"),
+        (dict(tops=[0.1], stats="stats"), "were made by 'planted', not by one selector"),
         (dict(tops=[], stats="stats"), "fractions of all gates"),
     ],
 )

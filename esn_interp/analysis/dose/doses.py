@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from inspect import signature
 from itertools import pairwise
 
 import numpy as np
@@ -11,7 +10,7 @@ from esn_interp.errors import EditError, StatisticsError
 from esn_interp.interventions.edits import steer
 from esn_interp.models.edits import EVERYWHERE, Edit
 from esn_interp.neurons.neuron_set import NeuronSet
-from esn_interp.neurons.selectors import select
+from esn_interp.neurons.resampling import select_alike
 from esn_interp.neurons.statistics import GateStatistics
 
 ALPHAS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
@@ -127,7 +126,7 @@ def over_tops(
     ------
     StatisticsError
         Without statistics, with those of another model, without a size, with one outside (0, 1], or when the
-        neurons do not say how they were selected.
+        neurons were not made by a selector.
     """
     if stats is None:
         raise StatisticsError("sets of several sizes are selected from statistics: pass stats=")
@@ -135,23 +134,12 @@ def over_tops(
     fractions = np.unique(np.asarray(tops, dtype=np.float64)).tolist()
     if not fractions:
         raise StatisticsError("tops are one or more fractions of all gates in (0, 1], such as 0.01; got none")
-    if "scope" not in esns.parameters:
-        raise StatisticsError(
-            f"sets of several sizes need neurons made by select; these are {esns.selector!r} neurons"
-        )
-    # Everything that the set was selected with but its size and its counts of clips.
-    shared = set(signature(select).parameters) - {"stats", "selector", "top", "count", "threshold", "options"}
-    known = {name: value for name, value in esns.parameters.items() if name not in ("seen", "kept")}
-    settings = {name: value for name, value in known.items() if name in shared}
-    options = {
-        name: value for name, value in known.items() if name not in (*shared, "top", "count", "threshold")
-    }
     where = frozenset(positions)
-    sets = [select(stats, esns.selector, top=top, **settings, **options) for top in fractions]
+    sets = [of_emotions(select_alike(stats, esns, top=top), esns.emotions) for top in fractions]
     return DoseAxis(
         "top",
         tuple(
-            Dose(f"{100 * top:g} %", top, of_emotions(neurons, esns.emotions), alpha, where)
+            Dose(f"{100 * top:g} %", top, neurons, alpha, where)
             for top, neurons in zip(fractions, sets, strict=True)
         ),
     )

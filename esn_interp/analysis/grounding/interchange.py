@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+from einops import rearrange
 from jaxtyping import Bool, Float, Float32, Float64, Int64
 
 from esn_interp.analysis.grounding.donors import NOBODY, Donors
@@ -215,10 +216,11 @@ class _Moves:
                 np.abs(source.recording.of(only).means(layer)[seats][served] - before)
                 for source, seats in sources
             ]
-            for kind, change in enumerate((moved[0], np.mean(moved[1:], axis=0))):
-                for p in range(len(PROMPT_SCOPES)):
-                    np.add.at(self.means.total[:, kind, p], (speaker[:, None], here), change[:, p])
-                    np.add.at(self.means.count[:, kind, p], (speaker[:, None], here), 1)
+            by_kind = [moved[0], np.mean(moved[1:], axis=0)]
+            change = rearrange(by_kind, "kind clip scope member -> clip kind scope member")
+            cell = np.ix_(speaker, range(change.shape[1]), range(change.shape[2]), here)
+            np.add.at(self.means.total, cell, change)
+            np.add.at(self.means.count, cell, 1)
 
 
 @dataclass(frozen=True, eq=False)

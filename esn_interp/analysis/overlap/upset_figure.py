@@ -22,6 +22,10 @@ def draw(result: Overlap) -> go.Figure:
     patterns, names = result.patterns[shown], result.names
     counts, expected = result.pattern_counts[shown], result.pattern_expected[shown]
     columns = np.arange(len(shown))
+    members = [
+        "in " + " and ".join(name for name, held in zip(names, pattern, strict=True) if held) + " only"
+        for pattern in patterns
+    ]
     dots = 26 * len(names)
     figure = make_subplots(rows=2, shared_xaxes=True, row_heights=[240, dots], vertical_spacing=0.03)
     for at, (emotion, color) in enumerate(emotion_colors(result.emotions).items()):
@@ -31,7 +35,7 @@ def draw(result: Overlap) -> go.Figure:
                 y=counts[:, at],
                 name=emotion,
                 marker={"color": color},
-                customdata=np.stack([_members(patterns, names), np.round(expected[:, at], 2)], axis=1),
+                customdata=np.stack([members, np.round(expected[:, at], 2)], axis=1),
                 hovertemplate=(
                     f"<b>{emotion}</b>, %{{customdata[0]}}<br>%{{y}} neurons, by chance %{{customdata[1]}}"
                     "<extra></extra>"
@@ -80,10 +84,3 @@ def draw(result: Overlap) -> go.Figure:
         height=240 + dots,
         below=88,
     )
-
-
-def _members(patterns: np.ndarray, names: tuple[str, ...]) -> list[str]:
-    return [
-        "in " + " and ".join(name for name, held in zip(names, pattern, strict=True) if held) + " only"
-        for pattern in patterns
-    ]

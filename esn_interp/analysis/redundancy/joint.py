@@ -1,6 +1,6 @@
 """Many groups of neurons silenced in turn on the clips of one emotion, with a place for every outcome."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,16 +17,13 @@ from esn_interp.tasks.batches import Skipped
 from esn_interp.tasks.listener import Listener
 from esn_interp.tasks.recognition import BASELINE, Recognition, recognise
 
-Plan = Mapping[str, Int64[np.ndarray, " _gate"]]
-"""Groups of neurons by name, as flat gate indices; the names are of our own making."""
-
 
 @dataclass(frozen=True, eq=False)
 class Silenced:
-    """What silencing each group of a plan changes on every clip: log-odds of its own emotion, and being right."""
+    """What silencing each group changes on every clip: log-odds of its own emotion, and being right."""
 
-    log_odds: Mapping[str, Float64[np.ndarray, " clip"]]
-    right: Mapping[str, Float64[np.ndarray, " clip"]]
+    log_odds: Float64[np.ndarray, "group clip"]
+    right: Float64[np.ndarray, "group clip"]
     clips: tuple[str, ...]
     speakers: tuple[str, ...]
     skipped: tuple[Skipped, ...]
@@ -44,12 +41,17 @@ class Bench:
     strict: bool
     progress: bool
 
-    def silence(self, clips: Clips, plan: Plan, description: str) -> Silenced:
-        """Every clip is heard once, and answered about with each group silenced; an empty group changes nothing."""
+    def silence(
+        self, clips: Clips, groups: Sequence[Int64[np.ndarray, " _gate"]], description: str
+    ) -> Silenced:
+        """Every clip is heard once, and answered about with each group silenced; an empty group changes nothing.
+
+        Groups are flat gate indices.
+        """
         found = recognise(
             self.lm,
             clips,
-            conditions={BASELINE: (), **{name: self._edits(index) for name, index in plan.items()}},
+            conditions={BASELINE: (), **{f"group {n}": self._edits(index) for n, index in enumerate(groups)}},
             recognition=self.recognition,
             batch_size=self.batch_size,
             strict=self.strict,
@@ -57,13 +59,7 @@ class Bench:
             description=description,
         )
         odds, right = log_odds(found.log_probs, found.truth), found.correct.astype(np.float64)
-        return Silenced(
-            dict(zip(plan, odds[1:] - odds[0], strict=True)),
-            dict(zip(plan, right[1:] - right[0], strict=True)),
-            found.clips,
-            found.speaker,
-            found.skipped,
-        )
+        return Silenced(odds[1:] - odds[0], right[1:] - right[0], found.clips, found.speaker, found.skipped)
 
     def _edits(self, index: Int64[np.ndarray, " gate"]) -> list[Edit]:
         if not len(index):

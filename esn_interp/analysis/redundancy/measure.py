@@ -1,6 +1,6 @@
 """Redundancy: do the neurons of an emotion add up, stand in for each other, or act in line?"""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from einops import rearrange
@@ -95,9 +95,13 @@ def redundancy(
         if validation is not None and len(known := _clips_of(validation, emotion)):
             chosen = _greedily(bench, known, groups.ranked[s], steps, f"Choosing neurons of {emotion}")
             order[s, : len(chosen)] = chosen
-        plan = groups.plan(s, sizes, order[s])
-        done.append(bench.silence(mine, plan, f"Silencing neurons of {emotion}"))
-        _enter(tally, done[-1], s, sizes)
+        plan = list(groups.plan(s, sizes, order[s]))
+        found = bench.silence(mine, [gates for *_, gates in plan], f"Silencing neurons of {emotion}")
+        for (table, cell, _), change, right in zip(plan, found.log_odds, found.right, strict=True):
+            tally.add(table, cell, change, found.speakers)
+            if table == "curve":
+                tally.add("recall", cell, right, found.speakers)
+        done.append(found)
     if not done:
         raise CorpusError(f"corpus {clips.name}: no clip of an emotion that has neurons")
     notes = _notes(esns, clips, done, why, validation)
@@ -149,53 +153,37 @@ class _Groups:
 
     def plan(
         self, s: int, sizes: Int64[np.ndarray, " size"], greedy: Int64[np.ndarray, " step"]
-    ) -> dict[str, Int64[np.ndarray, " _gate"]]:
-        """Everything that is tried on the clips of one set's emotion; see `_enter` for where it goes."""
+    ) -> Iterator[tuple[str, tuple[int, ...], Int64[np.ndarray, " _gate"]]]:
+        """All that is tried on the clips of one set's emotion, each with the table and the cell of its outcome."""
         emotion, mine = self.esns.emotions[s], self.ranked[s]
         rng = np.random.default_rng([self.seed, s])
-        plan: dict[str, np.ndarray] = {}
-        drawn = [one.indices(emotion) for one in self.random]
         # A random set has its neurons sorted by layer; shuffled, its first k are a sample of its layers.
-        drawn = [rng.permutation(one) for one in drawn]
+        drawn = [rng.permutation(one.indices(emotion)) for one in self.random]
         for k, size in enumerate(sizes.tolist()):
             if size <= len(mine):
-                plan[f"curve/{k}"] = mine[:size]
-                plan |= {f"random/{k}/{d}": one[:size] for d, one in enumerate(drawn)}
+                yield "curve", (k, s), mine[:size]
+                yield from (("random", (k, s), one[:size]) for one in drawn)
             if size <= (greedy >= 0).sum():
-                plan[f"greedy/{k}"] = greedy[:size]
+                yield "greedy", (k, s), greedy[:size]
         if len(mine) > 1:
-            for name, wholes in (("halves", [mine] * self.splits), ("random_halves", drawn)):
+            for table, wholes in (("halves", [mine] * self.splits), ("random_halves", drawn)):
                 for at, whole in enumerate(wholes):
-                    plan |= _parts(f"{name}/{at}", *np.array_split(rng.permutation(whole), 2))
+                    for part, gates in enumerate(_parts(*np.array_split(rng.permutation(whole), 2))):
+                        yield table, (at, part, s), gates
         for t, other in enumerate(self.ranked):
             if t != s and len(other):
-                plan |= _parts(f"pairs/{t}", mine, other)
+                yield from (("pairs", (part, s, t), gates) for part, gates in enumerate(_parts(mine, other)))
                 for d, one in enumerate(drawn):
                     lent = self.random[d].indices(self.esns.emotions[t])
-                    plan |= _parts(f"random_pairs/{d}/{t}", one, lent)
-        return plan
+                    for part, gates in enumerate(_parts(one, lent)):
+                        yield "random_pairs", (d, part, s, t), gates
 
 
 def _parts(
-    name: str, first: Int64[np.ndarray, " mine"], second: Int64[np.ndarray, " other"]
-) -> dict[str, Int64[np.ndarray, " _gate"]]:
-    return {f"{name}/0": np.union1d(first, second), f"{name}/1": first, f"{name}/2": second}
-
-
-def _enter(tally: Tally, done: Silenced, s: int, sizes: Int64[np.ndarray, " size"]) -> None:
-    """The outcomes of a plan for set ``s``, each into its cell."""
-    for name, change in done.log_odds.items():
-        table, *numbers = name.split("/")
-        at = [int(number) for number in numbers]
-        if table in ("curve", "greedy", "random"):
-            tally.add(table, (at[0], s), change, done.speakers)
-        elif table in ("halves", "random_halves"):
-            tally.add(table, (*at, s), change, done.speakers)
-        else:
-            *draw, other, part = at
-            tally.add(table, (*draw, part, s, other), change, done.speakers)
-        if table == "curve":
-            tally.add("recall", (at[0], s), done.right[name], done.speakers)
+    first: Int64[np.ndarray, " mine"], second: Int64[np.ndarray, " other"]
+) -> tuple[Int64[np.ndarray, " _gate"], ...]:
+    """The whole, and the two that it is made of."""
+    return np.union1d(first, second), first, second
 
 
 def _clips_of(clips: Clips, emotion: str) -> Clips:
@@ -221,12 +209,9 @@ def _greedily(
     chosen = np.zeros(0, dtype=np.int64)
     for _ in range(min(steps, len(candidates))):
         left = candidates[~np.isin(candidates, chosen)]
-        tried = bench.silence(
-            clips, {str(gate): np.append(chosen, gate) for gate in left.tolist()}, description
-        )
+        tried = bench.silence(clips, [np.append(chosen, gate) for gate in left], description)
         # Among equals the first, which is the one of the higher score.
-        effects = [float(tried.log_odds[str(gate)].mean()) for gate in left.tolist()]
-        chosen = np.append(chosen, left[int(np.argmin(effects))])
+        chosen = np.append(chosen, left[int(np.argmin(tried.log_odds.mean(axis=1)))])
     return chosen
 
 

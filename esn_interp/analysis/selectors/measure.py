@@ -78,20 +78,21 @@ def compare_selectors(
         raise StatisticsError("selectors are compared by zero or mean ablation; resample with `ablation`")
     where = frozenset(positions)
     candidates = {
-        f"{name}, top {top:g}": select(stats, name, top=float(top), scope=scope, filter=filter, seed=seed)
+        (name, top): select(stats, name, top=top, scope=scope, filter=filter, seed=seed)
         for name in names
-        for top in sizes
+        for top in sizes.tolist()
     }
-    random, notes = _controls(candidates, draws, seed=seed)
-    first, *_ = candidates
+    controls = {which: random_sets(one, draws, seed=seed) for which, one in candidates.items()}
+    first, *others = candidates.values()
+    others += [like for likes, _ in controls.values() for like in likes]
     trials = run_trials(
         lm,
         clips,
-        candidates[first],
+        first,
         treatments(how, stats, (), where),
         draws=0,
         draws_per_clip=None,
-        others={name: one for name, one in (candidates | random).items() if name != first},
+        others={f"other {n}": one for n, one in enumerate(others)},
         seed=seed,
         batch_size=batch_size,
         strict=strict,
@@ -99,13 +100,12 @@ def compare_selectors(
         description="Comparing selectors",
     )
     answers = np.concatenate([trials.log_probs.argmax(axis=-1)[None].astype(np.int8), trials.others])
-    kinds = [change_of(trials, one) for one in answers[: len(candidates)]]
-    drawn = dict(zip(random, answers[len(candidates) :], strict=True))
+    n, drawn = len(candidates), iter(answers[len(candidates) :])
+    kinds = [change_of(trials, one) for one in answers[:n]]
     kinds += [
-        kinds[0].pool(change_of(trials, drawn[one]) for one in drawn if one.startswith(f"{name}, random"))
-        for name in candidates
+        kinds[0].pool(change_of(trials, next(drawn)) for _ in likes) for likes, _ in controls.values()
     ]
-    changes, n = RecallChanges.stack(trials, kinds), len(candidates)
+    changes = RecallChanges.stack(trials, kinds)
     paired = Estimates.reduced(
         changes.means, lambda cells: changes.self_of(cells[..., :n, :, :] - cells[..., n:, :, :])
     )
@@ -143,32 +143,25 @@ def compare_selectors(
             answers[:n, 0], "(selector top) set clip -> selector top set clip", selector=len(names)
         ),
         skipped=trials.skipped,
-        notes=(*_clip_notes(trials, candidates[first]), *notes),
+        notes=_notes(trials, candidates, {which: why for which, (_, why) in controls.items() if draws and why}),
     )
 
 
-def _controls(
-    candidates: dict[str, NeuronSet], draws: int, *, seed: int
-) -> tuple[dict[str, NeuronSet], list[str]]:
-    """Random sets of each candidate by name, and what must be said of candidates that are not complete."""
-    random: dict[str, NeuronSet] = {}
+def _notes(
+    trials: Trials, candidates: dict[tuple[str, float], NeuronSet], without: dict[tuple[str, float], str]
+) -> tuple[str, ...]:
+    """What must be said of the clips, of candidates without a control, and of selectors that leave out emotions."""
     incomplete: dict[str, list[str]] = {}
-    notes: list[str] = []
-    for name, one in candidates.items():
+    for (selector, top), one in candidates.items():
         if any(not len(one[emotion]) for emotion in one.emotions):
-            selector, top = name.split(", top ")
-            incomplete.setdefault(selector, []).append(f"{float(top):.2g}")
-        likes, why = random_sets(one, draws, seed=seed)
-        random |= {f"{name}, random {i}": like for i, like in enumerate(likes)}
-        if draws and not likes:
-            notes.append(f"{name}: {why}")
-    for selector, tops in incomplete.items():
-        notes.append(
+            incomplete.setdefault(selector, []).append(f"{top:.2g}")
+    first = next(iter(candidates.values()))
+    return (
+        # What the trials say of one candidate's neurons is told for each.
+        *(note for note in trials.notes(first) if not note.startswith(("no neurons", "no random"))),
+        *(f"{selector}, top {top:g}: {why}" for (selector, top), why in without.items()),
+        *(
             f"{selector} leaves emotions without neurons at top {', '.join(tops)}: nothing was edited there"
-        )
-    return random, notes
-
-
-def _clip_notes(trials: Trials, candidate: NeuronSet) -> list[str]:
-    """What the trials say of the clips; what they say of one candidate's neurons is told for each."""
-    return [note for note in trials.notes(candidate) if not note.startswith(("no neurons", "no random"))]
+            for selector, tops in incomplete.items()
+        ),
+    )

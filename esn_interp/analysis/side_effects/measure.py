@@ -7,11 +7,11 @@ import numpy as np
 from einops import rearrange, repeat
 from jaxtyping import Float64, Int64
 
+from esn_interp.analysis.controls import NO_CONTROL
 from esn_interp.analysis.inference.estimates import Estimates
 from esn_interp.analysis.inference.significance import CHANGE, RATE, SpeakerMeans, nan_mean
 from esn_interp.analysis.result import Origins, standing_notes
 from esn_interp.analysis.side_effects.result import SideEffects, TextEffect
-from esn_interp.analysis.trials import NO_CONTROL
 from esn_interp.errors import CorpusError, EditError, StatisticsError
 from esn_interp.interventions.edits import at_random, steer
 from esn_interp.models.edits import Edit
