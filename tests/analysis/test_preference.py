@@ -9,11 +9,8 @@ import numpy as np
 import pytest
 from command_line import esn
 from figure_rules import fits_a_phone
-from scipy import optimize, special, stats
-from statsmodels.api import Logit
+from scipy import special, stats
 
-from esn_interp.analysis.inference.bradley_terry import bradley_terry, strength_bounds
-from esn_interp.analysis.inference.proportion import METHODS, effective_answers, share_bounds
 from esn_interp.analysis.listening.answers import COLUMNS, read_answers
 from esn_interp.analysis.listening.measure import preference
 from esn_interp.analysis.listening.result import Preference
@@ -64,133 +61,6 @@ def listener(
 
 def odds(share: float) -> dict[str, float]:
     return {"steered": float(special.logit(share)), "unsteered": 0.0}
-
-
-class TestShares:
-    @pytest.mark.parametrize(("method", "scipys"), [("wilson", "wilson"), ("clopper-pearson", "exact")])
-    def test_bounds_are_those_of_scipy(self, method: str, scipys: str):
-        pairs = [(k, n) for n in (1, 7, 40, 200) for k in sorted({0, 1, n // 3, n - 1, n})]
-        chosen, answers = (np.array(column, dtype=np.float64) for column in zip(*pairs, strict=True))
-        low, high = share_bounds(chosen / answers, answers, method=method, level=0.9)
-        theirs = [stats.binomtest(k, n).proportion_ci(0.9, method=scipys) for k, n in pairs]
-        np.testing.assert_allclose(low, [one.low for one in theirs], atol=1e-12)
-        np.testing.assert_allclose(high, [one.high for one in theirs], atol=1e-12)
-
-    @pytest.mark.parametrize("method", METHODS)
-    def test_nothing_is_known_without_answers(self, method: str):
-        assert np.isnan(share_bounds(np.array([0.5, np.nan]), np.zeros(2), method=method)).all()
-        with pytest.raises(StatisticsError, match="unknown interval 'wald'; choose wilson or clopper-pearson"):
-            share_bounds(np.array(0.5), np.array(3.0), method="wald")
-
-    def test_answers_of_listeners_who_differ_are_worth_less(self):
-        chosen, answers = np.array([9, 2, 7, 6]), np.array([10, 10, 8, 12])
-        share = chosen.sum() / answers.sum()
-        left_out = [np.delete(chosen, at).sum() / np.delete(answers, at).sum() for at in range(4)]
-        error = np.sqrt(3 / 4 * sum((one - share) ** 2 for one in left_out))
-        worth = effective_answers(chosen, answers)
-        # Wald's interval on so many answers is cluster-t, exactly; Wilson's is near it.
-        half = stats.norm.ppf(0.975) * np.sqrt(share * (1 - share) / worth)
-        assert half == pytest.approx(stats.t.ppf(0.975, 3) * error)
-        assert worth < answers.sum()
-
-    def test_listeners_who_agree_are_worth_their_answers_and_no_more(self):
-        assert effective_answers(np.array([6, 6, 6]), np.array([10, 10, 10])) == 30
-        assert effective_answers(np.array([10, 10, 10]), np.array([10, 10, 10])) == 30
-        assert effective_answers(np.array([62]), np.array([200])) == 200
-        low, high = share_bounds(np.array(1.0), effective_answers(np.array([10, 10]), np.array([10, 10])))
-        assert (float(low), float(high)) == pytest.approx((20 / (20 + 1.959964**2), 1.0))
-
-    @pytest.mark.parametrize("share", [0.5, 0.62, 0.85])
-    @pytest.mark.parametrize(
-        ("listeners", "spread", "least", "most"),
-        # Of one listener, of many who differ, and of few: as wide as few listeners make it.
-        [(1, 0.0, 0.93, 0.965), (10, 0.1, 0.93, 0.97), (20, 0.1, 0.93, 0.97), (3, 0.1, 0.94, 0.99)],
-    )
-    def test_intervals_hold_the_truth_as_often_as_they_say(
-        self, share: float, listeners: int, spread: float, least: float, most: float
-    ):
-        rng, repetitions = np.random.default_rng(1), 4000
-        skill = np.full((listeners, repetitions), share)
-        if spread:
-            concentration = share * (1 - share) / spread**2 - 1
-            skill = rng.beta(share * concentration, (1 - share) * concentration, size=skill.shape)
-        answers = np.full(skill.shape, 200 if listeners == 1 else 40)
-        chosen = rng.binomial(answers, skill)
-        found = chosen.sum(axis=0) / answers.sum(axis=0)
-        low, high = share_bounds(found, effective_answers(chosen, answers))
-        assert least <= np.mean((low <= share) & (share <= high)) <= most
-        if spread:
-            low, high = share_bounds(found, answers.sum(axis=0).astype(np.float64))
-            assert np.mean((low <= share) & (share <= high)) < 0.85
-
-
-class TestStrengths:
-    def test_two_conditions_have_the_log_odds_of_a_share_with_half_an_answer_more(self):
-        for won, lost in ((7, 3), (10, 0), (1, 1)):
-            strong, weak = bradley_terry(np.array([[0, won], [lost, 0]]))
-            assert strong - weak == pytest.approx(np.log((won + 0.5) / (lost + 0.5)), abs=1e-6)
-            assert strong + weak == pytest.approx(0, abs=1e-9)
-
-    def test_the_penalised_likelihood_is_at_its_maximum(self):
-        wins = np.array([[0, 8, 9, 3], [2, 0, 5, 0], [1, 6, 0, 4], [0, 5, 2, 0]])
-
-        def lost(free: np.ndarray) -> float:
-            strengths = np.append(free, 0.0)  # another way to fix the scale
-            total, information = 0.0, np.zeros((4, 4))
-            for a, b in combinations(range(4), 2):
-                share = special.expit(strengths[a] - strengths[b])
-                total += wins[a, b] * np.log(share) + wins[b, a] * np.log(1 - share)
-                contrast = np.eye(4)[a] - np.eye(4)[b]
-                information += (wins[a, b] + wins[b, a]) * share * (1 - share) * np.outer(contrast, contrast)
-            return -total - 0.5 * np.linalg.slogdet(information[:3, :3])[1]
-
-        options = {"xatol": 1e-9, "fatol": 1e-12, "maxiter": 10_000, "maxfev": 10_000}
-        free = np.append(optimize.minimize(lost, np.zeros(3), method="Nelder-Mead", options=options).x, 0.0)
-        np.testing.assert_allclose(bradley_terry(wins), free - free.mean(), atol=1e-5)
-
-    def test_with_many_answers_it_is_the_maximum_likelihood_of_statsmodels(self):
-        rng, truth = np.random.default_rng(3), np.array([0.6, 0.1, -0.7])
-        wins, design, outcome = np.zeros((3, 3), dtype=np.int64), [], []
-        for a, b in combinations(range(3), 2):
-            wins[a, b] = rng.binomial(3000, special.expit(truth[a] - truth[b]))
-            wins[b, a] = 3000 - wins[a, b]
-            design += [(np.eye(3)[a] - np.eye(3)[b])[:2]] * 3000
-            outcome += [1] * wins[a, b] + [0] * wins[b, a]
-        fitted = Logit(np.array(outcome), np.array(design)).fit(disp=False)
-        value, low, high = strength_bounds(wins[None])
-        assert value[0] - value[2] == pytest.approx(fitted.params[0], abs=2e-3)
-        # The variance of a strength against the mean, from that of the strengths against the third.
-        contrast = np.array([2 / 3, -1 / 3])
-        error = np.sqrt(contrast @ fitted.cov_params() @ contrast)
-        assert (high - low)[0] / 2 == pytest.approx(1.959964 * error, rel=1e-2)
-
-    def test_conditions_that_nothing_ties_have_no_strengths(self):
-        wins = np.zeros((2, 4, 4), dtype=np.int64)
-        wins[:, 0, 1], wins[0, 2, 3] = 5, 3
-        assert np.isnan(bradley_terry(wins[0])).all()
-        # Only the second listener compared across: there are strengths, but nobody knows how they would vary.
-        wins[1, 1, 2] = 4
-        value, low, high = strength_bounds(wins)
-        assert np.isfinite(value).all()
-        assert np.isnan([low, high]).all()
-
-    def test_intervals_over_listeners_hold_the_truth(self):
-        """Strengths that differ between listeners, by 0.5 in log-odds; taking answers as independent fails."""
-        rng, truth, repetitions = np.random.default_rng(5), np.array([0.5, 0.0, -0.5]), 40
-        held = np.zeros((2, 3))
-        for _ in range(repetitions):
-            wins = np.zeros((8, 3, 3), dtype=np.int64)
-            for one in wins:
-                own = truth + 0.5 * rng.standard_normal(3)
-                for a, b in combinations(range(3), 2):
-                    one[a, b] = rng.binomial(25, special.expit(own[a] - own[b]))
-                    one[b, a] = 25 - one[a, b]
-            for at, given in enumerate((wins, wins.sum(axis=0)[None])):
-                _, low, high = strength_bounds(given)
-                held[at] += (low <= truth) & (truth <= high)
-        # 120 intervals, three by three from the same answers.
-        assert held[0].mean() / repetitions >= 0.90
-        assert held[1].mean() / repetitions < 0.85
 
 
 class TestScoring:
