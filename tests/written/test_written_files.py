@@ -19,6 +19,8 @@ from safetensors import safe_open
 
 import esn_interp as esn
 from esn_interp.cli.shared.door import PARTLY_DONE
+from esn_interp.errors import StatisticsError
+from esn_interp.neurons.resampling import subset
 from esn_interp.speech.heard import Heard
 from esn_interp.speech.splits import Assignment
 from esn_interp.studies.conversion.sounds import Sounds
@@ -142,10 +144,10 @@ def test_statistics_are_read_with_every_sum(path: Path):
 def test_merged_and_divided_statistics_still_add_up():
     dense, merged, whole, part = map(statistics, ("dense", "merged", "per_clip", "subset"))
     assert merged.corpus == "one+other"
-    with pytest.raises(esn.StatisticsError, match="the same clips"):
+    with pytest.raises(StatisticsError, match="the same clips"):
         esn.merge([dense, merged])
     assert part.per_clip is not None
-    again = esn.subset(whole, list(part.per_clip.ids))
+    again = subset(whole, list(part.per_clip.ids))
     for name, values in part.sums.items():
         np.testing.assert_array_equal(again.sums[name], values)
 
@@ -202,7 +204,7 @@ def test_a_run_of_conversions_is_read_and_nothing_is_said_again(name: str, tmp_p
     options: dict[str, Any] = {"gates": True}
     if name == "steered":
         manner = esn.Manner(greedy=True, max_seconds=5.0)
-        options = {"edits_for": lambda to: esn.steer(steered[to], 2.0), "manner": manner, "seed": 3}
+        options = {"edits_for": lambda to: esn.edits.steer(steered[to], 2.0), "manner": manner, "seed": 3}
     clips = esn.corpus(HERE / "corpora" / "north").limit(3)
     run = esn.conversions(
         Puppet(silence), clips, ("happy", "sad"), store=tmp_path / "run", resume=True, progress=False, **options
