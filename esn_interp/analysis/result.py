@@ -2,7 +2,7 @@
 
 import types
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast, get_args, get_origin
@@ -157,7 +157,9 @@ def _decode(kind: Any, value: Any) -> Any:
     """The value of a field annotated as ``kind``; null becomes NaN where a number is expected."""
     if isinstance(kind, type) and is_dataclass(kind):
         content = cast(dict[str, Any], value)
-        return kind(**{field.name: _decode(field.type, content[field.name]) for field in fields(kind)})
+        # What an earlier version did not know of has its default.
+        known = [field for field in fields(kind) if field.name in content or field.default is MISSING]
+        return kind(**{field.name: _decode(field.type, content[field.name]) for field in known})
     if hasattr(kind, "array_type"):
         dtype = kind.dtypes[0]  # exact but for Bool, which has two names
         return np.empty(value["shape"], dtype) if isinstance(value, dict) else np.array(value, dtype)
