@@ -218,9 +218,9 @@ class _Moves:
             ]
             by_kind = [moved[0], np.mean(moved[1:], axis=0)]
             change = rearrange(by_kind, "kind clip scope member -> clip kind scope member")
-            cell = np.ix_(speaker, range(change.shape[1]), range(change.shape[2]), here)
-            np.add.at(self.means.total, cell, change)
-            np.add.at(self.means.count, cell, 1)
+            kind, scope = np.indices(change.shape[1:3])[..., None]
+            np.add.at(self.means.total, (speaker[:, None, None, None], kind, scope, here), change)
+            np.add.at(self.means.count, (speaker[:, None, None, None], kind, scope, here), 1)
 
 
 @dataclass(frozen=True, eq=False)
