@@ -8,13 +8,8 @@ from made_up_conversions import TARGETS, condition, failed, heard_as
 from scipy import stats
 
 from esn_interp.analysis.conversion.acoustic_demand import demanded, directions
-from esn_interp.analysis.conversion.effect import (
-    RANDOM,
-    STEERED,
-    UNSTEERED,
-    ConversionEffect,
-    conversion_effect,
-)
+from esn_interp.analysis.conversion.effect import conversion_effect
+from esn_interp.analysis.conversion.effect_result import RANDOM, STEERED, UNSTEERED, ConversionEffect
 from esn_interp.analysis.conversion.measures import MEASURES, Outcomes
 from esn_interp.analysis.inference.significance import holm, sign_flip_test
 from esn_interp.errors import StatisticsError

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from made_up_conversions import TARGETS, condition, heard_as
 
-from esn_interp.analysis.conversion.cross import ConversionCross, conversion_cross
-from esn_interp.analysis.conversion.settings import ConversionGrid, SteeringSetting, conversion_grid
+from esn_interp.analysis.conversion.cross import conversion_cross
+from esn_interp.analysis.conversion.cross_result import ConversionCross
+from esn_interp.analysis.conversion.settings import conversion_grid
+from esn_interp.analysis.conversion.settings_result import ConversionGrid, SteeringSetting
 from esn_interp.errors import StatisticsError
 
 SPEAKERS = 4

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from esn_interp.analysis.conversion.effect import STEERED, ConversionEffect
+from esn_interp.analysis.conversion.effect_result import STEERED, ConversionEffect
 from esn_interp.speech.acting import RULES
 
 _PARAMETERS = {"f0": ("level", 1), "range": ("range", 1), "energy": ("energy", 1), "duration": ("rate", -1)}

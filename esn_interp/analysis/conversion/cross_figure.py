@@ -4,7 +4,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from esn_interp.analysis.conversion.cross import ConversionCross
+from esn_interp.analysis.conversion.cross_result import ConversionCross
 from esn_interp.drawing.marks import heatmap, outline, reach
 from esn_interp.drawing.numbers import signed
 from esn_interp.drawing.theme import EFFECTS, GRID, dress

@@ -2,140 +2,24 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-import pandas as pd
 from einops import repeat
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64
 
+from esn_interp.analysis.conversion.effect_result import RANDOM, STEERED, ConversionEffect, Problem
 from esn_interp.analysis.conversion.measures import MEASURES, NOTHING, Outcome
 from esn_interp.analysis.inference.estimates import Estimates
 from esn_interp.analysis.inference.significance import (
     ANYWHERE,
     CHANGE,
-    Interval,
     SpeakerMeans,
     holm,
     nan_mean,
     sign_flip_tests,
 )
-from esn_interp.analysis.result import Result, standing_notes
+from esn_interp.analysis.result import standing_notes
 from esn_interp.errors import StatisticsError
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
-UNSTEERED, STEERED, RANDOM, UNFILTERED = "unsteered", "steered", "random", "unfiltered"
-"""Conditions: no edit; the neurons steered; as many random ones; those found without the success filter."""
-
-
-@dataclass(frozen=True)
-class Problem:
-    """How often something went wrong in one condition."""
-
-    condition: str
-    target: str
-    name: str
-    count: int
-
-
-@dataclass(frozen=True, eq=False)
-class ConversionEffect(Result):
-    """Conversions of the same clips under several conditions, the first of which is without an edit.
-
-    ``level`` is the mean of each measure, ``change`` the mean difference from the unsteered conversion of the same
-    clip to the same target (zero in the first row); ``mean_level`` and ``mean_change`` are unweighted means over the
-    targets. ``over_random`` is the change under `STEERED` minus that under `RANDOM`, where both were run. All have 95 %
-    cluster-t bounds over speakers. ``p_holm`` are the p-values of sign-flip tests, over speakers, of that difference
-    in accuracy, adjusted by Holm over the targets; NaN with fewer than six speakers.
-
-    ``heard`` counts, by target, what the scoring judge heard; the last of ``labels`` is empty and stands for attempts
-    in which there was nothing to hear. ``problems`` counts what went wrong, by name.
-    """
-
-    kind: ClassVar[str] = "conversion_effect"
-    drawn_by: ClassVar[str] = "effect_figure"
-
-    voices: str
-    judge: str
-    conditions: tuple[str, ...]
-    targets: tuple[str, ...]
-    measures: tuple[str, ...]
-    labels: tuple[str, ...]
-    level: Estimates
-    change: Estimates
-    mean_level: Estimates
-    mean_change: Estimates
-    over_random: Estimates
-    mean_over_random: Estimates
-    p_holm: Float64[np.ndarray, " target"]
-    heard: Int64[np.ndarray, "condition target label"]
-    problems: tuple[Problem, ...]
-    clips: tuple[str, ...]
-    speakers: tuple[str, ...]
-    notes: tuple[str, ...]
-
-    @property
-    def n_speakers(self) -> int:
-        """The number of different speakers."""
-        return len(self.speakers)
-
-    def of(self, measure: str, condition: str = STEERED, target: str | None = None) -> Interval:
-        """Mean of a measure, of one target or over all."""
-        return self._at(self.level, self.mean_level, measure, condition, target)
-
-    def change_of(self, measure: str, condition: str = STEERED, target: str | None = None) -> Interval:
-        """Change of a measure from the unsteered conversion, of one target or over all."""
-        return self._at(self.change, self.mean_change, measure, condition, target)
-
-    def _at(
-        self, each: Estimates, mean: Estimates, measure: str, condition: str, target: str | None
-    ) -> Interval:
-        at = (self.conditions.index(condition), self.measures.index(measure))
-        if target is None:
-            return mean.at(*at, speakers=self.n_speakers)
-        return each.at(*at, self.targets.index(target), speakers=self.n_speakers)
-
-    def to_frame(self) -> pd.DataFrame:
-        """One row per condition, measure and target (or ``mean``): level and change with their bounds.
-
-        Durations, rates and F0 are natural logarithms of s, nuclei a second and Hz; their changes of ratios.
-        """
-        return pd.DataFrame(
-            [
-                {
-                    **{"voices": self.voices, "condition": condition, "measure": measure},
-                    "target": target or "mean",
-                    **{"level": level.value, "level_low": level.low, "level_high": level.high},
-                    **{"change": change.value, "change_low": change.low, "change_high": change.high},
-                }
-                for condition in self.conditions
-                for measure in self.measures
-                for target in (*self.targets, None)
-                for level in [self.of(measure, condition, target)]
-                for change in [self.change_of(measure, condition, target)]
-            ]
-        )
-
-    def summary(self) -> str:
-        """The result in one sentence; shares in percentage points, with 95 % intervals over speakers."""
-        gain = self.change_of("accuracy").scaled(100)
-        wer = self.change_of("wer").scaled(100)
-        random = ""
-        if RANDOM in self.conditions:
-            random = f", random neurons {self.change_of('accuracy', RANDOM).scaled(100):+.1f}"
-        return (
-            f"Steering changes the share of conversions that {self.judge} hears as their target from"
-            f" {self.of('accuracy', UNSTEERED).value:.1%} by {gain:+.1f} points{random}; the word error rate changes by"
-            f" {wer:+.1f} points; {len(self.clips)} clips of {self.n_speakers} {self.voices} speakers, to"
-            f" {len(self.targets)} emotions."
-        )
-
-    def plot_prosody(self) -> "go.Figure":
-        """How far F0, its range, energy, duration and rate move."""
-        return self._drawn("prosody_figure")
 
 
 def conversion_effect(

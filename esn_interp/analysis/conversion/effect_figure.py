@@ -4,7 +4,13 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from esn_interp.analysis.conversion.effect import RANDOM, STEERED, UNFILTERED, UNSTEERED, ConversionEffect
+from esn_interp.analysis.conversion.effect_result import (
+    RANDOM,
+    STEERED,
+    UNFILTERED,
+    UNSTEERED,
+    ConversionEffect,
+)
 from esn_interp.drawing.marks import name_lines
 from esn_interp.drawing.theme import CONTROL, INK, SOFT, dress, emotion_colors
 

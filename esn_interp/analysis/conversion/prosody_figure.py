@@ -5,7 +5,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from esn_interp.analysis.conversion.acoustic_demand import CHECKED, demanded
-from esn_interp.analysis.conversion.effect import RANDOM, STEERED, ConversionEffect
+from esn_interp.analysis.conversion.effect_result import RANDOM, STEERED, ConversionEffect
 from esn_interp.analysis.conversion.measures import MEASURES, PROSODY
 from esn_interp.drawing.marks import known_bars, name_lines
 from esn_interp.drawing.theme import CONTROL, SOFT, dress, emotion_colors

@@ -4,7 +4,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from esn_interp.analysis.conversion.settings import RANDOM_SELECTOR, ConversionGrid
+from esn_interp.analysis.conversion.settings_result import RANDOM_SELECTOR, ConversionGrid
 from esn_interp.drawing.marks import band, log_position
 from esn_interp.drawing.theme import CONTROL, INK, SYMBOLS, dress
 
