@@ -6,9 +6,9 @@ import pytest
 from command_line import esn
 from made_up_gates import heard_clips, statistics_of
 
-from esn_interp.analysis.efficiency.measure import Efficiency
-from esn_interp.analysis.layers.measure import LayerProfile
-from esn_interp.analysis.overlap.measure import Overlap
+from esn_interp.analysis.efficiency.result import Efficiency
+from esn_interp.analysis.layers.result import LayerProfile
+from esn_interp.analysis.overlap.result import Overlap
 from esn_interp.neurons.selectors import select
 
 

@@ -17,10 +17,16 @@ import pytest
 from command_line import esn
 from planted_listener import planted_set
 
-from esn_interp.analysis.conversion.cross import ConversionCross
-from esn_interp.analysis.conversion.effect import RANDOM, STEERED, UNFILTERED, UNSTEERED, ConversionEffect
+from esn_interp.analysis.conversion.cross_result import ConversionCross
+from esn_interp.analysis.conversion.effect_result import (
+    RANDOM,
+    STEERED,
+    UNFILTERED,
+    UNSTEERED,
+    ConversionEffect,
+)
 from esn_interp.analysis.conversion.measures import Outcomes
-from esn_interp.analysis.conversion.settings import ConversionGrid
+from esn_interp.analysis.conversion.settings_result import ConversionGrid
 from esn_interp.analysis.listening.pairs import read_pairs
 from esn_interp.errors import EsnError
 from esn_interp.neurons.neuron_set import NeuronSet

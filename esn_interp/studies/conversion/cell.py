@@ -5,22 +5,19 @@ from itertools import product
 
 import numpy as np
 
-from esn_interp.analysis.conversion.cross import ConversionCross, conversion_cross
-from esn_interp.analysis.conversion.effect import (
+from esn_interp.analysis.conversion.cross import conversion_cross
+from esn_interp.analysis.conversion.cross_result import ConversionCross
+from esn_interp.analysis.conversion.effect import conversion_effect
+from esn_interp.analysis.conversion.effect_result import (
     RANDOM,
     STEERED,
     UNFILTERED,
     UNSTEERED,
     ConversionEffect,
-    conversion_effect,
 )
 from esn_interp.analysis.conversion.measures import Outcome
-from esn_interp.analysis.conversion.settings import (
-    RANDOM_SELECTOR,
-    ConversionGrid,
-    SteeringSetting,
-    conversion_grid,
-)
+from esn_interp.analysis.conversion.settings import conversion_grid
+from esn_interp.analysis.conversion.settings_result import RANDOM_SELECTOR, ConversionGrid, SteeringSetting
 from esn_interp.errors import StatisticsError
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.studies.cache import Undone

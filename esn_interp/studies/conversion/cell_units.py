@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from esn_interp.analysis.conversion.measures import Outcomes
-from esn_interp.analysis.conversion.settings import SteeringSetting
+from esn_interp.analysis.conversion.settings_result import SteeringSetting
 from esn_interp.errors import CorpusError
 from esn_interp.interventions.edits import steer
 from esn_interp.models.conversion import ConversionPrompt, conversion_prompt

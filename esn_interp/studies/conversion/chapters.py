@@ -9,11 +9,17 @@ from typing import Any
 import numpy as np
 
 from esn_interp.analysis.conversion.acoustic_demand import CHECKED, Direction, directions
-from esn_interp.analysis.conversion.effect import RANDOM, STEERED, UNFILTERED, UNSTEERED, ConversionEffect
 from esn_interp.analysis.conversion.effect_figure import TITLES
+from esn_interp.analysis.conversion.effect_result import (
+    RANDOM,
+    STEERED,
+    UNFILTERED,
+    UNSTEERED,
+    ConversionEffect,
+)
 from esn_interp.analysis.conversion.measures import MEASURES
 from esn_interp.analysis.conversion.prosody_figure import shift, unit
-from esn_interp.analysis.conversion.settings import ConversionGrid
+from esn_interp.analysis.conversion.settings_result import ConversionGrid
 from esn_interp.analysis.inference.significance import Interval
 from esn_interp.analysis.listening.pairs import read_pairs
 from esn_interp.drawing.numbers import MINUS, count, percent, points

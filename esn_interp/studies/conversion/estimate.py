@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from esn_interp.analysis.conversion.settings import RANDOM_SELECTOR
+from esn_interp.analysis.conversion.settings_result import RANDOM_SELECTOR
 from esn_interp.studies.conversion.cell import Cell
 from esn_interp.studies.conversion.plan import ConversionPlan
 

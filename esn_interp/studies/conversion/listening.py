@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from esn_interp.analysis.conversion.effect import STEERED, UNSTEERED
 from esn_interp.analysis.conversion.effect_figure import TITLES
+from esn_interp.analysis.conversion.effect_result import STEERED, UNSTEERED
 from esn_interp.analysis.conversion.measures import Outcome
 from esn_interp.analysis.listening.pairs import ListeningPair, Side, write_pairs
 from esn_interp.drawing.numbers import percent

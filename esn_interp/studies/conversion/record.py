@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from esn_interp.analysis.conversion.acoustic_demand import Direction, directions
-from esn_interp.analysis.conversion.effect import RANDOM, STEERED, UNSTEERED, ConversionEffect
+from esn_interp.analysis.conversion.effect_result import RANDOM, STEERED, UNSTEERED, ConversionEffect
 from esn_interp.analysis.conversion.measures import Outcome
 from esn_interp.studies.conversion.cell import Cell
 from esn_interp.studies.conversion.cell_units import SPLITS

@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
-from esn_interp.analysis.conversion.cross import ConversionCross
-from esn_interp.analysis.conversion.effect import ConversionEffect
-from esn_interp.analysis.conversion.settings import ConversionGrid
+from esn_interp.analysis.conversion.cross_result import ConversionCross
+from esn_interp.analysis.conversion.effect_result import ConversionEffect
+from esn_interp.analysis.conversion.settings_result import ConversionGrid
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.studies.conversion.chapters import write_pages
 from esn_interp.studies.conversion.record import KIND, VERSION

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from esn_interp.analysis.conversion.settings import SteeringSetting
+from esn_interp.analysis.conversion.settings_result import SteeringSetting
 
 
 @dataclass(frozen=True)
