@@ -111,3 +111,16 @@ def test_the_examples_of_the_demo_and_of_its_report_run(tmp_path: Path, monkeypa
     assert run_example("demo")["summary"]
     page = (tmp_path / "esn-demo" / "report.html").read_bytes()
     assert run_example("report") == {"report": "esn-demo/report.html", "bytes": len(page)}
+
+
+def test_a_study_of_which_a_part_cannot_be_done_says_so_and_ends_in_exit_code_3(folder: Path):
+    config = (folder / "study.yaml").read_text(encoding="utf-8")
+    config = config.replace("limit: 30", "limit: 10").replace("baseline, report", "baseline, collect, select, report")
+    (folder / "few.yaml").write_text(config, encoding="utf-8")
+    told = esn("study", folder / "few.yaml", "--out", folder / "few")
+    assert told.code == 3, told.err
+    undone = [line for line in told.out.splitlines() if line.startswith("not done: ")]
+    assert any("labelled correctly by the unedited model" in line for line in undone), told.out
+    assert (folder / "few" / "report.html").exists()
+    again = esn("study", folder / "few.yaml", "--out", folder / "few", "--json")
+    assert (again.code, len(again.content["results"]["not_done"])) == (3, len(undone))
