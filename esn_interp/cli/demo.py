@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+import esn_interp as esn
 from esn_interp.cli.shared import Run, in_folder
 
 
@@ -29,10 +30,8 @@ def demo(
 
     from transformers.utils import logging as transformers_logging
 
-    from esn_interp.studies.whole import study
-
     transformers_logging.disable_progress_bar()
-    done = study("demo", out, seeds=(run.seed,), progress=run.progress, say=run.remark)
+    done = esn.study("demo", out, seeds=(run.seed,), progress=run.progress, say=run.remark)
     run.remark(f"Done in {time.monotonic() - started:.0f} s.")
     content = {"out": out, "report": done.report, "results": done.results, "summary": done.content["summary"]}
     run.result(content, done.describe(), done.report)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+import esn_interp as esn
 from esn_interp.cli.shared import StudyChoice, table
 
 if TYPE_CHECKING:
@@ -42,17 +43,12 @@ def study(
         return
     from transformers.utils import logging as transformers_logging
 
-    from esn_interp.studies.whole import study as whole_study
-
     if not choice.progress:
         transformers_logging.disable_progress_bar()
-    done = whole_study(settings, choice.out, progress=choice.progress, say=choice.remark)
-    content = done.content
-    if settings.page == "article":
-        choice.result({"out": choice.out, "results": content}, done.describe(), done.report)
-        return
+    done = esn.study(settings, choice.out, progress=choice.progress, say=choice.remark)
     header = ("model and corpus", "UAR", "chosen", "self", "cross", "flips", "alpha")
-    choice.close(content, header, [_row(cell) for cell in content["cells"]])
+    rows = [_row(cell) for cell in done.content.get("cells", ())]
+    choice.close(done.content, table(header, rows) if rows else done.describe())
 
 
 def _plan(settings: "RecognitionConfig", choice: StudyChoice) -> None:

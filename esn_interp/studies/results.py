@@ -89,6 +89,10 @@ class Study:
         main = self._main()
         return main.summary() if main else "; ".join(self.notes) or "Nothing was evaluated."
 
+    def describe(self) -> str:
+        """The headline numbers as a few lines for a terminal."""
+        return self.summary()
+
     def plot(self) -> Any:
         """The figure of the main result.
 

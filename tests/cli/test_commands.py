@@ -8,15 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command_line import esn, write_clips
-from planted_demo import StudiedListener, studied_clips
 from tiny_omni import save_tiny
 
 from esn_interp.cli.shared import ModelOptions
 from esn_interp.models.audio_lm import AudioLM
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.neurons.statistics import GateStatistics
-from esn_interp.studies import work
-from esn_interp.studies.models import StudiedModel
 from esn_interp.studies.recognition.article.record import SUMMARY
 
 KINDS = {"ablate": "ablation", "dose": "dose_response", "inject": "injection"}
@@ -214,15 +211,7 @@ def test_a_family_tells_where_its_gates_are_without_a_checkpoint():
     assert points["thinker"]["shape"] == "[clip, token, 18944]"
 
 
-@pytest.fixture
-def small_world(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The demo on a listener whose neurons are planted, instead of the bundled model and corpus."""
-    listener = StudiedListener()
-    monkeypatch.setattr(StudiedModel, "lm", property(lambda self: listener))
-    monkeypatch.setattr(work, "corpus", lambda *_, **__: studied_clips())
-
-
-@pytest.mark.usefixtures("small_world")
+@pytest.mark.usefixtures("planted_demo")
 def test_demo_writes_the_study_and_prints_its_summary(tmp_path: Path):
     out = tmp_path / "demo"
     answer = esn("demo", "--out", out, "--json", "--seed", "3")

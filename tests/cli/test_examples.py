@@ -8,12 +8,10 @@ import pytest
 import soundfile
 import typer
 from command_line import esn, write_wave
-from planted_demo import StudiedListener, studied_clips
 from tiny_omni import noise
 
 from esn_interp.analysis.listening.pairs import ListeningPair, Side, write_pairs
 from esn_interp.cli import app
-from esn_interp.cli.shared import ModelOptions
 from esn_interp.speech.corpora import corpus
 
 GROUP: Any = typer.main.get_command(app)
@@ -70,13 +68,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         here / "evc" / "listening", [ListeningPair(id="1", emotion="angry", first=sides[0], second=sides[1])]
     )
     return here
-
-
-@pytest.fixture
-def planted_demo(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The demo on a listener whose neurons are planted: on the bundled model it takes minutes."""
-    monkeypatch.setattr(ModelOptions, "load", lambda *_, **__: StudiedListener())
-    monkeypatch.setattr("esn_interp.speech.corpora.corpus", lambda name: studied_clips())
 
 
 def words_of(command: str) -> list[str]:

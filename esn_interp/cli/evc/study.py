@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+import esn_interp as esn
 from esn_interp.cli.shared import ModelOptions, StudyChoice, table
 from esn_interp.errors import EsnError
 
@@ -54,14 +55,12 @@ def study(
 
     from transformers.utils import logging as transformers_logging
 
-    from esn_interp.studies.whole import study as whole_study
-
     # Models and judges are many and small, or few and large; bars of each would hide what is being done.
     transformers_logging.disable_progress_bar()
-    done = whole_study(settings, choice.out, progress=choice.progress, say=choice.remark)
+    done = esn.study(settings, choice.out, progress=choice.progress, say=choice.remark)
     rows = [_row(title, summary) for title, summary in done.content["summary"].items()]
     header = ("model and corpus", "unsteered", "steered", "gain", "random", "WER", "seen", "chosen")
-    choice.close(done.content, header, rows)
+    choice.close(done.content, table(header, rows))
 
 
 def _instead(

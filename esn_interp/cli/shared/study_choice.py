@@ -1,13 +1,13 @@
 """What the commands that run a whole study share: what they are told, and what they end with."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 import typer
 
-from esn_interp.cli.shared.console import Console, table
+from esn_interp.cli.shared.console import Console
 from esn_interp.cli.shared.door import PARTLY_DONE
 from esn_interp.cli.shared.values import in_folder
 from esn_interp.errors import EsnError
@@ -65,14 +65,10 @@ class StudyChoice(Console):
                 raise EsnError(f"--root {text}: write CORPUS=PATH, such as emodb=/data/emodb")
         return {name: Path(path) for name, _, path in parts.values()}
 
-    def close(
-        self, content: Mapping[str, Any], header: Sequence[str], rows: Sequence[Sequence[object]]
-    ) -> None:
+    def close(self, content: Mapping[str, Any], told: str) -> None:
         """Tell what came out and what could not be done, which ends in an exit code of its own."""
         files = {name: path for name in ("report.html", "results.json") if (path := self.out / name).exists()}
-        undone = [f"not done: {one['stage']}, {one['of']}: {one['reason']}" for one in content["not_done"]]
-        self.result(
-            {"out": self.out, **files, "results": content}, table(header, rows), *undone, *files.values()
-        )
+        undone = [f"not done: {one['stage']}, {one['of']}: {one['reason']}" for one in content.get("not_done", ())]
+        self.result({"out": self.out, **files, "results": content}, told, *undone, *files.values())
         if undone:
             raise typer.Exit(PARTLY_DONE)
