@@ -14,7 +14,8 @@ from esn_interp.models.audio_lm import AudioLM
 from esn_interp.models.baked import Baked
 from esn_interp.models.conversion import ConversionPrompt
 from esn_interp.models.families import family_of
-from esn_interp.models.families.base import Family, unremarked_configuration
+from esn_interp.models.families.auto import unremarked_configuration
+from esn_interp.models.families.base import Family
 from esn_interp.models.families.info import THINKER
 from esn_interp.models.families.inputs import Processor
 from esn_interp.models.stacks import Stack

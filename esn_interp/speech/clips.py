@@ -16,7 +16,7 @@ from jaxtyping import Float
 from esn_interp.errors import CorpusError
 from esn_interp.speech.audio import read_audio
 from esn_interp.speech.heard import Heard, Taught, heard_by
-from esn_interp.speech.labels import SPLITS, VOCABULARY, emotion_name, emotion_order, listing
+from esn_interp.speech.labels import SPLITS, emotion_name, emotion_order, foreign_labels, listing
 from esn_interp.speech.preparation import AS_RECORDED, Preparation
 from esn_interp.speech.schema import COLUMNS, column_values, dataset_from_dataset, dataset_from_frame
 from esn_interp.speech.splits import (
@@ -76,7 +76,7 @@ class Clips:
         brought to the project's spelling ("anger" -> "angry"). Raises `CorpusError` for a missing column or
         label, an unknown sex or split, or an id given twice.
         """
-        return _with_notes(Clips(dataset_from_frame(frame, name=name), name))
+        return _noted(Clips(dataset_from_frame(frame, name=name), name))
 
     @classmethod
     def from_dataset(cls, dataset: Dataset, *, name: str) -> "Clips":
@@ -84,7 +84,7 @@ class Clips:
 
         The audio stays where it is, on disk as a rule, and is neither copied nor decoded.
         """
-        return _with_notes(Clips(dataset_from_dataset(dataset, name=name), name))
+        return _noted(Clips(dataset_from_dataset(dataset, name=name), name))
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -102,7 +102,8 @@ class Clips:
             return self.take(range(*index.indices(len(self))))
         if not -len(self) <= index < len(self):
             raise IndexError(f"clip {index} of {len(self)}")
-        return _clip(self.dataset[index], self.preparation)
+        row: Any = self.dataset[index]
+        return Clip(**{**row, "extras": json.loads(row["extras"])}, preparation=self.preparation)
 
     def __repr__(self) -> str:
         counts = pd.Series(self.column("emotion"), dtype=object).value_counts()
@@ -343,13 +344,5 @@ class Clips:
         )
 
 
-def _clip(row: Mapping[str, Any], preparation: Preparation) -> Clip:
-    return Clip(**{**row, "extras": json.loads(row["extras"])}, preparation=preparation)
-
-
-def _with_notes(clips: Clips) -> Clips:
-    """Says which labels are no words of the vocabulary: they are kept as they are, and never guessed."""
-    foreign = Counter(emotion for emotion in clips.column("emotion") if emotion not in VOCABULARY)
-    return clips.noted(
-        f"labels that are not in the vocabulary, kept as they are: {listing(foreign)}" if foreign else ""
-    )
+def _noted(clips: Clips) -> Clips:
+    return clips.noted(foreign_labels(clips.column("emotion")))

@@ -59,3 +59,9 @@ def listing(counts: Mapping[str, int], *, most: int = 12) -> str:
     if len(ordered) > most:
         shown.append(f"{sum(count for _, count in ordered[most:]):,} of {len(ordered) - most} further labels")
     return ", ".join(shown)
+
+
+def foreign_labels(emotions: Iterable[str]) -> str:
+    """The note on labels that are no words of the vocabulary: they are kept as they are, and never guessed."""
+    foreign = Counter(emotion for emotion in emotions if emotion not in VOCABULARY)
+    return f"labels that are not in the vocabulary, kept as they are: {listing(foreign)}" if foreign else ""

@@ -9,10 +9,13 @@ import pandas as pd
 from esn_interp.models.edits import SCOPE_CODES
 from esn_interp.models.families.spoken import Spoken
 from esn_interp.speech.clips import Clips
+from esn_interp.tasks.conversion import conversions
+from esn_interp.tasks.conversion_record import ConversionRun
 
 RATE = 24_000
 WIDTHS = (3, 2)
 CODES = np.arange(4)
+SILENT = np.zeros(0, np.float32)
 
 
 def tone(seconds: float = 0.3, *, height: float = 0.1) -> np.ndarray:
@@ -75,6 +78,13 @@ def sources(*emotions: str, transcript: str = "the cat", per_emotion: int = 2) -
     for row in rows:
         row["audio"] = _wav(row["audio"])
     return Clips.from_frame(pd.DataFrame(rows), name="noises")
+
+
+def convert(
+    lm: Puppet, clips: Clips | None = None, targets: Sequence[str] = ("happy", "sad"), **options: Any
+) -> ConversionRun:
+    """What it makes of a few noises."""
+    return conversions(lm, clips or sources("neutral", "happy"), targets, progress=False, **options)
 
 
 def _wav(wave: np.ndarray) -> dict[str, Any]:

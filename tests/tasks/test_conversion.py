@@ -1,33 +1,17 @@
 """Conversions: what is asked, what can go wrong and is named, what is kept, and which of them succeeded."""
 
-import json
-from dataclasses import dataclass, fields
-from typing import Any
 
 import numpy as np
 import pytest
-from puppet_model import CODES, RATE, Puppet, said, sources, tone
+from puppet_model import CODES, RATE, SILENT, Puppet, convert, said, sources, tone
 
-from esn_interp.errors import CorpusError, EsnError, ModelError, StatisticsError
+from esn_interp.errors import CorpusError, ModelError, StatisticsError
 from esn_interp.models.conversion import ConversionPrompt, conversion_prompt
-from esn_interp.models.edits import Edit
-from esn_interp.models.families.manner import Manner
-from esn_interp.models.families.spoken import Spoken
 from esn_interp.models.speech_problems import PROBLEMS, problem_of
-from esn_interp.neurons.origin import Origin
-from esn_interp.neurons.per_clip import PerClip
 from esn_interp.neurons.selectors import select
 from esn_interp.neurons.statistics import GateStatistics
-from esn_interp.tasks.conversion import conversions
-from esn_interp.tasks.conversion_record import ConversionRun, conversion_seed
+from esn_interp.tasks.conversion_record import conversion_seed
 from esn_interp.tasks.success import REASONS, SuccessFilter, conversion_statistics, judge
-
-TARGETS = ("happy", "sad")
-SILENT = np.zeros(0, np.float32)
-
-
-def convert(lm: Puppet, clips: Any = None, targets: Any = TARGETS, **options: Any) -> ConversionRun:
-    return conversions(lm, clips or sources("neutral", "happy"), targets, progress=False, **options)
 
 
 class Ear:
@@ -155,125 +139,6 @@ def test_bad_sources_are_skipped_and_listed(tmp_path):
     assert [(one.clip, "not audio" in one.reason) for one in run.skipped] == [("neutral1", True)]
 
 
-# ---------------------------------------------------------------- keeping
-
-
-class Killed(Exception):
-    pass
-
-
-def killed(request: str, seed: int) -> Spoken:
-    raise Killed
-
-
-def differing(request: str, seed: int) -> Spoken:
-    if seed % 5 == 0:
-        return said("", waveform=SILENT, codes=None, words=0)
-    return said(f"the cat {seed}", waveform=tone(height=seed / 2**48), codes=np.arange(2 + seed % 7))
-
-
-def same_gates(one: PerClip | None, other: PerClip | None) -> bool:
-    if one is None or other is None:
-        return one is other
-    return one.ids == other.ids and all(np.array_equal(one.sums[name], other.sums[name]) for name in one.sums)
-
-
-def test_a_run_that_was_killed_goes_on_to_the_same(tmp_path):
-    whole = convert(Puppet(differing), gates=True, batch_size=2)
-    lm = Puppet(differing)
-
-    lm.table = lambda request, seed: (differing if len(lm.batches) < 3 else killed)(request, seed)
-    with pytest.raises(Killed):
-        convert(lm, gates=True, batch_size=2, store=tmp_path / "run")
-    lines = tmp_path / "run" / "conversions.jsonl"
-    lines.write_text(lines.read_text() + '{"clip": "neutral1", "targ')  # the power failed while it was written
-    again = Puppet(differing)
-    run = convert(again, gates=True, batch_size=1, store=tmp_path / "run", resume=True)
-    assert again.batches == [1, 1]
-    assert [json.loads(line)["clip"] for line in lines.read_text().splitlines()][-2:] == ["happy0", "happy1"]
-    third = convert(Puppet(), gates=True, store=tmp_path / "run", resume=True)
-    for other in (run, third):
-        for one, two in zip(whole.conversions, other.conversions, strict=True):
-            told = [{**vars(each), "waveform": None, "codes": None} for each in (one, two)]
-            assert told[0] == told[1]
-            np.testing.assert_array_equal(one.waveform, two.waveform)
-            assert np.array_equal(one.codes, two.codes)
-        assert other.reductions is not None
-        assert whole.reductions is not None
-        assert len(other.reductions) == len(whole.reductions) == 6
-        assert all(same_gates(*pair) for pair in zip(whole.reductions, other.reductions, strict=True))
-
-
-def test_a_store_is_not_mixed_with_other_conversions(tmp_path):
-    convert(Puppet(), store=tmp_path)
-    with pytest.raises(EsnError, match="holds conversions already; resume them"):
-        convert(Puppet(), store=tmp_path)
-    edits = [Edit(0, np.array([1]), gain=2.0)]
-    for name, options in {
-        "seed": {"seed": 3},
-        "edits": {"edits_for": lambda target: edits},
-        "manner": {"manner": Manner("Ben")},
-        "prompt": {"prompt": ConversionPrompt("Say it.")},
-    }.items():
-        with pytest.raises(EsnError, match=f"with other {name} "):
-            convert(Puppet(), store=tmp_path, resume=True, **options)
-    steered = Puppet()
-    steered.standing = tuple(edits)
-    with pytest.raises(EsnError, match="with other edits "):
-        convert(steered, store=tmp_path, resume=True)
-    with pytest.raises(Killed):
-        convert(Puppet(killed), store=tmp_path / "none")
-    assert len(convert(Puppet(), store=tmp_path / "none", seed=1)) == 6, "nothing was kept, so nothing is in the way"
-    (tmp_path / "other").mkdir()
-    (tmp_path / "other" / "notes.txt").write_text("mine")
-    with pytest.raises(EsnError, match="holds other files"):
-        convert(Puppet(), store=tmp_path / "other")
-
-
-def test_names_decide_nothing_where_weights_and_clips_are_the_same(tmp_path):
-    whole = convert(Puppet(), store=tmp_path)
-    renamed = Puppet()
-    renamed.name = "mine"
-    again = convert(renamed, store=tmp_path, resume=True)
-    assert not renamed.batches, "all of it was there"
-    assert [one.id for one in again.conversions] == [one.id for one in whole.conversions]
-
-
-def edits_key(edit: Edit) -> str:
-    return convert(Puppet(), sources("neutral"), ["sad"], edits_for=lambda target: [edit]).settings["edits"]
-
-
-def test_whatever_an_edit_says_is_in_the_key_that_a_stored_run_goes_by():
-    plain: dict[str, Any] = {"layer": 0, "neurons": np.array([0, 2]), "gain": 2.0}
-    changes = {
-        "layer": 1, "neurons": np.array([0, 1]), "gain": 3.0, "shift": 1.0, "floor": 0.0,
-        "positions": frozenset({"audio"}),
-    }  # fmt: skip
-    deeds = [field.name for field in fields(Edit) if field.compare]
-    assert deeds == list(changes), "a new field needs a change here"
-    keys = {edits_key(Edit(**plain | {"neurons": np.array([0, 1])}))}
-    keys |= {edits_key(Edit(**plain | {name: change})) for name, change in changes.items() if name != "neurons"}
-    assert len(keys) == len(changes)
-
-    @dataclass(frozen=True, eq=False)
-    class Bent(Edit):
-        """An edit of the future, which says more."""
-
-        bend: float = 0.0
-
-    assert edits_key(Bent(**plain, bend=1.0)) != edits_key(Bent(**plain, bend=2.0))
-    assert edits_key(Edit(**plain, whose=Origin.of(Puppet()))) == edits_key(Edit(**plain)), "it does the same"
-
-
-def test_keys_are_those_of_runs_that_were_stored_by_earlier_releases():
-    scopes = frozenset({"last", "audio"})
-    edit = Edit(1, np.array([0, 2]), gain=2.0, floor=np.array([0.1, 0.2]), positions=scopes)
-    puppet = Puppet()
-    puppet.standing = (Edit(0, np.array([1]), gain=0.0, shift=3),)
-    run = convert(puppet, targets=("sad", "happy"), edits_for=lambda target: [edit] if target == "sad" else [])
-    assert run.settings["edits"] == "c33b37454875bc12"
-
-
 # ---------------------------------------------------------------- success
 
 
@@ -329,7 +194,7 @@ def test_statistics_add_up_the_conversions_on_their_side_of_the_filter(tmp_path)
     verdicts = judge(run, emotion=Ear(), transcript=Ear(), progress=False)
     stats = conversion_statistics(lm, run, verdicts, per_clip=True)
     assert stats.scopes == ("audio", "text", "last", "generated")
-    assert stats.emotions == TARGETS
+    assert stats.emotions == ("happy", "sad")
     assert stats.kept == {"happy": 1, "sad": 0}
     assert stats.seen == {"happy": 2, "sad": 3}
     assert stats.skipped == (("neutral1 to sad", "nothing said"),)
@@ -345,7 +210,7 @@ def test_statistics_add_up_the_conversions_on_their_side_of_the_filter(tmp_path)
     assert loaded.success == "converted with success"
     assert loaded.scopes == stats.scopes
     esns = select(loaded, "mad", count=1, scope="generated", filter="none")
-    assert esns.emotions == TARGETS
+    assert esns.emotions == ("happy", "sad")
     with pytest.raises(StatisticsError, match="'sad': 0 of 3 clips are converted with success"):
         loaded.rates()
 

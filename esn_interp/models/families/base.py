@@ -5,9 +5,7 @@ gates, decoder, head and embedding are found by structure, inputs come from the 
 file says what is different.
 """
 
-import logging
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, cast
@@ -28,6 +26,7 @@ from transformers.utils import logging as transformers_logging
 
 from esn_interp.errors import ModelError
 from esn_interp.models.edits import SCOPE_CODES
+from esn_interp.models.families.auto import auto_of, load_auto, unremarked_configuration
 from esn_interp.models.families.hearing import require_whole
 from esn_interp.models.families.info import THINKER, FamilyInfo
 from esn_interp.models.families.inputs import (
@@ -41,18 +40,6 @@ from esn_interp.models.families.inputs import (
 from esn_interp.models.families.spoken import SpeechRequest, SpeechRun, Spoken
 from esn_interp.models.gate_view import decoder_inputs
 from esn_interp.models.stacks import Stack, find_stacks, hinted_stack, no_stack
-
-AUTO_CLASSES: tuple[Any, ...] = tuple(
-    getattr(transformers, name)
-    for name in (
-        "AutoModelForMultimodalLM",
-        "AutoModelForSeq2SeqLM",
-        "AutoModelForTextToWaveform",
-        "AutoModelForCausalLM",
-    )
-    # Models with code of their own need releases that lack one of these, or whole families of ours.
-    if hasattr(transformers, name)
-)
 
 
 class Family:
@@ -205,8 +192,7 @@ class Family:
             transformers_logging.set_verbosity(verbosity)
 
     def _skeleton(self, config: Any) -> nn.Module | None:
-        auto = next((auto for auto in AUTO_CLASSES if type(config) in _mapping(auto)), None)
-        if auto is None:
+        if (auto := auto_of(config)) is None:
             return None
         with torch.device("meta"):
             return getattr(transformers, self.model_class)(config) if self.model_class else auto.from_config(config)
@@ -330,35 +316,3 @@ class Family:
     def finish(self, model: nn.Module, logits: Float[Tensor, "*cell"]) -> Float[Tensor, "*cell"]:
         """What the model does to its logits after the head, element by element: scaling or soft-capping."""
         return logits
-
-
-def load_auto(path: str | Path, **options: Any) -> nn.Module:
-    """A checkpoint through the first of transformers' Auto classes that knows its type."""
-    known = [auto for auto in AUTO_CLASSES if _knows(auto, path, options)]
-    if not known:
-        raise ValueError("none of transformers' Auto classes for audio or text generation knows it")
-    return cast(nn.Module, known[0].from_pretrained(str(path), **options))
-
-
-def _mapping(auto: Any) -> Mapping[type, Any]:
-    """Which configurations an Auto class knows; transformers offers no public way to ask."""
-    return auto._model_mapping
-
-
-def _knows(auto: Any, path: str | Path, options: Mapping[str, Any]) -> bool:
-    trust = bool(options.get("trust_remote_code"))
-    config = AutoConfig.from_pretrained(str(path), trust_remote_code=trust)
-    remote = getattr(config, "auto_map", None) or {}
-    return type(config) in _mapping(auto) or (trust and auto.__name__ in remote)
-
-
-@contextmanager
-def unremarked_configuration() -> Generator[None]:
-    """Within the block, nothing is said of configurations: defaults that a checkpoint replaces are complained about."""
-    logger = logging.getLogger("transformers.configuration_utils")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)
