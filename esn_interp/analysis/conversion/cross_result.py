@@ -39,12 +39,12 @@ class ConversionCross(Result):
     notes: tuple[str, ...]
 
     @property
-    def asrequested(self) -> Float64[np.ndarray, "request neurons"]:
+    def as_requested(self) -> Float64[np.ndarray, "request neurons"]:
         """Change of the share that is heard as the emotion asked for."""
         return requested(self.change.value[..., self._columns])
 
     @property
-    def asedited_share(self) -> Float64[np.ndarray, "request neurons"]:
+    def as_edited(self) -> Float64[np.ndarray, "request neurons"]:
         """Change of the share that is heard as the emotion whose neurons are edited."""
         return edited_share(self.change.value[..., self._columns])
 
