@@ -73,25 +73,27 @@ def _by_clip(
 ) -> tuple[Int32[Tensor, "segment neuron"], Float[Tensor, "kind segment neuron"]]:
     """Segment by segment; a sum depends on nothing but the segment's own gates."""
     dtype, width = precision(flat), flat.shape[1]
-    firings = flat.new_zeros(len(segments), width, dtype=torch.int32)
-    sums = flat.new_zeros(len(KINDS), len(segments), width, dtype=dtype)
-    longest = int(segments.tokens.max(initial=0))
-    spare = flat.new_empty(longest, width, dtype=dtype)
+    # Counts as well, in numbers that hold them exactly up to 2^24 tokens.
+    whole = flat.new_zeros(1 + len(KINDS), len(segments), width, dtype=dtype)
+    fired, total, squares, sizes = (kind.unbind() for kind in whole)
+    spare = flat.new_empty(segments.longest, width, dtype=dtype)
     order = segments.rows.order
-    for segment, (start, stop, adjoining) in enumerate(segments.spans):
-        if start == stop:
+    for segment, (start, stop, first) in enumerate(segments.spans):
+        if stop - start < 2:
             continue
-        if adjoining:
-            values = flat[int(order[start]) : int(order[stop - 1]) + 1].to(dtype)
-        else:
-            values = flat.index_select(0, order[start:stop]).to(dtype)
-        scratch = spare[: stop - start]
+        tokens = slice(first, first + stop - start) if first is not None else order[start:stop]
+        values, scratch = flat[tokens].to(dtype), spare[: stop - start]
         # Into one buffer, whatever is summed: allocating it anew costs more than filling it.
-        torch.sum(values, 0, out=sums[0, segment])
-        torch.sum(torch.mul(values, values, out=scratch), 0, out=sums[1, segment])
-        torch.sum(torch.abs(values, out=scratch), 0, out=sums[2, segment])
-        firings[segment] = torch.gt(values, 0, out=scratch).sum(0)
-    return firings, sums
+        torch.sum(values, 0, out=total[segment])
+        torch.sum(torch.mul(values, values, out=scratch), 0, out=squares[segment])
+        torch.sum(torch.abs(values, out=scratch), 0, out=sizes[segment])
+        torch.sum(torch.gt(values, 0, out=scratch), 0, out=fired[segment])
+    alone, tokens = segments.single
+    if len(alone):
+        values = flat[tokens].to(dtype)
+        for into, value in zip(whole, (values > 0, values, values * values, values.abs()), strict=True):
+            into[alone] = value.to(dtype)
+    return whole[0].to(torch.int32), whole[1:]
 
 
 def _by_product(

@@ -47,13 +47,28 @@ class Segments:
         return self.clips * self.scopes
 
     @cached_property
-    def spans(self) -> list[tuple[int, int, bool]]:
-        """First and last bound of each segment, and whether its tokens follow each other."""
-        order, bounds = self.rows.order.numpy(), self.rows.bounds.tolist()
+    def spans(self) -> list[tuple[int, int, int | None]]:
+        """First and last bound of each segment; and its first row, if its rows follow each other."""
+        order, bounds = self.rows.order.tolist(), self.rows.bounds.tolist()
         return [
-            (start, stop, start < stop and bool(order[stop - 1] - order[start] == stop - start - 1))
+            (
+                start,
+                stop,
+                order[start] if start < stop and order[stop - 1] - order[start] == stop - start - 1 else None,
+            )
             for start, stop in pairwise(bounds)
         ]
+
+    @cached_property
+    def single(self) -> tuple[Int64[Tensor, " single"], Int64[Tensor, " single"]]:
+        """The segments that hold a single token, such as those of the last position, and its rows."""
+        alone = np.flatnonzero(np.diff(self.rows.bounds.numpy()) == 1)
+        return torch.from_numpy(alone), self.rows.order[self.rows.bounds[alone]]
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the largest segment."""
+        return int(self.tokens.max(initial=0))
 
     def on(self, device: torch.device) -> Rows:
         """The rows of each segment, on a device."""

@@ -167,9 +167,14 @@ class Totals:
             )
             return finite > 0
         counts, totals = clip_sums(sums, tokens, routed)
-        for row, group in enumerate(groups.group.tolist()):
-            layer.counts[group] += counts[row]
-            layer.totals[group] += totals[row]
+        if sums.sums.device.type == "cpu":  # where index_add_ goes through clips in their order
+            group = torch.from_numpy(groups.group)
+            layer.counts.index_add_(0, group, counts)
+            layer.totals.index_add_(0, group, totals)
+        else:
+            for row, group in enumerate(groups.group.tolist()):
+                layer.counts[group] += counts[row]
+                layer.totals[group] += totals[row]
         return sums.sums[KINDS.index("sum_sq")].isfinite().flatten(1).all(dim=1)
 
     def _routed(self, sums: LayerSums, tokens: Int64[Tensor, "clip scope"]) -> Tensor | None:
@@ -187,25 +192,36 @@ def clip_sums(
     A gate whose expert no token of a clip reached has neither rate nor mean there. Rates, means and their squares are
     rounded as the clip's sums are: they are no better known, and sums of rounded numbers take less room in a file.
     """
-    firings = sums.firings.to(torch.int64)
-    kinds = [sums.sums[kind].to(torch.float64) for kind in range(len(KINDS))]
+    clips, scopes, width = sums.firings.shape
     reached = tokens[..., None] if routed is None else routed.to(torch.int64)
-    reached = _with_all(reached)
-    counts = [firings] if routed is None else [firings, reached[:, :-1], (reached > 0).to(torch.int64)]
-    per = reached.clamp(min=1).to(torch.float64)
-    dtype = sums.sums.dtype
-    levels: list[Tensor] = []
-    for total in (_with_all(firings).to(torch.float64), _with_all(kinds[0])):
-        level = (total / per).to(dtype).to(torch.float64)
-        levels += [level, (level * level).to(dtype).to(torch.float64)]
-    return torch.cat(counts, dim=1), torch.cat([*kinds, *levels], dim=1)
+    counts = sums.firings.to(torch.int64)
+    if routed is not None:
+        everywhere = torch.cat([reached, reached.sum(dim=1, keepdim=True)], dim=1)
+        counts = torch.cat([counts, reached, (everywhere > 0).to(torch.int64)], dim=1)
+    totals = sums.sums.new_empty(clips, len(KINDS) * scopes + 4 * (scopes + 1), width, dtype=torch.float64)
+    token_level, *levels = totals.split([len(KINDS) * scopes, *[scopes + 1] * 4], dim=1)
+    token_level.unflatten(1, (len(KINDS), scopes)).copy_(sums.sums.transpose(0, 1))
+    per = _with_all(reached.to(torch.float64)).clamp_(min=1)
+    for total, level, squares in zip(
+        (sums.firings, token_level[:, :scopes]), levels[::2], levels[1::2], strict=True
+    ):
+        torch.div(_with_all(total.to(torch.float64)), per, out=level)
+        _round(level, sums.sums.dtype)
+        _round(torch.mul(level, level, out=squares), sums.sums.dtype)
+    return counts, totals
 
 
-def _with_all(values: Num[Tensor, "clip scope gate"]) -> Num[Tensor, "clip scopes gate"]:
+def _round(values: Float64[Tensor, "*cell"], dtype: torch.dtype) -> None:
+    if dtype != torch.float64:
+        values.copy_(values.to(dtype))
+
+
+def _with_all(values: Float64[Tensor, "clip scope gate"]) -> Float64[Tensor, "clip scopes gate"]:
     """And the sum over the scopes, added from the first to the last."""
-    total = values[:, 0].clone()
-    for scope in range(1, values.shape[1]):
-        total += values[:, scope]
+    first, *others = values.unbind(dim=1)
+    total = first
+    for other in others:
+        total = total + other
     return torch.cat([values, total[:, None]], dim=1)
 
 

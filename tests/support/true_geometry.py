@@ -16,7 +16,7 @@ _DRAWN = 2**20
 
 
 def true_geometry(*, layers: int) -> esn.AudioLM:
-    """About 2.2 GB of embeddings and 0.5 GB a layer; weights repeat a million random numbers, each from its own place."""
+    """About 0.5 GB a layer; weights repeat a million random numbers, each from another place."""
     folder = Path(str(esn.__file__)).parent / "models" / "bundled" / "toy-omni"
     tokenizer: Any = AutoTokenizer.from_pretrained(folder)
     config = Qwen2_5OmniThinkerConfig(
