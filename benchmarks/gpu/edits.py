@@ -1,4 +1,4 @@
-"""What an edited run costs beside the plain model: one condition, and generation."""
+"""What an edited run costs beside the plain model: one condition, many conditions, and generation."""
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +11,9 @@ import torch
 from benchmarks.models import EMOTIONS, Geometry, noise, qwen2_5_omni, some_gates
 from benchmarks.shared import require_change, side_by_side
 from esn_interp.models.audio_lm import AudioLM, Encoded
+from esn_interp.models.decoding import static_cache, untraced
 from esn_interp.models.edits import Edit
+from esn_interp.models.families.inputs import Inputs
 from esn_interp.tasks.recognition import Recognition
 
 NEW_TOKENS = 24
@@ -25,6 +27,9 @@ def measure(geometry: Geometry, device: str, dtype: torch.dtype, found: dict[str
     for batch in (1, 8, 32) if geometry.hidden > 1000 else (1, 4):
         _say(f"one condition, batch {batch}")
         found[f"one condition, batch {batch}"] = one_condition(lm, silenced, batch, device)
+    for clips in (1, 8) if geometry.hidden > 1000 else (2,):
+        _say(f"sweep, {clips} clips")
+        found[f"sweep of 20 conditions, {clips} clips"] = sweep(lm, clips, device)
     _say("greedy generation")
     found["greedy generation, batch 4"] = generation(lm, silenced, device)
     _say("compiled generation")
@@ -87,15 +92,52 @@ def one_condition(lm: AudioLM, edits: Sequence[Edit], batch: int, device: str) -
     )
 
 
+def sweep(lm: AudioLM, clips: int, device: str, *, conditions: int = 20) -> dict[str, Any]:
+    """Conditions on clips from their waveforms on: a loop over both, a loop over conditions, and `sweep`.
+
+    In half of the conditions every layer is edited, in the other half the later half of the layers.
+    """
+    waveforms = noise(clips, seconds=(3.0, 6.0))
+    tried: list[list[Edit]] = []
+    for at in range(conditions):
+        edits = [Edit(layer, neurons, gain=0.0) for layer, neurons in enumerate(some_gates(lm, seed=at))]
+        tried.append(edits if at % 2 else edits[len(edits) // 2 :])
+    tokens = [lm.processor.tokenizer(label, add_special_tokens=False)["input_ids"][0] for label in QUESTION.labels]
+
+    def asked(some: Sequence[np.ndarray]) -> np.ndarray:
+        with torch.no_grad():
+            logits = lm.family.generator(lm.model)(**lm._inputs(some, QUESTION.prompt).tensors).logits
+            return logits[:, -1, tokens].float().log_softmax(-1).cpu().numpy()
+
+    def looped(*, together: bool) -> dict[str, Any]:
+        rows: list[np.ndarray] = []
+        for edits in tried:
+            with hooks(lm, edits):
+                rows.append(asked(waveforms) if together else np.concatenate([asked([one]) for one in waveforms]))
+        return {"scores": np.stack(rows)}
+
+    def swept(**options: Any) -> dict[str, Any]:
+        encoded = lm.encode(waveforms, QUESTION.prompt)
+        return {"scores": lm.sweep(encoded, QUESTION.labels, tried, **options).log_probs}
+
+    return side_by_side(
+        {
+            "sweep": swept,
+            "sweep, one by one": lambda: swept(tokens=0),
+            "hooks, clips together": lambda: looped(together=True),
+            "hooks, clip by clip": lambda: looped(together=False),
+        },
+        base="sweep",
+        rounds=3,
+        clock=_clock(device),
+        device=device,
+        **_tolerances(lm),
+    )
+
+
 def generation(lm: AudioLM, edits: Sequence[Edit], device: str) -> dict[str, Any]:
     """Greedy answers of a fixed length, audio and all."""
-    inputs = lm._inputs(noise(4, seconds=(3.0, 6.0)), QUESTION.prompt)
-    arguments: dict[str, Any] = {
-        **inputs.tensors,
-        "do_sample": False,
-        "max_new_tokens": NEW_TOKENS,
-        "min_new_tokens": NEW_TOKENS,
-    }
+    inputs, arguments = _prompted(lm)
     generate: Any = lm.family.generator(lm.model).generate
 
     def plain() -> torch.Tensor:
@@ -129,29 +171,34 @@ def compiled_generation(lm: AudioLM, edits: Sequence[Edit], device: str) -> dict
 
     In half precision a compiled step rounds otherwise, so that greedy texts of random weights may part ways.
     """
-    waveforms, question = noise(4, seconds=(3.0, 6.0)), QUESTION.prompt
-    tokenizer = lm.processor.tokenizer
+    inputs, arguments = _prompted(lm)
+    generate: Any = lm.family.generator(lm.model).generate
+    prompt = inputs.tensors["input_ids"].shape[1]
+    static = static_cache(lm.family.generator(lm.model), prompt=prompt, max_new_tokens=NEW_TOKENS)
 
-    def written(compiled: bool) -> list[str]:
-        plan = {"edits": edits, "plan": "scaled", "compiled": compiled}
-        return lm.generate(waveforms, question, max_new_tokens=NEW_TOKENS, **plan)
+    def written(compiled: bool) -> torch.Tensor:
+        fn, more = (untraced(lm.model, generate), static) if compiled else (generate, {})
+        return lm._run(fn, arguments | more, inputs.scopes, edits, plan="scaled")[:, prompt:]
 
-    texts = {name: written(name == "compiled") for name in ("plain", "compiled")}
-    pairs = [
-        [one == other for one, other in zip(tokenizer(ours)["input_ids"], tokenizer(theirs)["input_ids"], strict=False)]
-        for ours, theirs in zip(*texts.values(), strict=True)
-    ]
+    same = (written(False) == written(True)).float().mean()
     timed = side_by_side(
         {
-            "scaled": lambda: {"answers": len(written(False))},
-            "scaled, compiled": lambda: {"answers": len(written(True))},
+            "scaled": lambda: {"tokens": written(False).numel()},
+            "scaled, compiled": lambda: {"tokens": written(True).numel()},
         },
         base="scaled",
         rounds=5,
         clock=_clock(device),
         device=device,
     )
-    return timed | {"tokens in common": sum(map(sum, pairs)), "tokens": sum(map(len, pairs))}
+    return timed | {"share of equal tokens": float(same)}
+
+
+def _prompted(lm: AudioLM) -> tuple[Inputs, dict[str, Any]]:
+    """Four clips, and what `generate` is asked for: greedy answers of a fixed length."""
+    inputs = lm._inputs(noise(4, seconds=(3.0, 6.0)), QUESTION.prompt)
+    lengths = {"max_new_tokens": NEW_TOKENS, "min_new_tokens": NEW_TOKENS}
+    return inputs, {**inputs.tensors, "do_sample": False, **lengths}
 
 
 def _clock(device: str) -> str:

@@ -24,8 +24,9 @@ from esn_interp.models.gate_view import GateView, Tap, view_gates
 from esn_interp.models.gradients import Attributions, gate_attributions
 from esn_interp.models.opened import Neurons
 from esn_interp.models.plans import gains_of
-from esn_interp.models.scoring import Scorer
+from esn_interp.models.scoring import Reader, Scorer, label_reader
 from esn_interp.models.speaking import Speaking
+from esn_interp.models.sweeping import Sweeping
 from esn_interp.models.text import text_log_probs
 from esn_interp.speech.audio import waveform_of
 
@@ -49,7 +50,7 @@ class Encoded:
         return len(self.scopes)
 
 
-class AudioLM(Speaking):
+class AudioLM(Speaking, Sweeping):
     """A speech-capable language model with readable, editable gates.
 
     Use :func:`esn_interp.load` to make one. With no edit its outputs are those of the bare model, bit for bit:
@@ -309,6 +310,14 @@ class AudioLM(Speaking):
         return view_gates(self.stacks[self.component], open_door=True)
 
     # ---------------------------------------------------------------- plumbing
+
+    def _reader(self, labels: Sequence[str]) -> Reader | None:
+        return label_reader(self.family, self.model, self.processor.tokenizer, labels)
+
+    def _label_scores(
+        self, encoded: Encoded, labels: Sequence[str], edits: Sequence[Edit]
+    ) -> Float[np.ndarray, "clip label"]:
+        return self.scores(encoded, labels, edits=edits)
 
     def _scores(
         self,

@@ -35,7 +35,7 @@ class Baked:
     base: str
     base_fingerprint: str
     component: str
-    layers: Mapping[int, tuple[Int64[np.ndarray, " neuron"], Float32[np.ndarray, " neuron"]]] = field(
+    layers: Mapping[int, tuple[Int64[np.ndarray, " _neuron"], Float32[np.ndarray, " _neuron"]]] = field(
         repr=False
     )
     by: str = ""

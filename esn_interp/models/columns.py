@@ -112,7 +112,7 @@ class Scaling:
     def __init__(
         self,
         columns: Mapping[int, Columns],
-        gains: Mapping[int, tuple[Int[np.ndarray, " neuron"], Float[np.ndarray, " neuron"]]],
+        gains: Mapping[int, tuple[Int[np.ndarray, " _neuron"], Float[np.ndarray, " _neuron"]]],
     ) -> None:
         self._layers: list[tuple[Columns, Tensor, Tensor]] = []
         devices = {columns[layer].weight.device for layer in gains}

@@ -5,7 +5,8 @@ with the number of wrapped modules that run. All readings and edits of the packa
 :func:`traced_run`; it is the only place where a gate is touched.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -61,6 +62,14 @@ class _OpenBlock(_Block):
                 setattr(self, ours, module)
 
 
+class _SkippableBlock(_Block):
+    """The same layer, which may also be left out: its output is known from another run."""
+
+    def __init__(self, gate: Gate) -> None:
+        super().__init__(gate)
+        self.whole = gate.layer
+
+
 class _View(nn.Module):
     def __init__(self, stack: Stack, block: type[_Block]) -> None:
         super().__init__()
@@ -100,9 +109,62 @@ class GateView(NNsight):
     device = None  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
 
 
-def view_gates(stack: Stack, *, open_door: bool = False) -> GateView:
-    """An nnsight view with ``layers[i].gate`` (and ``attention`` and ``mlp`` with ``open_door``)."""
+@dataclass(frozen=True, eq=False)
+class Start:
+    """Where a run takes up another: the layers before ``layer`` are left out, since their ``output`` is known."""
+
+    layer: int
+    output: Any
+
+    def repeated(self, times: int) -> "Start":
+        """For a batch that holds the same clips several times, one after the other."""
+        output = self.output
+        if isinstance(output, tuple):
+            return Start(self.layer, tuple(part.repeat(times, 1, 1) for part in output))
+        return Start(self.layer, output.repeat(times, 1, 1))
+
+
+def view_gates(stack: Stack, *, open_door: bool = False, skippable: bool = False) -> GateView:
+    """An nnsight view with ``layers[i].gate`` (and ``attention`` and ``mlp`` with ``open_door``).
+
+    ``skippable`` is for runs that have a `Start`.
+    """
+    if skippable:
+        return GateView(_View(stack, _SkippableBlock), envoys={"layers.*.whole": _Alone})
     return GateView(_View(stack, _OpenBlock if open_door else _Block))
+
+
+def layer_outputs(
+    stack: Stack, fn: Callable[..., Any], batch: Mapping[str, Any], layers: Collection[int]
+) -> tuple[Any, dict[int, Start]]:
+    """What ``fn(**batch)`` returns, and where runs of the same batch can take it up: at each of these layers.
+
+    Where the layers' outputs are not hidden states by clip and token alone, nothing can be taken up.
+    """
+    modules = [stack.gates[layer - 1].layer for layer in sorted(layers)]
+    view: Any = GateView(_Layers(modules), envoys={"layers.*": _Alone})
+    outputs: list[Any] = []
+    result: Any = None
+    with view.trace(fn=fn, **batch) as tracer:
+        for layer in view.layers:
+            outputs.append(layer.output)  # noqa: PERF401 (a trace may leave no more names than it needs)
+        result = tracer.result.save()
+    states = [output if isinstance(output, tuple) else (output,) for output in outputs]
+    shape = result.last_hidden_state.shape
+    if any(not isinstance(part, Tensor) or part.shape != shape for parts in states for part in parts):
+        return result, {}
+    return result, {at: Start(at, output) for at, output in zip(sorted(layers), outputs, strict=True)}
+
+
+def resumed_run(view: GateView, fn: Callable[..., Any], batch: Mapping[str, Any], start: Start) -> Any:
+    """Call ``fn(**batch)`` without the layers before ``start``; the view is a ``skippable`` one."""
+    traceable: Any = view
+    results: list[Any] = []
+    with traceable.trace(fn=fn, **batch) as tracer:
+        for block in view.layers[: start.layer]:
+            block.whole.skip(start.output)
+        results.append(tracer.result)
+    return results[0]
 
 
 def decoder_inputs(
@@ -151,6 +213,7 @@ def traced_run(
     widths: Sequence[int],
     edits: Sequence[Edit] = (),
     tap: Tap | None = None,
+    start: Start | None = None,
 ) -> Any:
     """Call ``fn(**batch)`` with edited gates and return what it returns: the package's one trace.
 
@@ -162,6 +225,8 @@ def traced_run(
     tap
         Called with every layer's gates at every step, after the edits. With gradients enabled they are part of
         the graph, so that something computed from the result can be differentiated by them.
+    start
+        Where the run takes up another; none of the edits and no tap is before it, and the view is a ``skippable`` one.
 
     Raises
     ------
@@ -198,7 +263,10 @@ def traced_run(
         return gate
 
     traceable: Any = view
+    skipped = [] if start is None else list(view.layers[: start.layer])
     with traceable.trace(fn=call, **batch) as tracer:
+        for block in skipped:
+            block.whole.skip(start.output)  # pyright: ignore[reportOptionalMemberAccess]
         step, first = -1, True  # a trace body may not begin with `try`
         try:
             for step in tracer.iter[:]:

@@ -20,7 +20,7 @@ from esn_interp.models.families.base import Family
 from esn_interp.models.families.info import THINKER
 from esn_interp.models.families.inputs import Inputs, Processor
 from esn_interp.models.fingerprint import compute_device, earlier_fingerprints, weights_fingerprint
-from esn_interp.models.gate_view import GateView, Tap, traced_run, view_gates
+from esn_interp.models.gate_view import GateView, Start, Tap, resumed_run, traced_run, view_gates
 from esn_interp.models.plans import Carried, Planner, Weights, all_finite, checked_plan
 from esn_interp.models.stacks import Stack
 from esn_interp.speech.audio import SAMPLE_RATE
@@ -272,6 +272,7 @@ class Opened:
         present: frozenset[str] | None = None,
         plan: str | None = None,
         certain: bool = True,
+        start: Start | None = None,
     ) -> Any:
         """One run with its edits.
 
@@ -283,6 +284,8 @@ class Opened:
             How its edits are carried out; the model's own plan by default.
         certain
             Whether the gates are sure to be computed, so that nobody needs to see it.
+        start
+            Where the run takes up another, before its first edit.
         """
         acting = [*self.standing, *edits]
         self._require_ours(acting)
@@ -301,15 +304,28 @@ class Opened:
                         raise NotScalable("the edited gates are read")
                     if not certain and wanted == "auto":
                         raise NotScalable("the run may end before it comes to these gates")
-                    return self._scaled_run(fn, batch, scopes, by_layer)
+                    return self._scaled_run(fn, batch, scopes, by_layer, start)
                 except NotScalable as reason:
                     if wanted == "scaled":
                         raise EditError(f"plan 'scaled' can't carry out these edits: {reason}") from reason
                     why = str(reason)
             self.carried = Carried("traced", why) if by_layer else Carried("none")
-            return traced_run(self._view, fn, batch, scopes=scopes, widths=self.widths, edits=acting, tap=tap)
+            view = self._view if start is None else self._skippable_view
+            options: Any = {"widths": self.widths, "edits": acting, "tap": tap, "start": start}
+            return traced_run(view, fn, batch, scopes=scopes, **options)
 
-    def _scaled_run(self, fn: Any, batch: dict[str, Any], scopes: Tensor, by_layer: dict[int, list[Edit]]) -> Any:
+    @cached_property
+    def _skippable_view(self) -> GateView:
+        return view_gates(self.stacks[self.component], skippable=True)
+
+    def _scaled_run(
+        self,
+        fn: Any,
+        batch: dict[str, Any],
+        scopes: Tensor,
+        by_layer: dict[int, list[Edit]],
+        start: Start | None,
+    ) -> Any:
         """One run with edits in the weights.
 
         Raises
@@ -321,7 +337,7 @@ class Opened:
             raise NotScalable("the model was opened before, by somebody who may be looking")
         scaling = self._planner.scaling(by_layer)
         with self._weights.scaled(scaling):
-            result = fn(**batch)
+            result = fn(**batch) if start is None else resumed_run(self._skippable_view, fn, batch, start)
         silenced = any(np.any(np.asarray(edit.gain) == 0) for edits in by_layer.values() for edit in edits)
         if silenced and not all_finite(result, scopes):
             self._planner.unfit = "gates are not finite numbers, and a silenced one must stay silent"

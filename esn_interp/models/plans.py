@@ -54,7 +54,7 @@ def checked_plan(plan: str) -> str:
     return plan
 
 
-Gains = dict[int, tuple[Int64[np.ndarray, " neuron"], Float32[np.ndarray, " neuron"]]]
+Gains = dict[int, tuple[Int64[np.ndarray, " _neuron"], Float32[np.ndarray, " _neuron"]]]
 
 
 def gains_of(by_layer: Mapping[int, Sequence[Edit]]) -> Gains:

@@ -34,6 +34,21 @@ class Run(Protocol):
     ) -> Any: ...
 
 
+Reader = Callable[[Tensor], Tensor]
+"""From the last hidden state ``[clip, hidden]`` to label scores ``[clip, label]``."""
+
+
+def label_reader(
+    family: Family, model: nn.Module, tokenizer: PreTrainedTokenizerBase, labels: Sequence[str]
+) -> Reader | None:
+    """Makes scores of the last hidden state; None where some labels have several tokens."""
+    tokens = label_tokens(tokenizer, labels)
+    if any(len(label) > 1 for label in tokens):
+        return None
+    head, ids = family.head(model), [label[0] for label in tokens]
+    return lambda hidden: token_log_probs(hidden, head, ids, lambda logits: family.finish(model, logits))
+
+
 @dataclass(frozen=True, eq=False)
 class Scorer:
     """Label scores of one model: ``run`` runs its decoder, ``capture`` makes the decoder's inputs."""
@@ -64,11 +79,10 @@ class Scorer:
         tap
             Sees the prompt's gates; with ``gradients`` those of every run, since all of them make the scores.
         """
+        read = label_reader(self.family, self.model, self.tokenizer, labels)
+        if read is not None:
+            return read(self.run(decoder_inputs, scopes, tap=tap).last_hidden_state[:, -1])
         tokens = label_tokens(self.tokenizer, labels)
-        if all(len(label) == 1 for label in tokens):
-            hidden = self.run(decoder_inputs, scopes, tap=tap).last_hidden_state[:, -1]
-            head = self.family.head(self.model)
-            return token_log_probs(hidden, head, [label[0] for label in tokens], self._finish)
         # A cache is copied wherever labels part, which tensors in a graph do not allow.
         if gradients or not can_continue(decoder_inputs):
             first, _ = self._next(decoder_inputs, scopes, _PROMPT, tap)

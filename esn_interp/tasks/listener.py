@@ -39,6 +39,15 @@ class Listener(GatedModel, Protocol):
 
 
 @runtime_checkable
+class SweepingLM(Protocol):
+    """A listener that answers under many conditions at once."""
+
+    def sweep(self, encoded: Any, labels: Sequence[str], conditions: Sequence[Sequence[Edit]]) -> Any:
+        """Label scores of every condition, ``log_probs``, and how each was carried out, ``plans``."""
+        ...
+
+
+@runtime_checkable
 class SpeakingLM(GatedModel, Protocol):
     """The part of `AudioLM` that conversions use; anything that has it can convert speech."""
 

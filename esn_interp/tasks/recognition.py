@@ -15,7 +15,7 @@ from esn_interp.progress import progress_bar
 from esn_interp.speech.clips import Clips
 from esn_interp.speech.heard import warn_of_heard
 from esn_interp.tasks.batches import Skipped, batches
-from esn_interp.tasks.listener import Listener, longest_clip
+from esn_interp.tasks.listener import Listener, SweepingLM, longest_clip
 
 QUESTION = "What is the emotion of the speaker?"
 FREE_QUESTION = "How does the speaker feel?"
@@ -87,7 +87,7 @@ class Predictions:
     ``log_probs`` are natural logarithms, normalised over the emotions; ``truth`` indexes ``emotions``;
     ``tokens`` counts each clip's positions by scope (audio, text, last): what an edit can touch; ``rows`` are
     the clips' positions in the corpus that was asked about. ``heard`` names the speakers whom the model
-    learnt from, where there are such among them.
+    learnt from, where there are such among them; ``plans`` say of each condition how its edits were carried out.
     """
 
     conditions: tuple[str, ...]
@@ -100,6 +100,7 @@ class Predictions:
     tokens: Int64[np.ndarray, "clip scope"]
     skipped: tuple[Skipped, ...] = ()
     heard: str = ""
+    plans: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -200,6 +201,7 @@ def recognise(
     tokens = np.zeros((len(clips), len(PROMPT_SCOPES)), dtype=np.int64)
     used = np.zeros(len(clips), dtype=np.bool_)
     skipped: list[Skipped] = []
+    plans: dict[str, set[str]] = {name: set() for name in plan}
 
     with progress_bar(description, len(clips) * len(plan), enabled=progress) as advance:
         for batch in batches(
@@ -208,10 +210,10 @@ def recognise(
             encoded = lm.encode(batch.waveforms, recognition.prompt)
             used[batch.rows] = True
             tokens[batch.rows] = tokens_by_scope(np.asarray(encoded.scopes))
-            scored = _Scored(lm, recognition, encoded)
-            for at, (name, condition) in enumerate(plan.items()):
-                rows = np.array(batch.rows, dtype=np.int64)
-                scores = scored.under(condition(rows, scored.unedited) if callable(condition) else condition)
+            scored = _Scored(lm, recognition, encoded, plan, np.array(batch.rows, dtype=np.int64))
+            for at, name in enumerate(plan):
+                scores, carried = scored.under(name)
+                plans[name].add(carried)
                 if not np.isfinite(scores).all():
                     bad = batch.clips[int(np.argmin(np.isfinite(scores).all(axis=1)))].id
                     raise EditError(
@@ -237,25 +239,53 @@ def recognise(
         tokens=tokens[rows],
         skipped=tuple(skipped),
         heard=heard,
+        plans=tuple(", ".join(sorted(plans[name] - {""})) for name in plan),
     )
 
 
 @dataclass(frozen=True, eq=False)
 class _Scored:
-    """A batch that is scored under any number of conditions, and without edits once at most."""
+    """A batch under all conditions: those that are known beforehand together, and without edits once at most."""
 
     lm: Listener
     recognition: Recognition
     encoded: Any
+    conditions: Mapping[str, Sequence[Edit] | Informed]
+    rows: Int64[np.ndarray, " clip"]
+
+    def under(self, name: str) -> tuple[Float[np.ndarray, "clip emotion"], str]:
+        """Log-probabilities, and how the edits were carried out, where the model tells."""
+        condition = self.conditions[name]
+        edits = list(condition(self.rows, self._unedited)) if callable(condition) else condition
+        if _changes_nothing(edits):
+            return self._unedited, "none"
+        return self._edited(edits) if callable(condition) else self._known[name]
 
     @cached_property
-    def unedited(self) -> Float[np.ndarray, "clip emotion"]:
-        return self.recognition.by_emotion(self.lm.scores(self.encoded, self.recognition.labels))
+    def _unedited(self) -> Float[np.ndarray, "clip emotion"]:
+        return self._known[None][0] if None in self._known else self._edited(())[0]
 
-    def under(self, edits: Sequence[Edit]) -> Float[np.ndarray, "clip emotion"]:
-        if all(edit.identity for edit in edits):
-            return self.unedited
-        return self.recognition.by_emotion(self.lm.scores(self.encoded, self.recognition.labels, edits=list(edits)))
+    @cached_property
+    def _known(self) -> dict[str | None, tuple[Float[np.ndarray, "clip emotion"], str]]:
+        """Conditions that edit the same in every batch; None is the unedited one, if anybody asks for it."""
+        known = {name: edits for name, edits in self.conditions.items() if not callable(edits)}
+        acting: dict[str | None, Sequence[Edit]] = {}
+        if len(known) < len(self.conditions) or any(map(_changes_nothing, known.values())):
+            acting[None] = ()
+        acting |= {name: edits for name, edits in known.items() if not _changes_nothing(edits)}
+        if not isinstance(self.lm, SweepingLM):
+            return {name: self._edited(edits) for name, edits in acting.items()}
+        swept = self.lm.sweep(self.encoded, self.recognition.labels, list(acting.values()))
+        scores = [self.recognition.by_emotion(each) for each in swept.log_probs]
+        return dict(zip(acting, zip(scores, swept.plans, strict=True), strict=True))
+
+    def _edited(self, edits: Sequence[Edit]) -> tuple[Float[np.ndarray, "clip emotion"], str]:
+        scores = self.lm.scores(self.encoded, self.recognition.labels, edits=list(edits))
+        return self.recognition.by_emotion(scores), str(getattr(getattr(self.lm, "carried", None), "plan", ""))
+
+
+def _changes_nothing(edits: Sequence[Edit]) -> bool:
+    return all(edit.identity for edit in edits)
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> Float[np.ndarray, " emotion"]:

@@ -222,6 +222,16 @@ def test_scaled_columns_do_what_a_trace_does(lm):
     assert all(torch.equal(held[name], value) for name, value in lm.model.state_dict().items())
 
 
+def test_conditions_that_are_swept_together_give_what_each_gives(lm):
+    last, encoded = len(lm.widths) - 1, lm.encode(CLIPS, CHOICE)
+    gains = [(0, 2.0), (last, 0.0), (last, 3.0)]
+    conditions = [(), some_edits(lm)]
+    conditions += [[Edit(layer, np.arange(0, lm.widths[layer], 2), gain=gain)] for layer, gain in gains]
+    swept = lm.sweep(encoded, EMOTIONS, conditions)
+    expected = [lm.scores(encoded, EMOTIONS, edits=edits, plan="traced") for edits in conditions]
+    np.testing.assert_allclose(swept.log_probs, np.stack(expected), atol=1e-4)
+
+
 def test_a_static_cache_writes_the_same(lm):
     """On an accelerator the step is compiled, which needs modules without controllers."""
     edits = [Edit(layer, np.arange(0, width, 2), gain=2.0) for layer, width in enumerate(lm.widths)]
