@@ -13,11 +13,13 @@ if TYPE_CHECKING:
 class Selector:
     """A way to score gates, and how its rates are pooled unless the user says otherwise.
 
-    ``formula`` names a function of `esn_interp.neurons.scores`, so that commands can list the selectors without
-    waiting for torch. A ``control`` is one that finds nothing.
+    ``told`` says what the score is as reports put it, after "scores every neuron by". ``formula`` names a function of
+    `esn_interp.neurons.scores`, so that commands can list the selectors without waiting for torch. A ``control`` is
+    one that finds nothing.
     """
 
     title: str
+    told: str
     formula: str
     pooling: Literal["clip", "token"] = "clip"
     control: bool = False
@@ -37,11 +39,24 @@ class Selector:
 
 
 SELECTORS: dict[str, Selector] = {
-    "lap": Selector("firing frequency", "lap"),
-    "lape": Selector("entropy of the firing frequency over the emotions", "lape", pooling="token"),
-    "mad": Selector("mean deviation of the gate from the other emotions", "mad"),
-    "cas": Selector("contrast: firing frequency of the first emotion minus the second's", "cas"),
-    "random": Selector("uniform draw, as a control", "random", control=True),
+    "lap": Selector("firing frequency", "how often the neuron opens for this emotion", "lap"),
+    "lape": Selector(
+        "entropy of the firing frequency over the emotions",
+        "how unevenly the neuron’s openings are spread over the emotions",
+        "lape",
+        pooling="token",
+    ),
+    "mad": Selector(
+        "mean deviation of the gate from the other emotions",
+        "how much further the neuron opens, on average, for this emotion than for the mean of the others",
+        "mad",
+    ),
+    "cas": Selector(
+        "contrast: firing frequency of the first emotion minus the second's",
+        "how much more often the neuron opens for this emotion than for the runner-up",
+        "cas",
+    ),
+    "random": Selector("uniform draw, as a control", "a draw by lot", "random", control=True),
 }
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from esn_interp.drawing.numbers import count, interval, listed, percent, points
+from esn_interp.neurons.catalogue import SELECTORS
 
 
 def unit_of_split(study: Mapping[str, Any]) -> str:
@@ -133,13 +134,8 @@ def listen_sentence(study: Mapping[str, Any]) -> str:
 def find_sentence(study: Mapping[str, Any]) -> str:
     """How a neuron's score is made, by selector."""
     settings, model = study["settings"], study["model"]
-    score = {
-        "mad": "how much further the neuron opens, on average, for this emotion than for the mean of the "
-        "others",
-        "cas": "how much more often the neuron opens for this emotion than for the runner-up",
-        "lap": "how often the neuron opens for this emotion",
-        "lape": "how unevenly the neuron’s openings are spread over the emotions",
-    }.get(settings["selector"], "a measure of how closely the neuron goes with this emotion")
+    selector = SELECTORS.get(settings["selector"])
+    score = selector.told if selector else "a measure of how closely the neuron goes with this emotion"
     tokens = {
         "audio": "at the tokens of the audio",
         "text": "at the tokens of the question",
