@@ -1,4 +1,4 @@
-"""Results kept by what they depend on: what was computed is not computed again, and nothing else is reused."""
+"""Results stored by what they depend on: what was computed is not computed again, and nothing else is reused."""
 
 import hashlib
 import json
@@ -14,15 +14,15 @@ KIND, VERSION = "failed task", 1
 
 
 @runtime_checkable
-class Kept(Protocol):
-    """What can be kept: it writes itself to a file."""
+class Storable(Protocol):
+    """What can be stored: it writes itself to a file."""
 
     def save(self, path: str | Path) -> None:
         """Write one file."""
         ...
 
 
-AnyKept = TypeVar("AnyKept", bound=Kept)
+AnyStorable = TypeVar("AnyStorable", bound=Storable)
 
 
 class Undone(EsnError):
@@ -54,11 +54,11 @@ class Store:
         self,
         stage: str,
         key: str,
-        make: Callable[[], AnyKept],
-        load: Callable[[Path], AnyKept],
+        make: Callable[[], AnyStorable],
+        load: Callable[[Path], AnyStorable],
         *,
         suffix: str = ".json",
-    ) -> AnyKept:
+    ) -> AnyStorable:
         """The result of a task: from its file, or made and written.
 
         What is handed on is always what the file says, so that a study that was interrupted and one that was not

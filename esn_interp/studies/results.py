@@ -137,7 +137,8 @@ def interval(value: Interval) -> dict[str, Any]:
 
 def interval_of(told: Mapping[str, Any]) -> Interval:
     """An interval that `interval` told."""
-    return Interval(**{name: float("nan") if value is None else value for name, value in told.items()})
+    value, low, high = (float("nan") if told[end] is None else told[end] for end in ("value", "low", "high"))
+    return Interval(value, low, high, told["speakers"])
 
 
 def made_by() -> dict[str, Any]:

@@ -48,8 +48,8 @@ def studied_clips() -> Clips:
 
 
 def study(folder: Path, *, clips: Clips | None = None, **options: Any) -> RecognitionStudy:
-    tried = {"selectors": SELECTORS, "tops": TOPS, "scopes": SCOPES, "alphas": ALPHAS, "draws": 2}
-    given = {"lm": StudiedListener(), "clips": clips or studied_clips(), "progress": False}
+    tried: dict[str, Any] = {"selectors": SELECTORS, "tops": TOPS, "scopes": SCOPES, "alphas": ALPHAS, "draws": 2}
+    given: dict[str, Any] = {"lm": StudiedListener(), "clips": clips or studied_clips(), "progress": False}
     done = whole_study("demo", folder, **(given | tried | options))
     assert isinstance(done, RecognitionStudy)
     return done

@@ -187,7 +187,7 @@ def _sample(content: Numbers, cell: Numbers) -> list[Part]:
     return [*lines, Table(caption, ("Target", "Made", "Kept", "Share", "Why dropped"), rows)]
 
 
-def _choice(grid: ConversionGrid) -> list[Part]:
+def _choice(choice: ConversionGrid) -> list[Part]:
     header = ("Selector", "Gates", "Filter", "α", "Neurons", "Heard as target", "Probability", "WER")
     rows = tuple(
         (
@@ -195,25 +195,25 @@ def _choice(grid: ConversionGrid) -> list[Part]:
             percent(one.top),
             "–" if one.selector == "random" else "on" if one.filtered else "off",
             f"{one.alpha:g}",
-            f"{int(grid.neurons[at].sum()):,}",
-            (points(grid.change_of("accuracy", at).value, unit=False), _bounds(grid.change_of("accuracy", at))),
-            points(grid.change_of("filter_probability", at).value, unit=False),
-            points(grid.change_of("wer", at).value, unit=False),
+            f"{int(choice.neurons[at].sum()):,}",
+            (points(choice.change_of("accuracy", at).value, unit=False), _bounds(choice.change_of("accuracy", at))),
+            points(choice.change_of("filter_probability", at).value, unit=False),
+            points(choice.change_of("wer", at).value, unit=False),
         )
-        for at, one in enumerate(grid.settings)
+        for at, one in enumerate(choice.settings)
     )
     caption = (
-        f"Changes from the unsteered conversions of the validation speakers, in points, means over the targets: the"
-        f" share that {grid.judge} hears as the target, {grid.filter_judge}’s probability of it (the criterion), and"
+        "Changes from the unsteered conversions of the validation speakers, in points, means over the targets: the"
+        f" share that {choice.judge} hears as the target, {choice.filter_judge}’s probability of it (the criterion), and"
         " the word error rate. The chosen one stands out."
     )
     parts: list[Part] = [
-        f"The rule: {grid.rule}. Random neurons are there to compare with and are never chosen.",
-        Plate("Target accuracy over alpha, validation speakers", grid.plot(), grid.summary(), grid.notes),
-        Table(caption, header, rows, grid.chosen, f"All {len(rows)} settings that were tried"),
+        f"The rule: {choice.rule}. Random neurons are there to compare with and are never chosen.",
+        Plate("Target accuracy over alpha, validation speakers", choice.plot(), choice.summary(), choice.notes),
+        Table(caption, header, rows, choice.chosen, f"All {len(rows)} settings that were tried"),
     ]
-    if grid.unusable:
-        parts.append("Could not be tried: " + "; ".join(grid.unusable) + ".")
+    if choice.unusable:
+        parts.append("Could not be tried: " + "; ".join(choice.unusable) + ".")
     return parts
 
 
@@ -308,11 +308,11 @@ def _filter(cell: Numbers, choice: ConversionGrid | None, unseen: ConversionEffe
     return parts
 
 
-def _on_off(grid: ConversionGrid) -> list[tuple[float, float]]:
+def _on_off(choice: ConversionGrid) -> list[tuple[float, float]]:
     """Accuracy with the filter on and off, for settings that differ by it alone."""
-    at = {one: k for k, one in enumerate(grid.settings)}
+    at = {one: k for k, one in enumerate(choice.settings)}
     pairs = [(k, at.get(replace(one, filtered=False), k)) for one, k in at.items() if one.filtered]
-    accuracy = [grid.level_of("accuracy", k).value for k in range(len(at))]
+    accuracy = [choice.level_of("accuracy", k).value for k in range(len(at))]
     return [(accuracy[on], accuracy[off]) for on, off in pairs if on != off]
 
 

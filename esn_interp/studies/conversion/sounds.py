@@ -1,4 +1,4 @@
-"""What was said, kept: sounds by clip and target, for players and for listeners."""
+"""What was said, stored: sounds by clip and target, for players and for listeners."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -26,7 +26,7 @@ class Unit:
     """Clips of one split, by their position in it, said with every target under one condition.
 
     With ``gates`` the gates are summed up as well, with ``prosody`` the voice is measured, and with ``sounds`` what was
-    said is kept. Every ``attempt`` at the same clips draws what is drawn at random anew.
+    said is stored. Every ``attempt`` at the same clips draws what is drawn at random anew.
     """
 
     split: str

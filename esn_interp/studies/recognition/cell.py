@@ -22,7 +22,7 @@ from esn_interp.neurons.selectors import select
 from esn_interp.neurons.statistics import GateStatistics
 from esn_interp.speech.clips import Clips
 from esn_interp.speech.splits import Assignment
-from esn_interp.studies.cache import AnyKept, Store, Undone, digest
+from esn_interp.studies.cache import AnyStorable, Store, Undone, digest
 from esn_interp.studies.recognition.baseline import Baseline, baseline
 from esn_interp.studies.recognition.choice import Choice, Setting, choose, trials
 from esn_interp.studies.recognition.costs import SideCosts, side_costs
@@ -45,12 +45,12 @@ class Storing:
         self,
         stage: str,
         about: dict[str, Any],
-        make: Callable[[], AnyKept],
-        load: Callable[[Path], AnyKept],
+        make: Callable[[], AnyStorable],
+        load: Callable[[Path], AnyStorable],
         *,
         name: str = "",
         suffix: str = ".json",
-    ) -> AnyKept:
+    ) -> AnyStorable:
         """A result from the store, where it is named by all that it is about; made where it is not there yet."""
         key = digest(about)
         result = self.store.fetch(stage, key, make, load, suffix=suffix)
@@ -153,7 +153,7 @@ class Cell(Storing, StudiedCell):
 
     @cached_property
     def choice(self) -> Choice:
-        """What became of every setting on the validation clips, and which is kept."""
+        """What became of every setting on the validation clips, and which is chosen."""
         tried = trials({scope: found.own for scope, found in self.comparisons.items()}, self.config)
         return choose(tried, self.config, obstacle=self._obstacle, flip_rate=self._flip_rate)
 

@@ -77,7 +77,7 @@ def choose(
     obstacle: Callable[[Setting], str],
     flip_rate: Callable[[Setting], float],
 ) -> Choice:
-    """The setting that is kept, by the rule of the config; among equals, fewer neurons.
+    """The setting that is chosen, by the rule of the config; among equals, fewer neurons.
 
     Parameters
     ----------

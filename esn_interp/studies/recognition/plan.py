@@ -78,7 +78,7 @@ class Pair(Storing):
     def transfer(self) -> Transfer:
         """What each corpus's neurons do on the other."""
         cells, config = (self.one, self.other), self.one.config
-        how = {"draws": config.draws, "batch_size": config.batch_size, "seed": self.one.seed}
+        how: dict[str, Any] = {"draws": config.draws, "batch_size": config.batch_size, "seed": self.one.seed}
 
         def make() -> Transfer:
             return transfer(
