@@ -232,8 +232,8 @@ class TestClaims:
     def test_tables_mark_the_chosen_setting_and_keep_unknown_numbers_open(self, content: dict[str, Any]):
         content["ablation"]["emotions"][0] |= {"self_low": None, "self_high": None, "p": None}
         rows = tables(content)
-        assert [row["chosen"] for row in rows["grid"]].count(True) == 1
-        chosen = next(row for row in rows["grid"] if row["chosen"])
+        assert [row["chosen"] for row in rows["tried"]].count(True) == 1
+        chosen = next(row for row in rows["tried"] if row["chosen"])
         assert chosen["top"] == percent(content["settings"]["top"])
         assert (rows["silenced"][0]["interval"], rows["silenced"][0]["p"]) == ("–", "–")
 

@@ -204,8 +204,8 @@ def _choice(choice: ConversionGrid) -> list[Part]:
     )
     caption = (
         "Changes from the unsteered conversions of the validation speakers, in points, means over the targets: the"
-        f" share that {choice.judge} hears as the target, {choice.filter_judge}’s probability of it (the criterion), and"
-        " the word error rate. The chosen one stands out."
+        f" share that {choice.judge} hears as the target, {choice.filter_judge}’s probability of it (the criterion),"
+        " and the word error rate. The chosen one stands out."
     )
     parts: list[Part] = [
         f"The rule: {choice.rule}. Random neurons are there to compare with and are never chosen.",

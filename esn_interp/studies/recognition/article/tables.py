@@ -19,7 +19,7 @@ def tables(study: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
         "passed": _passed(study),
         "silenced": _silenced(study),
         "costs": _costs(study),
-        "grid": _grid(study),
+        "tried": _tried(study),
         "gains": _gains(study),
     }
 
@@ -84,7 +84,7 @@ def _change(row: Mapping[str, Any], before: Mapping[str, Any], measure: str) -> 
     return points(row[measure] - before[measure], unit=False)
 
 
-def _grid(study: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _tried(study: Mapping[str, Any]) -> list[dict[str, Any]]:
     settings = study["settings"]
     chosen = (settings["selector"], settings["top"], settings["scope"])
     return [
