@@ -6,7 +6,6 @@ from typing import Any
 
 from benchmarks.models import Made, noise, some_gates
 from benchmarks.peers import Batch, Hooks, Ours, Peer, Reading
-from benchmarks.peers.base import Unable
 from benchmarks.peers.ours import QUESTION, silenced
 from benchmarks.shared import Disagreement, Way, require_change, side_by_side
 
@@ -35,20 +34,20 @@ class Runs:
 
     def statistics(self) -> dict[str, Any]:
         """Label scores of a batch, and the sums of every gate by scope; audio was encoded before."""
-        ways, unable = self._ways(lambda tool: partial(tool.statistics, self.batch))
+        ways = self._ways(lambda tool: partial(tool.statistics, self.batch))
         ways[self.reading.name] = partial(self.reading.statistics, self.batch)
         ways["esn_interp, no statistics"] = partial(self.ours.scores, self.encoded)
         ways["esn_interp"] = partial(self.ours.statistics, self.encoded, self.ours.accumulator())
-        return self._measured(ways, unable) | self.facts()
+        return self._measured(ways) | self.facts()
 
     def ablation(self) -> dict[str, Any]:
         """Label scores of a batch with 1 % of the gates of every layer silenced; audio was encoded before."""
         edited = self._hooks.ablated(self.batch, self.sets)["edited scores"]
         require_change(edited, self._hooks.statistics(self.batch)["scores"], least=3e-3)
-        ways, unable = self._ways(lambda tool: partial(tool.ablated, self.batch, self.sets))
+        ways = self._ways(lambda tool: partial(tool.ablated, self.batch, self.sets))
         for plan, name in PLANS.items():
             ways[name] = partial(self.ours.ablated, self.encoded, silenced(self.sets), plan)
-        return self._measured(ways, unable) | self.facts()
+        return self._measured(ways) | self.facts()
 
     def generation(self) -> dict[str, Any]:
         """Greedy answers with the same gates silenced at every step, from the waveforms on."""
@@ -65,28 +64,18 @@ class Runs:
 
             return run
 
-        ways, unable = self._ways(way)
+        ways = self._ways(way)
         for plan, name in PLANS.items():
             ways[name] = partial(self.ours.generated, waves, silenced(self.sets), NEW_TOKENS, plan)
         facts = {"clips": len(waves), "new_tokens": NEW_TOKENS}
-        return self._measured(ways, unable) | facts
+        return self._measured(ways) | facts
 
     @property
     def _hooks(self) -> Hooks:
         return next(tool for tool in self.tools if isinstance(tool, Hooks))
 
-    def _ways(self, way: Callable[[Peer], Way]) -> tuple[dict[str, Way], dict[str, str]]:
-        """What each tool does, tried once; and why some can't."""
-        ways: dict[str, Way] = {}
-        unable: dict[str, str] = {}
-        for tool in self.tools:
-            try:
-                run = way(tool)
-                run()
-                ways[tool.name] = run
-            except Unable as reason:
-                unable[tool.name] = str(reason)
-        return ways, unable
+    def _ways(self, way: Callable[[Peer], Way]) -> dict[str, Way]:
+        return {tool.name: way(tool) for tool in self.tools}
 
-    def _measured(self, ways: dict[str, Way], unable: dict[str, str]) -> dict[str, Any]:
-        return side_by_side(ways, base="plain model", rounds=self.rounds) | {"unable": unable}
+    def _measured(self, ways: dict[str, Way]) -> dict[str, Any]:
+        return side_by_side(ways, base="plain model", rounds=self.rounds, warm=0)

@@ -53,6 +53,7 @@ def side_by_side(
     *,
     base: str,
     rounds: int,
+    warm: int = 1,
     clock: str = "cpu",
     relative: float = 1e-4,
     absolute: float = 1e-5,
@@ -64,6 +65,8 @@ def side_by_side(
 
     Parameters
     ----------
+    warm
+        Rounds before the first that counts, beside the run that was checked.
     clock
         ``cpu`` (of this process, for what one thread does: other processes disturb it least) or ``wall``.
     relative, absolute
@@ -81,13 +84,13 @@ def side_by_side(
     wall: dict[str, list[float]] = {name: [] for name in ways}
     cpu: dict[str, list[float]] = {name: [] for name in ways}
     order = list(ways)
-    for turn in range(rounds + 1):
+    for turn in range(warm + rounds):
         for name in order[turn % len(order) :] + order[: turn % len(order)]:
             _wait(device)
             at, at_cpu = time.perf_counter(), time.process_time()
             ways[name]()
             _wait(device)
-            if turn:  # the first round warms up
+            if turn >= warm:
                 wall[name].append(time.perf_counter() - at)
                 cpu[name].append(time.process_time() - at_cpu)
     walls = {name: np.array(values) for name, values in wall.items()}

@@ -42,7 +42,7 @@ class Batch:
 
 
 class Unable(Exception):
-    """This tool has no way of doing that; says why."""
+    """This tool can't work on such a model; says why."""
 
 
 class Peer:
@@ -57,15 +57,15 @@ class Peer:
 
     def statistics(self, batch: Batch) -> Outcome:
         """One run of the decoder that gives label scores, and the sums of every gate by clip and scope."""
-        raise Unable("no statistics")
+        raise NotImplementedError
 
     def ablated(self, batch: Batch, sets: Sequence[np.ndarray]) -> Outcome:
         """One run of the decoder that gives label scores, with some gates of every layer silenced."""
-        raise Unable("no edits")
+        raise NotImplementedError
 
     def generated(self, inputs: Mapping[str, Tensor], sets: Sequence[np.ndarray], tokens: int) -> Outcome:
         """Greedy words of so many tokens, with the same gates silenced at every step."""
-        raise Unable("no edits while a model generates")
+        raise NotImplementedError
 
     def scores(self, hidden: Tensor, labels: list[int]) -> Tensor:
         """Log-probability of each label, from the decoder's last hidden state."""

@@ -68,9 +68,6 @@ def ratios(by_size: Mapping[str, Mapping[str, Any]]) -> str:
         f"{found['ways'][base]['seconds']:.2g} s ({size})" for size, found in by_size.items()
     )
     lines.append(f"{base[0].upper()}{base[1:]}: {seconds}.")
-    lines += [
-        f"{tool}: {reason}." for tool, reason in next(iter(by_size.values())).get("unable", {}).items()
-    ]
     return "\n\n".join(lines)
 
 
