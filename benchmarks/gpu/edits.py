@@ -1,8 +1,10 @@
 """What an edited run costs beside the plain model: one condition, many conditions, and generation."""
 
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,19 +23,25 @@ QUESTION = Recognition(EMOTIONS)
 
 
 def measure(geometry: Geometry, device: str, dtype: torch.dtype, found: dict[str, Any]) -> None:
-    """Fill ``found``; what was measured so far is there when something fails."""
+    """Fill ``found``; a part that fails leaves its error in its place, and the others are there."""
     lm = qwen2_5_omni(geometry, device=device, dtype=dtype)
     silenced = [Edit(layer, neurons, gain=0.0) for layer, neurons in enumerate(some_gates(lm))]
-    for batch in (1, 8, 32) if geometry.hidden > 1000 else (1, 4):
-        _say(f"one condition, batch {batch}")
-        found[f"one condition, batch {batch}"] = one_condition(lm, silenced, batch, device)
-    for clips in (1, 8) if geometry.hidden > 1000 else (2,):
-        _say(f"sweep, {clips} clips")
-        found[f"sweep of 20 conditions, {clips} clips"] = sweep(lm, clips, device)
-    _say("greedy generation")
-    found["greedy generation, batch 4"] = generation(lm, silenced, device)
-    _say("compiled generation")
-    found["compiled generation, batch 4"] = compiled_generation(lm, silenced, device)
+    large = geometry.hidden > 1000
+    parts: dict[str, Callable[[], dict[str, Any]]] = {
+        f"one condition, batch {batch}": partial(one_condition, lm, silenced, batch, device)
+        for batch in ((1, 8, 32) if large else (1, 4))
+    }
+    parts["greedy generation, batch 4"] = partial(generation, lm, silenced, device)
+    for clips in (1, 8) if large else (2,):
+        parts[f"sweep of 20 conditions, {clips} clips"] = partial(sweep, lm, clips, device)
+    parts["compiled generation, batch 4"] = partial(compiled_generation, lm, silenced, device)
+    for name, part in parts.items():
+        print(f"   {name}", file=sys.stderr, flush=True)
+        try:
+            found[name] = part()
+        except Exception as error:
+            found[name] = {"error": f"{type(error).__name__}: {error}"}
+            traceback.print_exc()
 
 
 @contextmanager
@@ -206,9 +214,6 @@ def _clock(device: str) -> str:
 
 
 def _tolerances(lm: AudioLM) -> dict[str, float]:
-    """Of label scores in the precision of the model."""
-    return {"relative": 1e-4, "absolute": 1e-5} if lm.dtype == torch.float32 else {"relative": 0.02, "absolute": 0.02}
+    """Of label scores in the precision of the model; in half precision, batches of another size round otherwise."""
+    return {"relative": 1e-4, "absolute": 1e-5} if lm.dtype == torch.float32 else {"relative": 0.05, "absolute": 0.1}
 
-
-def _say(words: str) -> None:
-    print(f"   {words}", file=sys.stderr, flush=True)

@@ -21,6 +21,7 @@ from esn_interp import __version__
 from esn_interp.cli import (
     ablate,
     attribute,
+    bake,
     collect,
     compare,
     convert,
@@ -48,7 +49,7 @@ from esn_interp.cli.shared.door import Guard
 PANELS = {
     "Find": (collect, select, merge, attribute, layers),
     "Prove": (ablate, side_effects, ground, redundancy, efficiency),
-    "Steer": (dose, convert, inject),
+    "Steer": (dose, convert, inject, bake),
     "Compare": (compare, overlap, transfer),
     "Studies": (demo, study, report),
     "Catalogue": (models, corpora),
