@@ -202,3 +202,36 @@ def edits_by_layer(edits: Iterable[Edit], widths: Sequence[int]) -> dict[int, li
         if not edit.identity:
             by_layer.setdefault(edit.layer, []).append(edit)
     return dict(sorted(by_layer.items()))
+
+
+@runtime_checkable
+class Neurons(Protocol):
+    """Anything that names neurons and knows whose: a :class:`~esn_interp.neurons.neuron_set.NeuronSet`, most often."""
+
+    @property
+    def layer(self) -> Int[np.ndarray, " neuron"]: ...
+    @property
+    def in_layer(self) -> Int[np.ndarray, " neuron"]: ...
+    def check(self, lm: Any) -> None:
+        """Refuse a model in which these neurons were not found."""
+        ...
+
+
+def as_edits(neurons: Neurons | Iterable[Edit], alpha: float | None) -> tuple[Edit, ...]:
+    """Neurons with a gain of ``1 + alpha``, or ready-made edits, as edits."""
+    if not isinstance(neurons, Neurons):
+        if alpha is not None:
+            raise EditError("steered: alpha goes with neurons; ready-made edits carry their own gain")
+        edits = tuple(neurons)
+    else:
+        if alpha is None:
+            raise EditError(
+                "steered: say how much, for example alpha=2 (the gates are multiplied by 1 + alpha)"
+            )
+        edits = tuple(
+            Edit(int(layer), np.unique(neurons.in_layer[neurons.layer == layer]), gain=1 + alpha)
+            for layer in np.unique(neurons.layer)
+        )
+    if not edits:
+        raise EditError("steered: there is nothing to steer, the set of neurons is empty")
+    return edits

@@ -4,18 +4,18 @@ import hashlib
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from esn_interp.errors import AudioError, EditError, ModelError
 from esn_interp.models.baked import Baked
 from esn_interp.models.columns import NotScalable
 from esn_interp.models.conversion import ConversionPrompt
-from esn_interp.models.edits import Edit, edits_by_layer
+from esn_interp.models.edits import Edit, Neurons, as_edits, edits_by_layer
 from esn_interp.models.families.base import Family
 from esn_interp.models.families.info import THINKER
 from esn_interp.models.families.inputs import Inputs, Processor
@@ -28,19 +28,6 @@ from esn_interp.speech.heard import Heard
 
 # Not typing.Self: the run-time type checker of the tests can't follow it.
 AnyOpened = TypeVar("AnyOpened", bound="Opened")
-
-
-@runtime_checkable
-class Neurons(Protocol):
-    """Anything that names neurons and knows whose: a :class:`~esn_interp.neurons.neuron_set.NeuronSet`, most often."""
-
-    @property
-    def layer(self) -> Int[np.ndarray, " neuron"]: ...
-    @property
-    def in_layer(self) -> Int[np.ndarray, " neuron"]: ...
-    def check(self, lm: Any) -> None:
-        """Refuse a model in which these neurons were not found."""
-        ...
 
 
 class Opened:
@@ -213,7 +200,7 @@ class Opened:
         """Neurons with a gain, or ready-made edits, as edits of this model; refused when they are another's."""
         if isinstance(neurons, Neurons):
             neurons.check(self)
-        edits = _as_edits(neurons, alpha)
+        edits = as_edits(neurons, alpha)
         self._require_ours(edits)
         return edits
 
@@ -344,23 +331,3 @@ class Opened:
             raise NotScalable(self._planner.unfit)
         self.carried = Carried("scaled")
         return result
-
-
-def _as_edits(neurons: Neurons | Iterable[Edit], alpha: float | None) -> tuple[Edit, ...]:
-    """Neurons with a gain of ``1 + alpha``, or ready-made edits, as edits."""
-    if not isinstance(neurons, Neurons):
-        if alpha is not None:
-            raise EditError("steered: alpha goes with neurons; ready-made edits carry their own gain")
-        edits = tuple(neurons)
-    else:
-        if alpha is None:
-            raise EditError(
-                "steered: say how much, for example alpha=2 (the gates are multiplied by 1 + alpha)"
-            )
-        edits = tuple(
-            Edit(int(layer), np.unique(neurons.in_layer[neurons.layer == layer]), gain=1 + alpha)
-            for layer in np.unique(neurons.layer)
-        )
-    if not edits:
-        raise EditError("steered: there is nothing to steer, the set of neurons is empty")
-    return edits
