@@ -33,6 +33,9 @@ from esn_interp.tasks.recognition import Recognition
 QUESTION = Recognition(EMOTIONS)
 _BATCH = 16
 
+TILES = ((16, 256, 1), (8, 256, 1), (16, 128, 1), (8, 512, 1), (8, 512, 2), (8, 256, 4))
+"""Rows, columns and warps that are tried for the kernel of reductions."""
+
 
 def measure(geometry: Geometry, device: str, dtype: torch.dtype, found: dict[str, Any]) -> None:
     """Fill ``found``; what was measured so far is there when something fails."""
@@ -90,7 +93,19 @@ def reductions(lm: AudioLM, batch: int, device: str) -> dict[str, Any]:
         copy = gate.clone()
         return {"largest": lambda: copy.amax().float()}
 
+    def tiled(*tile: int) -> Callable[[], dict[str, Any]]:
+        def way() -> dict[str, Any]:
+            before, kernels.TILE = kernels.TILE, tile
+            try:
+                return ours()
+            finally:
+                kernels.TILE = before
+
+        return way
+
     ways = {"one reading": read, "reading and writing": copied, "products": products, "ours": ours}
+    if kernels.works(gate.device):
+        ways |= {f"ours, tiles of {tile}": tiled(*tile) for tile in TILES if tile != kernels.TILE}
     return side_by_side(
         ways, base="one reading", rounds=15, clock=_clock(device), device=device, relative=1e-4, absolute=1e-2
     )

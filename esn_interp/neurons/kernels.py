@@ -18,7 +18,10 @@ except ImportError:  # Windows, Macs, and PyTorch for the CPU come without it
     compiled = None
 
 _READ = torch.float32, torch.bfloat16, torch.float16
-_ROWS, _COLUMNS, _FOLDED = 8, 256, 128
+TILE = (16, 256, 1)
+"""Rows and columns that a program of the first kernel reads at a time, and its warps."""
+
+_FOLDED = 128
 
 
 def usable(gate: Tensor) -> bool:
@@ -45,19 +48,10 @@ def reduce_rows(flat: Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
     segments, width = len(rows.bounds) - 1, flat.shape[1]
     firings = torch.empty(segments, width, dtype=torch.int32, device=flat.device)
     sums = torch.empty(3, segments, width, dtype=torch.float32, device=flat.device)
-    grid = (segments, -(-width // _COLUMNS))
-    compiled.reduce[grid](
-        flat,
-        *rows,
-        firings,
-        sums,
-        width,
-        flat.stride(0),
-        segments * width,
-        ROWS=_ROWS,
-        COLUMNS=_COLUMNS,
-        num_warps=4,
-    )
+    tall, wide, warps = TILE
+    grid = (segments, -(-width // wide))
+    numbers = width, flat.stride(0), segments * width
+    compiled.reduce[grid](flat, *rows, firings, sums, *numbers, ROWS=tall, COLUMNS=wide, num_warps=warps)
     return firings, sums
 
 

@@ -1,6 +1,8 @@
 """Sums over clips, layer by layer, on the device where the gates are: int64 and float64, clips added in their order."""
 
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +16,7 @@ from esn_interp.neurons.origin import Origin
 from esn_interp.neurons.reduction import KINDS, LayerSums
 from esn_interp.neurons.segments import Rows
 
+_MANY = 1_000_000  # sums of one name, from which on several threads gather them
 _SPARE = 0.9  # of what is free beside the model; the rest is for what memory is lost between blocks
 
 
@@ -75,6 +78,7 @@ class Totals:
         self._groups, self._start = groups, start
         self._layers: list[_Layer | None] = [None] * len(origin.widths)
         self._settled: set[torch.device] = set()
+        self._used = np.full(groups, start is not None)
         self.notes: list[str] = []
 
     def fold(self, layers: Sequence[LayerSums], groups: Groups) -> Bool[Tensor, " clip"]:
@@ -84,6 +88,7 @@ class Totals:
         -------
         Which clips have finite sums, on the device of the first layer.
         """
+        self._used[groups.group] = True
         finite: Tensor | None = None
         prepared: dict[torch.device, tuple[Rows, Tensor, Tensor]] = {}
         for at, sums in enumerate(layers):
@@ -107,16 +112,24 @@ class Totals:
         for device in self._settled:
             if device.type == "cuda":
                 torch.cuda.synchronize(device)
-        layers = [self._layer(at) for at in range(len(self._layers))]
-        host = [(layer.counts.cpu().numpy(), layer.totals.cpu().numpy()) for layer in layers]
-        found = {
-            name: np.concatenate([counts[:, at] for counts, _ in host], axis=1)
-            for at, name in enumerate(self._count_names)
-        }
-        found |= {
-            name: np.concatenate([totals[:, at] for _, totals in host], axis=1)
-            for at, name in enumerate(self._total_names)
-        }
+        shape = self._groups, self._origin.n_gates
+        found: dict[str, np.ndarray] = {name: np.zeros(shape, np.int64) for name in self._count_names}
+        found |= {name: np.zeros(shape) for name in self._total_names}
+        rows = np.flatnonzero(self._used)  # nobody need copy the zeros of the others
+
+        def gather(at: int) -> None:
+            layer, columns = self._layer(at), self._origin.layers[at]
+            for sums, names in ((layer.counts, self._count_names), (layer.totals, self._total_names)):
+                some = sums.index_select(0, torch.from_numpy(rows).to(sums.device))
+                for name, values in zip(names, some.transpose(0, 1).contiguous().cpu().numpy(), strict=True):
+                    found[name][rows, columns] = values
+
+        if len(rows) * shape[1] < _MANY:
+            for at in range(len(self._layers)):
+                gather(at)
+        else:
+            with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+                list(pool.map(gather, range(len(self._layers))))
         return found
 
     def _layer(self, at: int, device: torch.device | str = "cpu") -> _Layer:

@@ -25,11 +25,10 @@ def reduce(
     inside = column < width
     start = tl.load(bounds + segment)
     stop = tl.load(bounds + segment + 1)
-    # Sums of every ROWS-th row, which meet at the end only: threads need not talk to each other on the way.
-    count = tl.zeros([ROWS, COLUMNS], dtype=tl.int32)
-    total = tl.zeros([ROWS, COLUMNS], dtype=tl.float32)
-    square = tl.zeros([ROWS, COLUMNS], dtype=tl.float32)
-    magnitude = tl.zeros([ROWS, COLUMNS], dtype=tl.float32)
+    count = tl.zeros([COLUMNS], dtype=tl.int32)
+    total = tl.zeros([COLUMNS], dtype=tl.float32)
+    square = tl.zeros([COLUMNS], dtype=tl.float32)
+    magnitude = tl.zeros([COLUMNS], dtype=tl.float32)
     for first in range(start, stop, ROWS):
         at = first + tl.arange(0, ROWS)
         here = at < stop
@@ -37,16 +36,17 @@ def reduce(
         row = tl.load(order + at, mask=here, other=0).to(tl.int64)
         places = gate + row[:, None] * stride + column[None, :]
         value = tl.load(places, mask=here[:, None] & inside[None, :], other=0.0).to(tl.float32)
-        count += (value > 0).to(tl.int32)
-        total += value
-        square += value * value
-        magnitude += tl.abs(value)
+        # With one warp a thread has all rows of its columns, so that these sums need no other thread.
+        count += tl.sum((value > 0).to(tl.int32), axis=0)
+        total += tl.sum(value, axis=0)
+        square += tl.sum(value * value, axis=0)
+        magnitude += tl.sum(tl.abs(value), axis=0)
     out = segment * width + column
-    tl.store(firings + out, tl.sum(count, axis=0), mask=inside)
-    tl.store(sums + out, tl.sum(total, axis=0), mask=inside)
+    tl.store(firings + out, count, mask=inside)
+    tl.store(sums + out, total, mask=inside)
     # Step by step, since twice the distance from kind to kind may not fit in 32 bits.
-    tl.store(sums + kind + out, tl.sum(square, axis=0), mask=inside)
-    tl.store(sums + kind + kind + out, tl.sum(magnitude, axis=0), mask=inside)
+    tl.store(sums + kind + out, square, mask=inside)
+    tl.store(sums + kind + kind + out, magnitude, mask=inside)
 
 
 @triton.jit
