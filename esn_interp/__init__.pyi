@@ -27,6 +27,8 @@ from .analysis.side_effects.measure import side_effects as side_effects
 from .analysis.side_effects.result import SideEffects as SideEffects
 from .analysis.transfer.measure import transfer as transfer
 from .analysis.transfer.result import Transfer as Transfer
+from .analysis.verification.measure import verify as verify
+from .analysis.verification.result import Verification as Verification
 from .errors import EsnError as EsnError
 from .interventions import edits as edits
 from .models.audio_lm import AudioLM as AudioLM

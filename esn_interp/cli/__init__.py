@@ -42,6 +42,7 @@ from esn_interp.cli import (
     side_effects,
     study,
     transfer,
+    verify,
 )
 from esn_interp.cli.shared.command import add
 from esn_interp.cli.shared.door import Guard
@@ -52,7 +53,7 @@ PANELS = {
     "Steer": (dose, convert, inject, bake),
     "Compare": (compare, overlap, transfer),
     "Studies": (demo, study, report),
-    "Catalogue": (models, corpora),
+    "Catalogue": (models, corpora, verify),
 }
 """Every command in the panel of `esn --help` that it belongs to; the first two of each show their example there."""
 

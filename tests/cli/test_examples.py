@@ -30,6 +30,7 @@ SHORTER = {
     "ground": ("--prompt", "Transcribe the speech."),
     "inject": ("--alphas", "4", "--methods", "mix"),
     "side-effects": ("--tasks", "sex,text"),
+    "verify": ("--limit", "2"),
 }
 STUDY = """
 name: a short one
