@@ -32,7 +32,7 @@ class Segments:
     """
 
     def __init__(self, codes: Int[np.ndarray, "clip token"], *, scopes: int) -> None:
-        self.clips, self.tokens_each = codes.shape
+        self.clips = len(codes)
         self.scopes = scopes
         counted = (codes >= 0) & (codes < scopes)
         clip = np.arange(self.clips, dtype=np.int64)[:, None]

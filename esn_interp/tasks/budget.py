@@ -2,14 +2,12 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import numpy as np
 import torch
 
 from esn_interp.speech.audio import SAMPLE_RATE
-
-Sized = TypeVar("Sized")
 
 MOST_CLIPS = 64
 _HOST_TOKENS, _CARD_TOKENS, _LEAST_TOKENS = 2048, 8192, 256

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from bare_model import bare_logits, label_log_probs, layers_of
-from rounding import assert_close, terms_of
+from rounding import assert_apart, assert_close, terms_of
 from tiny_omni import CHOICE, EMOTIONS, noise
 
 from esn_interp.errors import EditError
@@ -76,7 +76,7 @@ def test_a_patched_run_equals_plain_hooks_that_write_the_other_runs_gates(tiny_l
         for handle in handles:
             handle.remove()
     assert_close(scores, expected, terms=terms_of(tiny_lm.model))
-    assert np.abs(scores - tiny_lm.scores(encoded, EMOTIONS)).max() > 1e-4
+    assert_apart(scores[None], tiny_lm.scores(encoded, EMOTIONS)[None], terms=terms_of(tiny_lm.model))
 
 
 def test_a_patch_with_a_runs_own_gates_changes_nothing(tiny_lm):

@@ -229,7 +229,7 @@ def test_conditions_that_are_swept_together_give_what_each_gives(lm):
     conditions += [[Edit(layer, np.arange(0, lm.widths[layer], 2), gain=gain)] for layer, gain in gains]
     swept = lm.sweep(encoded, EMOTIONS, conditions)
     expected = [lm.scores(encoded, EMOTIONS, edits=edits, plan="traced") for edits in conditions]
-    np.testing.assert_allclose(swept.log_probs, np.stack(expected), atol=1e-4)
+    assert_close(swept.log_probs, np.stack(expected), terms=terms_of(lm.model))
 
 
 def test_a_static_cache_writes_the_same(lm):

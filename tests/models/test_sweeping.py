@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from rounding import assert_apart, assert_close, terms_of
 from tiny_omni import CHOICE, EMOTIONS, noise
 
 from esn_interp.errors import EditError
@@ -39,8 +40,8 @@ def test_conditions_together_give_what_each_gives_alone(tiny_lm, tokens):
     encoded = tiny_lm.encode(CLIPS, CHOICE)
     swept = tiny_lm.sweep(encoded, EMOTIONS, CONDITIONS, tokens=tokens)
     expected = one_by_one(tiny_lm, encoded, EMOTIONS, CONDITIONS)
-    np.testing.assert_allclose(swept.log_probs, expected, atol=1e-5)
-    assert np.abs(expected[1:-1] - expected[0]).max(axis=(1, 2)).min() > 1e-4  # every edit shows
+    assert_close(swept.log_probs, expected, terms=terms_of(tiny_lm.model))
+    assert_apart(expected[1:-1], expected[0], terms=terms_of(tiny_lm.model))  # every edit shows
     gains_only, plans = (1, 2, 3, 5, 6), list(swept.plans)
     assert [plans[at] for at in (0, 4, 7, 8)] == ["none", "traced", "traced", "none"]
     together = max(1, (1024 if tokens is None else tokens) // encoded.scopes.size)
@@ -58,7 +59,7 @@ def test_layers_before_the_first_edit_run_once(tiny_lm):
     for at, layer in enumerate(layers):
         layer.mlp.gate_proj.register_forward_hook(lambda module, inputs, output, at=at: seen.append(at))
     swept = tiny_lm.sweep(encoded, EMOTIONS, late, tokens=1)
-    np.testing.assert_allclose(swept.log_probs, expected, atol=1e-5)
+    assert_close(swept.log_probs, expected, terms=terms_of(tiny_lm.model))
     assert [seen.count(at) for at in range(3)] == [1, 2, 4]
 
 
@@ -75,18 +76,18 @@ def test_a_model_whose_runs_cannot_be_taken_up_is_run_whole(tiny_lm, monkeypatch
     monkeypatch.setattr(sweeping, "resumed_run", wrong)
     swept = tiny_lm.sweep(encoded, EMOTIONS, CONDITIONS)
     assert tiny_lm._resumes is False
-    np.testing.assert_allclose(swept.log_probs, expected, atol=1e-5)
+    assert_close(swept.log_probs, expected, terms=terms_of(tiny_lm.model))
 
 
 def test_labels_of_several_tokens_and_steered_models_are_swept_one_by_one(tiny_lm):
     encoded = tiny_lm.encode(CLIPS, CHOICE)
     labels = ("angry", "very angry")
     swept = tiny_lm.sweep(encoded, labels, CONDITIONS)
-    np.testing.assert_allclose(swept.log_probs, one_by_one(tiny_lm, encoded, labels, CONDITIONS), atol=1e-5)
+    assert_close(swept.log_probs, one_by_one(tiny_lm, encoded, labels, CONDITIONS), terms=terms_of(tiny_lm.model))
     with tiny_lm.steered([gains(0, 2.0)]):
         swept = tiny_lm.sweep(encoded, EMOTIONS, CONDITIONS[:3])
         expected = one_by_one(tiny_lm, encoded, EMOTIONS, CONDITIONS[:3])
-    np.testing.assert_allclose(swept.log_probs, expected, atol=1e-5)
+    assert_close(swept.log_probs, expected, terms=terms_of(tiny_lm.model))
     assert set(swept.plans) == {"traced"}
 
 

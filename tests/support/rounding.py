@@ -43,3 +43,10 @@ def assert_close(
     if magnitude is None:
         magnitude = float(np.abs(expected[np.isfinite(expected)]).max(initial=0.0))
     np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance(terms, magnitude, dtype))
+
+
+def assert_apart(found: Any, other: Any, *, terms: int) -> None:
+    """Two results that differ by more than rounding could make them, each row of the first axis by itself."""
+    one, two = np.asarray(found), np.asarray(other)
+    apart = np.abs(one - two).reshape(len(one), -1).max(axis=1)
+    assert (apart > tolerance(terms, np.abs(two).max())).all(), apart
