@@ -18,7 +18,7 @@ from benchmarks.gpu.edits import plain_scores
 from benchmarks.models import EMOTIONS, Geometry, noise, qwen2_5_omni
 from benchmarks.shared import side_by_side
 from esn_interp.models.audio_lm import AudioLM, Encoded
-from esn_interp.neurons import kernels
+from esn_interp.neurons import kernels, totals
 from esn_interp.neurons.accumulator import Accumulator
 from esn_interp.neurons.layout import SCOPES
 from esn_interp.neurons.origin import Origin
@@ -52,6 +52,8 @@ def measure(geometry: Geometry, device: str, dtype: torch.dtype, found: dict[str
     for batch in (32, 8, 1) if large else (4, 2):
         parts[f"reductions alone, batch {batch}"] = lambda batch=batch: reductions(lm, batch, device)
         parts[f"decoder with statistics, batch {batch}"] = lambda batch=batch: decoder(lm, batch, device)
+    if device.startswith("cuda"):
+        parts["sums in main memory, batch 8"] = lambda: main_memory(lm, device)
     clips = 64 if large else 12
     parts[f"collect, {clips} clips"] = lambda: whole_way(lm, clips, device, rounds=5 if large else 3)
     parts["statistics file"] = lambda: file_size(lm)
@@ -167,6 +169,42 @@ def decoder(lm: AudioLM, batch: int, device: str) -> dict[str, Any]:
     )
     notes = {"tokens": int((np.asarray(encoded.scopes) >= 0).sum()), "width": int(encoded.scopes.shape[1])}
     return result | notes | ({"notes": accumulator.notes} if accumulator.notes else {})
+
+
+def main_memory(lm: AudioLM, device: str) -> dict[str, Any]:
+    """Adding up on the card, and in pinned memory of the host, as where the card has no room: the same to the bit."""
+    encoded = lm.encode(noise(8, seconds=(3.0, 6.0)), QUESTION.prompt)
+    origin = Origin.of(lm, corpus="noise", corpus_fingerprint="0")
+    emotion, kept = np.arange(8) % len(EMOTIONS), np.ones(8, np.bool_)
+    free = totals._free
+
+    def way(room: Callable[[torch.device], float]) -> Callable[[], dict[str, Any]]:
+        accumulator = Accumulator(origin, EMOTIONS)
+
+        def run(into: Accumulator) -> None:
+            totals._free = room
+            try:
+                tap = into.tap(np.asarray(encoded.scopes))
+                lm.scores(encoded, QUESTION.labels, tap=tap)
+                into.fold(tap, emotion=emotion, kept=kept, ids=[str(row) for row in range(8)])
+            finally:
+                totals._free = free
+
+        def sums() -> np.ndarray:
+            alone = Accumulator(origin, EMOTIONS)
+            run(alone)
+            run(alone)
+            return np.concatenate([values.ravel() for _, values in sorted(alone.statistics().sums.items())])
+
+        def timed() -> dict[str, Any]:
+            run(accumulator)
+            return {"sums": sums}
+
+        return timed
+
+    ways = {"on the card": way(free), "in main memory": way(lambda device: 0.0)}
+    exact = {"relative": 0.0, "absolute": 0.0}
+    return side_by_side(ways, base="on the card", rounds=5, clock=_clock(device), device=device, **exact)
 
 
 class Hooks:
