@@ -51,7 +51,8 @@ def reduce_rows(flat: Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
     tall, wide, warps = TILE
     grid = (segments, -(-width // wide))
     numbers = width, flat.stride(0), segments * width
-    compiled.reduce[grid](flat, *rows, firings, sums, *numbers, ROWS=tall, COLUMNS=wide, num_warps=warps)
+    with torch.cuda.device_of(flat):  # Triton launches on the current card, whatever card the numbers are on
+        compiled.reduce[grid](flat, *rows, firings, sums, *numbers, ROWS=tall, COLUMNS=wide, num_warps=warps)
     return firings, sums
 
 
@@ -72,22 +73,23 @@ def fold(
     """
     _, scopes, width = firings.shape
     grid = (-(-width // _FOLDED), len(groups), scopes + 1)
-    compiled.fold[grid](
-        counts,
-        totals,
-        firings,
-        sums,
-        firings if routed is None else routed,
-        tokens,
-        *clips,
-        groups,
-        finite,
-        sums.stride(0),
-        width,
-        counts.shape[1],
-        totals.shape[1],
-        SCOPES=scopes,
-        MIXTURE=routed is not None,
-        COLUMNS=_FOLDED,
-        num_warps=4,
-    )
+    with torch.cuda.device_of(counts):
+        compiled.fold[grid](
+            counts,
+            totals,
+            firings,
+            sums,
+            firings if routed is None else routed,
+            tokens,
+            *clips,
+            groups,
+            finite,
+            sums.stride(0),
+            width,
+            counts.shape[1],
+            totals.shape[1],
+            SCOPES=scopes,
+            MIXTURE=routed is not None,
+            COLUMNS=_FOLDED,
+            num_warps=4,
+        )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float64, Int, Int64, Num
+from jaxtyping import Bool, Float, Float64, Int, Int32, Int64, Num
 from torch import Tensor
 
 from esn_interp.neurons import kernels
@@ -89,8 +89,8 @@ class Totals:
         Which clips have finite sums, on the device of the first layer.
         """
         self._used[groups.group] = True
-        finite: Tensor | None = None
         prepared: dict[torch.device, tuple[Rows, Tensor, Tensor]] = {}
+        finite: dict[torch.device, Tensor] = {}
         for at, sums in enumerate(layers):
             if sums.sums.device.type == "mps":
                 sums = _on_host(sums)
@@ -98,14 +98,17 @@ class Totals:
             if device not in prepared:
                 self._settle(device, layers)
                 prepared[device] = groups.on(device)
+                finite[device] = torch.ones(len(groups.group), dtype=torch.int32, device=device)
             kept = self._layer(at)
             layer = kept if kept.totals.device == device else kept.to(device)
-            good = self._add(layer, sums, groups, prepared[device])
-            finite = good if finite is None else finite & good.to(finite.device, non_blocking=True)
+            self._add(layer, sums, groups, prepared[device], finite[device])
             if layer is not kept:
                 kept.counts.copy_(layer.counts, non_blocking=True)
                 kept.totals.copy_(layer.totals, non_blocking=True)
-        return torch.ones(0, dtype=torch.bool) if finite is None else finite
+        first, *others = finite.values()
+        for other in others:
+            first = first * other.to(first.device, non_blocking=True)
+        return first > 0
 
     def arrays(self) -> dict[str, Num[np.ndarray, "group gate"]]:
         """Every sum by name, ``[group, gate]``; waits for what is still being added."""
@@ -169,16 +172,21 @@ class Totals:
             )
 
     def _add(
-        self, layer: _Layer, sums: LayerSums, groups: Groups, prepared: tuple[Rows, Tensor, Tensor]
-    ) -> Bool[Tensor, " clip"]:
+        self,
+        layer: _Layer,
+        sums: LayerSums,
+        groups: Groups,
+        prepared: tuple[Rows, Tensor, Tensor],
+        finite: Int32[Tensor, " clip"],
+    ) -> None:
+        """Add one layer; ``finite`` is made 0 for clips with a sum that is not."""
         clips, present, tokens = prepared
         routed = self._routed(sums, tokens)
         if sums.sums.dtype == torch.float32 and kernels.works(sums.sums.device):
-            finite = torch.ones(len(groups.group), dtype=torch.int32, device=sums.sums.device)
             kernels.fold(
                 layer.counts, layer.totals, sums.firings, sums.sums, routed, tokens, clips, present, finite
             )
-            return finite > 0
+            return
         counts, totals = clip_sums(sums, tokens, routed)
         if sums.sums.device.type == "cpu":  # where index_add_ goes through clips in their order
             group = torch.from_numpy(groups.group)
@@ -188,7 +196,7 @@ class Totals:
             for row, group in enumerate(groups.group.tolist()):
                 layer.counts[group] += counts[row]
                 layer.totals[group] += totals[row]
-        return sums.sums[KINDS.index("sum_sq")].isfinite().flatten(1).all(dim=1)
+        finite *= sums.sums[KINDS.index("sum_sq")].isfinite().flatten(1).all(dim=1)
 
     def _routed(self, sums: LayerSums, tokens: Int64[Tensor, "clip scope"]) -> Tensor | None:
         """Tokens that reached each gate, in a model with mixtures: all of them outside its mixtures."""
