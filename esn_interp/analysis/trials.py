@@ -50,6 +50,7 @@ class Trials:
     skipped: tuple[Skipped, ...]
     no_control: str = ""
     heard: str = ""
+    plans: tuple[str, ...] = ()
 
     @cached_property
     def target(self) -> Int64[np.ndarray, " set"]:
@@ -103,7 +104,8 @@ class Trials:
             ),
             self.no_control,
         )
-        return (self.heard, *standing) if self.heard else standing
+        carried = f"edits were carried out {', '.join(self.plans)}" if self.plans else ""
+        return tuple(note for note in (self.heard, *standing, carried) if note)
 
 
 def options(clips: Clips, sets: NeuronSet) -> Recognition:
@@ -242,4 +244,5 @@ def run_trials(
         skipped=first.skipped,
         no_control=no_control,
         heard=first.heard,
+        plans=tuple(sorted({one for plan in first.plans for one in plan.split(", ")} - {"", "none"})),
     )

@@ -284,9 +284,8 @@ class AudioLM(Speaking, Sweeping):
             except NotScalable as reason:
                 raise EditError(f"bake: {reason}, which weights can't do") from reason
             baked = Baked(self.name, self.fingerprint, self.component, gains, by)
-            place = None if self.place is None else Path(self.place)
             scaled = changes(self.model, columns, gains)
-            write_baked(self.model, self.processor, place, Path(out), baked, scaled, patch=patch)
+            write_baked(self.model, self.processor, self.place, Path(out), baked, scaled, patch=patch)
         return baked
 
     def trace(self, audio: Any, question: str | None = None) -> Any:

@@ -16,6 +16,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from transformers.utils.hub import cached_file
 
 from esn_interp.errors import EditError, ModelError
 from esn_interp.files import write_text
@@ -78,7 +79,7 @@ def changes(model: nn.Module, columns: Mapping[int, Columns], gains: Gains) -> l
 def write_baked(
     model: nn.Module,
     processor: Any,
-    place: Path | None,
+    place: str | None,
     out: Path,
     baked: Baked,
     scaled: Sequence[Scaled],
@@ -102,8 +103,8 @@ def write_baked(
         making.mkdir()
         if patch:
             _write_changed(making, model, scaled)
-        elif place is not None and list(place.glob("*.safetensors")):
-            _copy(place, making, scaled)
+        elif (folder := _local(place)) is not None and list(folder.glob("*.safetensors")):
+            _copy(folder, making, scaled)
         else:
             _save(model, processor, making, scaled)
         baked.save(making)
@@ -115,6 +116,14 @@ def write_baked(
         making.rename(out)
     finally:
         shutil.rmtree(making, ignore_errors=True)
+
+
+def _local(place: str | None) -> Path | None:
+    """The folder on this machine that a model was loaded from; of a model of the hub, that of its copy."""
+    if place is None or Path(place).is_dir():
+        return None if place is None else Path(place)
+    config = cached_file(place, "config.json", local_files_only=True, _raise_exceptions_for_missing_entries=False)
+    return None if config is None else Path(config).parent
 
 
 def _write_changed(folder: Path, model: nn.Module, scaled: Sequence[Scaled]) -> None:

@@ -42,6 +42,7 @@ def load(
     gates: str | None = None,
     system: str | None = None,
     name: str | None = None,
+    plan: str = "auto",
 ) -> AudioLM:
     """Load a speech-capable language model and open its gates.
 
@@ -65,6 +66,8 @@ def load(
         Where the gates are, for a model in which they are not found: ``"path.to.layers[*].mlp.act_fn"``.
     system
         A system prompt, put before every question.
+    plan
+        How edits are carried out: ``auto``, ``traced`` or ``scaled``, see `esn_interp.models.plans`.
 
     Raises
     ------
@@ -81,7 +84,7 @@ def load(
             )
         family = family_of(getattr(model, "config", None), gates=gates)
         processor = family.processor(model, processor)
-        return _opened(model, processor, family, name or title, component, system)
+        return _opened(model, processor, family, name or title, component, system, plan)
 
     asked = str(name_or_path_or_model)
     path = _place(asked)
@@ -105,7 +108,7 @@ def load(
     for parameter in model.parameters():
         parameter.requires_grad_(False)
     processor = found if processor is None else family.processor(model, processor)
-    return _opened(model, processor, family, name or asked, component, system, place=path)
+    return _opened(model, processor, family, name or asked, component, system, plan, place=path)
 
 
 def _opened(
@@ -115,6 +118,7 @@ def _opened(
     name: str,
     component: str,
     system: str | None,
+    plan: str,
     *,
     place: str | None = None,
 ) -> AudioLM:
@@ -133,6 +137,7 @@ def _opened(
         system=system,
         heard=heard,
         taught=taught,
+        plan=plan,
         place=folder,
         baked=baked,
     )

@@ -161,6 +161,20 @@ def test_a_model_in_other_precision_is_baked_in_the_files_own(tiny_folder, tmp_p
     assert torch.equal(theirs[:, 3], ours[:, 3] * 2.5)
 
 
+def test_a_model_that_was_never_on_disk_is_saved_as_transformers_does(tiny_lm, tmp_path):
+    tiny_lm.model.config._name_or_path = ""
+    tiny_lm.model.name_or_path = ""
+    held = load(tiny_lm.model, processor=tiny_lm.processor)
+    assert held.place is None
+    edits, before = some_edits(held), {name: value.clone() for name, value in held.model.state_dict().items()}
+    held.bake(edits, tmp_path / "out")
+    assert all(torch.equal(before[name], value) for name, value in held.model.state_dict().items())
+    served = type(held.model).from_pretrained(tmp_path / "out")
+    scores, _ = answered(served, held)
+    traced = held.scores(held.encode(CLIPS, CHOICE), EMOTIONS, edits=edits, plan="traced")
+    np.testing.assert_allclose(scores, traced, atol=1e-5)
+
+
 def test_neurons_and_alpha_are_baked_as_they_steer(tiny_lm, tmp_path):
     class Two:
         layer = np.array([0, 2], dtype=np.int32)

@@ -49,6 +49,13 @@ class ModelOptions:
         ),
     ] = None
 
+    plan: Annotated[
+        str | None,
+        typer.Option(
+            "--plan", metavar="P", help="How edits are carried out: auto, traced, or scaled (in the weights)."
+        ),
+    ] = None
+
     @property
     def given(self) -> dict[str, Any]:
         """The arguments of `esn_interp.load` that were given."""
