@@ -238,3 +238,8 @@ def test_on_a_real_model_in_double_precision_batches_change_nothing(tmp_path: Pa
     one, many = (collect(lm, corpus(9), batch_size=size, progress=False).arrays() for size in (1, 9))
     for name in one:
         np.testing.assert_allclose(many[name], one[name], rtol=1e-9, atol=1e-12, err_msg=name)
+
+
+def test_on_a_real_model_what_is_prepared_ahead_is_what_is_prepared_in_between(lm: AudioLM, collected):
+    ahead = collect(lm, corpus(18), batch_size=3, progress=False, workers=2)
+    assert_same(ahead, collected[3], bitwise=True)
