@@ -75,6 +75,21 @@ class SpeakingLM(GatedModel, Protocol):
         ...
 
 
+def scores_under(
+    lm: Listener, encoded: Any, labels: Sequence[str], conditions: Sequence[Sequence[Edit]]
+) -> tuple[list[Float[np.ndarray, "clip label"]], list[str]]:
+    """Label scores under each condition, together where the model can do that, and how each was carried out."""
+    if isinstance(lm, SweepingLM):
+        swept = lm.sweep(encoded, labels, conditions)
+        return list(swept.log_probs), list(swept.plans)
+    scores: list[np.ndarray] = []
+    plans: list[str] = []
+    for edits in conditions:
+        scores.append(lm.scores(encoded, labels, edits=list(edits)))
+        plans.append(str(getattr(getattr(lm, "carried", None), "plan", "")))  # where the model tells
+    return scores, plans
+
+
 def longest_clip(lm: object) -> float | None:
     """Seconds of the longest clip that a model hears; None where it hears any, or does not say."""
     return getattr(getattr(lm, "family", None), "max_seconds", None)

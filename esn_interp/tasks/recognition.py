@@ -15,7 +15,7 @@ from esn_interp.progress import progress_bar
 from esn_interp.speech.clips import Clips
 from esn_interp.speech.heard import warn_of_heard
 from esn_interp.tasks.batches import Skipped, batches
-from esn_interp.tasks.listener import Listener, SweepingLM, longest_clip
+from esn_interp.tasks.listener import Listener, longest_clip, scores_under
 
 QUESTION = "What is the emotion of the speaker?"
 FREE_QUESTION = "How does the speaker feel?"
@@ -259,11 +259,11 @@ class _Scored:
         edits = list(condition(self.rows, self._unedited)) if callable(condition) else condition
         if _changes_nothing(edits):
             return self._unedited, "none"
-        return self._edited(edits) if callable(condition) else self._known[name]
+        return self._under([edits])[0] if callable(condition) else self._known[name]
 
     @cached_property
     def _unedited(self) -> Float[np.ndarray, "clip emotion"]:
-        return self._known[None][0] if None in self._known else self._edited(())[0]
+        return self._known[None][0] if None in self._known else self._under([()])[0][0]
 
     @cached_property
     def _known(self) -> dict[str | None, tuple[Float[np.ndarray, "clip emotion"], str]]:
@@ -273,15 +273,11 @@ class _Scored:
         if len(known) < len(self.conditions) or any(map(_changes_nothing, known.values())):
             acting[None] = ()
         acting |= {name: edits for name, edits in known.items() if not _changes_nothing(edits)}
-        if not isinstance(self.lm, SweepingLM):
-            return {name: self._edited(edits) for name, edits in acting.items()}
-        swept = self.lm.sweep(self.encoded, self.recognition.labels, list(acting.values()))
-        scores = [self.recognition.by_emotion(each) for each in swept.log_probs]
-        return dict(zip(acting, zip(scores, swept.plans, strict=True), strict=True))
+        return dict(zip(acting, self._under(list(acting.values())), strict=True))
 
-    def _edited(self, edits: Sequence[Edit]) -> tuple[Float[np.ndarray, "clip emotion"], str]:
-        scores = self.lm.scores(self.encoded, self.recognition.labels, edits=list(edits))
-        return self.recognition.by_emotion(scores), str(getattr(getattr(self.lm, "carried", None), "plan", ""))
+    def _under(self, conditions: Sequence[Sequence[Edit]]) -> list[tuple[Float[np.ndarray, "clip emotion"], str]]:
+        scores, plans = scores_under(self.lm, self.encoded, self.recognition.labels, conditions)
+        return list(zip(map(self.recognition.by_emotion, scores), plans, strict=True))
 
 
 def _changes_nothing(edits: Sequence[Edit]) -> bool:

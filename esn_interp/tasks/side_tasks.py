@@ -13,7 +13,7 @@ from esn_interp.progress import progress_bar
 from esn_interp.speech.clips import Clip, Clips
 from esn_interp.tasks.batches import Batch, Skipped, batches
 from esn_interp.tasks.judges.word_errors import errors
-from esn_interp.tasks.listener import Listener, longest_clip
+from esn_interp.tasks.listener import Listener, longest_clip, scores_under
 from esn_interp.tasks.recognition import BASELINE
 
 TRANSCRIPTION = "Transcribe the speech."
@@ -178,7 +178,7 @@ def _choose(
     right = np.array(
         [
             [choice.labels[best] == known for best, known in zip(scores.argmax(axis=1), truth, strict=True)]
-            for scores in (lm.scores(encoded, choice.labels, edits=edits) for edits in plan.values())
+            for scores in scores_under(lm, encoded, choice.labels, list(plan.values()))[0]
         ],
         dtype=np.float64,
     )
