@@ -44,6 +44,7 @@ class Geometry:
 GEOMETRIES = {
     one.name: one
     for one in (
+        Geometry("least", 32, 2, 64, 4, 2, encoder=32, encoder_layers=1, encoder_heads=2, mels=32),
         Geometry("tiny", 64, 3, 256, encoder=64, encoder_layers=1),
         Geometry("5M", 192, 8, 768),
         Geometry("60M", 640, 10, 2560),
