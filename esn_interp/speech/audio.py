@@ -16,10 +16,14 @@ import soxr
 from jaxtyping import Float
 
 from esn_interp.errors import AudioError, EsnWarning
+from esn_interp.speech.spelling import as_on_disk
 from esn_interp.speech.video import is_video, sound_of_video
 
 SAMPLE_RATE = 16_000
 SILENCE = 1e-4  # peak below which a clip counts as silent: 80 dB below full scale
+LOUDEST = 2.0**15  # floats that are larger are not even the numbers of 16-bit samples
+_ENDLESS = 2**40  # samples, 2 years at 16 kHz
+_STREAMED = 0x7FFF_0000  # bytes; from here on, sizes stand for "not known yet"
 
 AudioSource = str | Path | bytes | Mapping[str, Any] | np.ndarray
 
@@ -53,8 +57,8 @@ def read_audio(
     kHz; integers are scaled by their full range), or a mapping as `datasets` has it: {"bytes", "path"} or
     {"array", "sampling_rate"}. Durations are in seconds.
 
-    Raises `AudioError`, naming the clip (`name`, else its path), when it is missing, a folder, empty, not
-    audio, silent, not finite, or shorter or longer than allowed.
+    Raises `AudioError`, naming the clip (`name`, else its path), when it is missing, no regular file, empty, cut
+    off, not audio, silent, not finite, louder than any sound, or shorter or longer than allowed.
     """
     plain, label = _unwrap(source, name)
     if isinstance(plain, tuple):
@@ -117,29 +121,76 @@ def _as_float(array: np.ndarray, label: str) -> np.ndarray:
 
 def _decode(source: Path | bytes, label: str, longest: float) -> tuple[np.ndarray, int]:
     if isinstance(source, Path):
-        if not source.exists():
-            raise AudioError(f"{label}: no such file")
-        if source.is_dir():
-            raise AudioError(f"{label}: is a folder, expected an audio file")
-        try:
-            data = source.read_bytes()
-        except OSError as error:
-            raise AudioError(f"{label}: cannot be read ({error.strerror})") from error
+        data = _bytes_of(source, label)
     else:
         data = source
     if not data:
         raise AudioError(f"{label}: empty file")
     if is_video(data):
         return sound_of_video(data, label, longest)
+    _require_all_of_it(data, label)
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as file:
-            rate = int(file.samplerate)
-            # The header is believed before anything is decoded: an hour of audio is refused in milliseconds.
-            if len(file) > longest * rate:
-                raise AudioError(_too_long(label, len(file) / rate, longest))
-            return file.read(dtype="float32", always_2d=False), rate
+            rate, frames = int(file.samplerate), len(file)
+            # The header is believed before anything is decoded: an hour of audio is refused in milliseconds. But a
+            # FLAC that was written to a stream does not say how long it is, which libsndfile takes for endless.
+            if longest * rate < frames < _ENDLESS:
+                raise AudioError(_too_long(label, frames / rate, longest))
+            if frames < _ENDLESS:
+                return file.read(dtype="float32", always_2d=False), rate
+        with _Stream(io.BytesIO(data)) as file:
+            wave = file.read(int(longest * rate) + 1, dtype="float32", always_2d=False)
+        if len(wave) > longest * rate:
+            raise AudioError(f"{label}: lasts longer than the {longest:g} s allowed; cut it into shorter clips")
+        return wave, rate
     except (soundfile.SoundFileError, RuntimeError, ValueError) as error:
-        raise AudioError(f"{label}: not audio that soundfile can read (wav, flac, ogg, opus, mp3)") from error
+        raise AudioError(
+            f"{label}: not audio that soundfile can read (wav, flac, ogg, opus, mp3, aiff, au, caf)"
+        ) from error
+
+
+class _Stream(soundfile.SoundFile):
+    """A file of unknown length: libsndfile can't go to a place in it, soundfile would after every reading."""
+
+    def seekable(self) -> bool:
+        return False
+
+
+def _bytes_of(path: Path, label: str) -> bytes:
+    """What a file holds; a name is found in the form in which the disk has it."""
+    try:
+        path = as_on_disk(path)
+        if not path.exists():
+            raise AudioError(f"{label}: no such file")
+        if path.is_dir():
+            raise AudioError(f"{label}: is a folder, expected an audio file")
+        if not path.is_file():  # a pipe would be waited for, for ever
+            raise AudioError(f"{label}: is no regular file, expected an audio file")
+        return path.read_bytes()
+    except OSError as error:
+        raise AudioError(f"{label}: cannot be read ({error.strerror})") from error
+    except ValueError as error:  # a name with a zero in it, or one that can't be encoded
+        raise AudioError(f"{label}: cannot be read (its name is not one of a file)") from error
+
+
+def _require_all_of_it(data: bytes, label: str) -> None:
+    """Refuse a wav that was cut off: its header says how many bytes of samples there were.
+
+    A wav that was written to a stream does not know, and says 0 or all that fits into its field.
+    """
+    if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
+        return
+    place = 12
+    while place + 8 <= len(data):
+        size = int.from_bytes(data[place + 4 : place + 8], "little")
+        if data[place : place + 4] == b"data":
+            there = len(data) - place - 8
+            if there < size < _STREAMED:
+                raise AudioError(
+                    f"{label}: cut off, {there:,} of {size:,} bytes of samples are there; copy or download it again"
+                )
+            return
+        place += 8 + size + size % 2
 
 
 def _check(wave: np.ndarray, rate: int, label: str, shortest: float, longest: float) -> None:
@@ -155,6 +206,10 @@ def _check(wave: np.ndarray, rate: int, label: str, shortest: float, longest: fl
     if seconds > longest:
         raise AudioError(_too_long(label, seconds, longest))
     peak = float(np.abs(wave).max())
+    if peak > LOUDEST:
+        raise AudioError(
+            f"{label}: holds samples up to {peak:.1e}, which no sound has; expected floats within -1 and 1"
+        )
     if peak < SILENCE:
         raise AudioError(f"{label}: silent (peak {peak:.1e})")
 

@@ -19,6 +19,7 @@ from esn_interp.speech.heard import Heard, Taught, heard_by
 from esn_interp.speech.labels import SPLITS, emotion_name, emotion_order, foreign_labels, listing
 from esn_interp.speech.preparation import AS_RECORDED, Preparation
 from esn_interp.speech.schema import COLUMNS, column_values, dataset_from_dataset, dataset_from_frame
+from esn_interp.speech.spelling import one_form
 from esn_interp.speech.splits import (
     SHARES,
     Assignment,
@@ -69,7 +70,7 @@ class Clips:
 
     @classmethod
     def from_frame(cls, frame: pd.DataFrame, *, name: str) -> "Clips":
-        """Clips from a table with an `audio` column (path, bytes or {"bytes", "path"}) and an `emotion`
+        """Clips from a table with an `audio` column (path, bytes or what `datasets` makes of them) and an `emotion`
         column.
 
         The other columns of the schema are optional, every further column goes to `extras`. Labels are
@@ -159,7 +160,7 @@ class Clips:
         keep = np.ones(len(self), dtype=bool)
         for name, wanted in criteria.items():
             values = self.column(name)
-            allowed = {wanted} if isinstance(wanted, str) else set(wanted)
+            allowed = {one_form(value) for value in ([wanted] if isinstance(wanted, str) else wanted)}
             if missing := sorted(allowed.difference(values)):
                 known = emotion_order(values) if name == "emotion" else sorted(set(values))
                 shown = ", ".join(repr(value) for value in known[:12]) + (", ..." if len(known) > 12 else "")

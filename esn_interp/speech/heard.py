@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from esn_interp.errors import EsnWarning
 from esn_interp.files import read_json, write_json
+from esn_interp.speech.spelling import one_form
 
 ROLES = ("training", "validation")
 FILE, KIND, VERSION = "heard.json", "heard", 1
@@ -51,12 +52,15 @@ class Heard:
     def roles(self, corpora: Sequence[str], speakers: Sequence[str]) -> list[str]:
         """The role of each clip's speaker in the training, "" for one that was not heard."""
         role_of = {
-            (corpus, speaker): role
+            (corpus, one_form(speaker)): role
             for role in ROLES
             for corpus, names in self.speakers.get(role, {}).items()
             for speaker in names
         }
-        return [role_of.get(pair, "") for pair in zip(corpora, speakers, strict=True)]
+        return [
+            role_of.get((corpus, one_form(speaker)), "")
+            for corpus, speaker in zip(corpora, speakers, strict=True)
+        ]
 
     def note(self, corpora: Sequence[str], speakers: Sequence[str]) -> str:
         """What a reader must know where training speakers are among the speakers of clips; else nothing."""

@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from esn_interp.speech.spelling import one_form
+
 CANONICAL = ("neutral", "happy", "angry", "sad", "fearful")
 FURTHER = (
     *("anxious", "apologetic", "assertive", "bored", "calm", "concerned", "contemptuous", "disgusted"),
@@ -32,7 +34,7 @@ def emotion_name(label: str) -> str:
     A label that is no spelling of a word of the vocabulary stays what it is, in lower case: nothing is
     guessed.
     """
-    name = label.strip().lower()
+    name = one_form(label.strip().lower())
     return _SYNONYMS.get(name, name)
 
 

@@ -1,5 +1,6 @@
 """The fixed columns of `Clips`, and the way from a user's table or dataset to them, column by column."""
 
+import io
 import json
 import math
 from collections import Counter
@@ -10,10 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import soundfile
 from datasets import Audio, ClassLabel, Dataset, DatasetInfo, Features, Value, concatenate_datasets
 
 from esn_interp.errors import CorpusError
 from esn_interp.speech.labels import SPLITS, emotion_name
+from esn_interp.speech.spelling import one_form
 
 _TEXT = ("emotion", "speaker", "sex", "sentence", "transcript", "language", "corpus", "split")
 COLUMNS = ("id", "audio", *_TEXT, "extras")
@@ -58,15 +61,12 @@ def dataset_from_frame(frame: pd.DataFrame, *, name: str) -> Dataset:
 def dataset_from_dataset(dataset: Dataset, *, name: str) -> Dataset:
     """The same for a `datasets.Dataset`, whose audio stays where it is: on disk, if it is there."""
     _require(dict.fromkeys(dataset.column_names), len(dataset), name)
-    audio = dataset.select_columns(["audio"]).cast_column("audio", Audio(decode=False))
+    audio = _stored(dataset, name)
     paths = _paths(audio, name)
     columns: dict[str, list[Any]] = {}
     for column in dataset.column_names:
         if column != "audio":
-            values = column_values(dataset, column)
-            feature = dataset.features[column]
-            known = feature.names if isinstance(feature, ClassLabel) else None
-            columns[column] = values if known is None else [None if v is None else known[v] for v in values]
+            columns[column] = named_values(dataset, column)
     table = pa.table(_texts(columns, paths, name))
     return concatenate_datasets([audio, Dataset(table)], axis=1).select_columns(list(COLUMNS))
 
@@ -81,6 +81,15 @@ def column_values(dataset: Dataset, column: str) -> list[Any]:
     """One column as a list, read at once: a dataset that is iterated over makes each row of its own."""
     table: Any = dataset.select_columns([column]).with_format("arrow")[:]
     return table.column(column).to_pylist()
+
+
+def named_values(dataset: Dataset, column: str) -> list[Any]:
+    """One column as a list, the classes of a `ClassLabel` by their names; -1, which means none of them, is None."""
+    values, feature = column_values(dataset, column), dataset.features[column]
+    if not isinstance(feature, ClassLabel):
+        return values
+    known = dict(enumerate(feature.names))
+    return [known.get(value) for value in values]
 
 
 def _require(columns: Mapping[str, Any], rows: int, name: str) -> None:
@@ -125,11 +134,57 @@ def _audio(value: Any, row: int, name: str) -> dict[str, Any]:
         return {"bytes": value, "path": None}
     if isinstance(value, Mapping):
         data, path = value.get("bytes"), value.get("path")
+        if data is None and value.get("array") is not None and value.get("sampling_rate"):
+            return {"bytes": _encoded(value["array"], value["sampling_rate"], row, name), "path": None}
         if data is not None or path:
             return {"bytes": data, "path": None if path is None else str(path)}
     raise CorpusError(
-        f"corpus {name}, row {row}: no audio; expected a path, bytes or a mapping with 'bytes' or 'path'"
+        f"corpus {name}, row {row}: no audio; expected a path, bytes, or a mapping with 'bytes' or 'path', or with"
+        " 'array' and 'sampling_rate'"
     )
+
+
+def _encoded(array: Any, rate: Any, row: int, name: str) -> bytes:
+    """Samples as a file in memory; what is wrong with the sound itself is said when the clip is heard."""
+    try:
+        samples, rate = np.asarray(array), int(rate)
+        if samples.ndim == 2 and samples.shape[0] < samples.shape[1]:
+            samples = samples.T  # channels are the shorter axis
+        kind = "FLOAT" if np.issubdtype(samples.dtype, np.floating) else "PCM_16"
+        file = io.BytesIO()
+        soundfile.write(file, samples.astype(np.float32 if kind == "FLOAT" else np.int16), rate, kind, format="WAV")
+    except (ValueError, TypeError, OverflowError, soundfile.SoundFileError) as error:
+        raise CorpusError(f"corpus {name}, row {row}: no audio; its array can't be sound ({error})") from error
+    return file.getvalue()
+
+
+def _stored(dataset: Dataset, name: str) -> Dataset:
+    """The audio of a dataset as files in memory or paths, whatever kind of column it is in.
+
+    Raises
+    ------
+    CorpusError
+        When it is of a kind that holds no sound, or leaves its sampling rate open.
+    """
+    column = dataset.select_columns(["audio"])
+    if isinstance(dataset.features["audio"], Audio):
+        return column.cast_column("audio", Audio(decode=False))
+    kind = column.data.schema.field("audio").type
+    named = {kind.field(number).name for number in range(kind.num_fields)} if pa.types.is_struct(kind) else set()
+    text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    binary = pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+    if not (text or binary or "path" in named or "bytes" in named or {"array", "sampling_rate"} <= named):
+        raise CorpusError(
+            f"corpus {name}: column 'audio' holds {kind}; expected paths, encoded files, or structures with 'bytes' or"
+            " 'path', or with 'array' and 'sampling_rate'"
+        )
+    stored: list[dict[str, Any]] = []
+    batches: Any = column.with_format("arrow").iter(_BATCH)
+    for batch in batches:
+        for value in batch.column("audio").to_pylist():
+            stored.append(_audio(value, len(stored) + 1, name))  # noqa: PERF401 (the row's number is told)
+    table = pa.table({"audio": pa.array(stored, ARROW.field("audio").type)})
+    return Dataset(table, info=DatasetInfo(features=Features({"audio": Audio(decode=False)})))
 
 
 def _paths(audio: Dataset, name: str) -> list[str | None]:
@@ -150,7 +205,7 @@ def _paths(audio: Dataset, name: str) -> list[str | None]:
 def _column(values: Sequence[Any] | None, rows: int) -> list[str]:
     if values is None:
         return [""] * rows
-    return [value.strip() if type(value) is str else _text(value) for value in values]
+    return [one_form(value.strip() if type(value) is str else _text(value)) for value in values]
 
 
 def _text(value: Any) -> str:
@@ -184,12 +239,18 @@ def _given(value: Any) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """What JSON can hold: numpy scalars as numbers, gaps as null, anything else as text."""
+    """What JSON can hold, through and through: numpy scalars as numbers, gaps as null, anything else as text."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [_plain(item) for item in value]
+    if isinstance(value, bytes):
+        return f"{len(value)} bytes"
     if isinstance(value, np.generic):
         value = value.item()
     if value is pd.NA or (isinstance(value, float) and not math.isfinite(value)):
         return None
-    return value if isinstance(value, bool | int | float | str | list | dict | None) else str(value)
+    return value if isinstance(value, bool | int | float | str | None) else str(value)
 
 
 def _ids(given: Sequence[str], paths: Sequence[str | None], name: str) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from datasets import Dataset, DatasetDict
 
 from esn_interp.errors import CorpusError
@@ -28,8 +29,9 @@ from esn_interp.speech.corpora import (
 )
 from esn_interp.speech.corpora.audformat import load_audformat
 from esn_interp.speech.corpora.dataset import load_any_dataset, load_hub_dataset, load_saved_dataset
-from esn_interp.speech.corpora.folder import load_folder, load_table
+from esn_interp.speech.corpora.folder import load_folder, load_frame, load_table
 from esn_interp.speech.corpora.info import CorpusInfo
+from esn_interp.speech.spelling import legible, writable
 
 _MODULES = (
     *(emodb, iemocap, meld, msp_podcast, esd, ravdess, crema_d, tess, savee),
@@ -42,7 +44,7 @@ _HUB = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
 
 def corpus(
-    source: str | Path | Clips | Dataset | DatasetDict,
+    source: str | Path | Clips | Dataset | DatasetDict | pd.DataFrame,
     *,
     root: str | Path | None = None,
     emotions: str | Sequence[str] | None = None,
@@ -51,8 +53,8 @@ def corpus(
     """The clips of a corpus.
 
     `source` is a name from `CORPORA`; or a folder (with a metadata.csv, or a database in audformat, or a saved
-    dataset, else one subfolder per emotion); or a .csv, .tsv, .jsonl or .parquet table; or a dataset with the
-    columns `audio` and `emotion`, also by its name on the hub, such as "owner/name". `root` says where a corpus
+    dataset, else one subfolder per emotion); or a .csv, .tsv, .jsonl or .parquet table; or a dataset or DataFrame
+    with the columns `audio` and `emotion`, also by its name on the hub, such as "owner/name". `root` says where a corpus
     lies that is not bundled. `emotions` keeps the clips of these, in any spelling, or of a convention that the
     corpus knows by name ("4-class"). Further options go to the corpus's own loader.
 
@@ -70,12 +72,24 @@ def corpus(
 
 
 def _load(
-    source: str | Path | Clips | Dataset | DatasetDict, root: str | Path | None, options: dict[str, Any]
+    source: str | Path | Clips | Dataset | DatasetDict | pd.DataFrame,
+    root: str | Path | None,
+    options: dict[str, Any],
 ) -> Clips:
     if isinstance(source, Clips):
         return source
     if isinstance(source, Dataset | DatasetDict):
         return _call(load_any_dataset, source, "dataset", options)
+    if isinstance(source, pd.DataFrame):
+        return _call(load_frame, source, "table", options)
+    if not isinstance(source, str | Path):
+        raise CorpusError(
+            f"a corpus can't be made of {type(source).__name__}: give a name, a folder, a table's path, a"
+            " datasets.Dataset or DatasetDict that is no stream, or a pandas.DataFrame"
+        )
+    for place in (source, root):
+        if place is not None and not writable(place):
+            raise CorpusError(f"corpus {legible(place)}: its name is not UTF-8; rename it")
     info = CORPORA.get(str(source))
     if info is not None:
         if info.needs_root and root is None:

@@ -14,6 +14,7 @@ import yaml
 from esn_interp.errors import CorpusError
 from esn_interp.speech.clips import Clips
 from esn_interp.speech.corpora.dataset import relabel
+from esn_interp.speech.corpora.tables import read_text, text_table
 
 _SPLITS = {"train": "identification", "dev": "validation", "test": "evaluation"}
 _KNOWN = {
@@ -86,8 +87,8 @@ def load_audformat(
 def _header(root: Path) -> dict[str, Any]:
     path = root / "db.yaml"
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, OSError, ValueError) as error:
+        content = yaml.safe_load(read_text(path))
+    except (yaml.YAMLError, OSError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise CorpusError(f"corpus {root.name}: {path} cannot be read as a header ({reason})") from error
     if not isinstance(content, dict):
@@ -98,7 +99,7 @@ def _header(root: Path) -> dict[str, Any]:
 def _read(root: Path, key: str, name: str) -> pd.DataFrame:
     as_csv, as_parquet = root / f"db.{key}.csv", root / f"db.{key}.parquet"
     if as_csv.is_file():
-        return pd.read_csv(as_csv, dtype=str)
+        return text_table(as_csv, name).replace({"": None})
     if as_parquet.is_file():
         return pd.read_parquet(as_parquet)
     raise CorpusError(

@@ -10,7 +10,8 @@ from platformdirs import user_cache_dir
 
 from esn_interp.errors import CorpusError
 from esn_interp.speech.clips import Clips
-from esn_interp.speech.schema import COLUMNS, column_values
+from esn_interp.speech.schema import COLUMNS, named_values
+from esn_interp.speech.spelling import in_one_form, one_form
 
 
 def load_any_dataset(
@@ -23,7 +24,8 @@ def load_any_dataset(
 ) -> Clips:
     """Clips from a dataset with a column `audio` and one `emotion`, or with others named by `columns`.
 
-    Of several parts (train, test) `part` takes one; else all are taken, and the extras tell which. Labels of
+    Of several parts (train, test) `part` takes one; else all are taken, and the extras tell which, unless they have a
+    column `part` of their own. Labels of
     a `ClassLabel` column go by their names. `labels` says which emotion a label stands for.
     """
     whole = _one(dataset, part, name)
@@ -39,10 +41,9 @@ def load_any_dataset(
     if labels:
         from datasets import Value
 
-        features = whole.features["emotion"]
-        names: Sequence[str] | None = getattr(features, "names", None)
-        raw = [value if names is None else names[value] for value in column_values(whole, "emotion")]
-        mapped = [labels.get(str(value), str(value)) for value in raw]
+        table = in_one_form(labels)
+        raw = ["" if value is None else one_form(str(value)) for value in named_values(whole, "emotion")]
+        mapped = [table.get(value, value) for value in raw]
         whole = whole.remove_columns("emotion").add_column("emotion", mapped, feature=Value("string"))
     return Clips.from_dataset(whole, name=name)
 
@@ -109,7 +110,8 @@ def relabel(frame: pd.DataFrame, labels: Mapping[str, str] | None) -> pd.DataFra
     """The table with its emotions called as the user says; labels without an entry stay as they are."""
     if not labels:
         return frame
-    return frame.assign(emotion=frame["emotion"].map(lambda value: labels.get(str(value), value)))
+    table = in_one_form(labels)
+    return frame.assign(emotion=frame["emotion"].map(lambda value: table.get(one_form(str(value)), value)))
 
 
 def _one(dataset: Dataset | DatasetDict, part: str | None, name: str) -> Dataset:
@@ -120,5 +122,14 @@ def _one(dataset: Dataset | DatasetDict, part: str | None, name: str) -> Dataset
         if part not in parts:
             raise CorpusError(f"corpus {name}: there is no part {part!r}; there are {', '.join(parts)}")
         return parts[part]
-    told = [value.add_column("part", [key] * len(value)) for key, value in parts.items()]
-    return concatenate_datasets(told)
+    told = [
+        value if "part" in value.column_names else value.add_column("part", [key] * len(value))
+        for key, value in parts.items()
+    ]
+    try:
+        return concatenate_datasets(told)
+    except (ValueError, TypeError) as error:  # columns of one name and different kinds
+        reason = str(error).strip().splitlines()[0]
+        raise CorpusError(
+            f"corpus {name}: its parts {', '.join(parts)} don't go together ({reason}); take one, part=NAME"
+        ) from error

@@ -12,6 +12,8 @@ import pandas as pd
 from esn_interp.errors import CorpusError
 from esn_interp.speech.clips import Clips
 from esn_interp.speech.corpora.info import CorpusInfo
+from esn_interp.speech.corpora.release import read_table
+from esn_interp.speech.corpora.tables import with_numbers
 
 _EMOTIONS = {
     "W": "angry",
@@ -82,9 +84,7 @@ def _row(path: Path, match: re.Match[str]) -> dict[str, str]:
 
 def _extras(path: Path) -> pd.DataFrame:
     """What metadata.csv says beyond the file names: listeners' recognition rates and the like."""
-    table = pd.read_csv(path)
-    if "file" not in table.columns:
-        raise CorpusError(f"corpus emodb: {path} has no column 'file'")
+    table = with_numbers(read_table(path, "emodb", ("file",)), besides=_NAMED)
     extras = table[[column for column in table.columns if column not in _NAMED]].copy()
     extras["id"] = [Path(str(file)).stem for file in table["file"]]
     return extras.drop_duplicates("id")

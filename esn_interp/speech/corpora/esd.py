@@ -12,13 +12,20 @@ import pandas as pd
 from esn_interp.errors import CorpusError
 from esn_interp.speech.clips import Clips
 from esn_interp.speech.corpora.info import CorpusInfo
-from esn_interp.speech.corpora.release import labelled, named_files, one_of, read_text
+from esn_interp.speech.corpora.release import labelled, named_files, one_of
+from esn_interp.speech.corpora.tables import read_text
 
 _LABELS = {"Angry": "angry", "Happy": "happy", "Neutral": "neutral", "Sad": "sad", "Surprise": "surprised"}
 _PARTS = {"train": "identification", "evaluation": "validation", "test": "evaluation"}
 _WOMEN = ("0001", "0002", "0003", "0007", "0009", "0015", "0016", "0017", "0018", "0019")
 _SENTENCES = 350
 _NAME = re.compile(r"(?P<speaker>\d{4})_(?P<number>\d{6})")
+_EMOTIONS = (*_LABELS, "中立", "快乐", "高兴", "生气", "愤怒", "伤心", "悲伤", "惊喜", "惊讶")  # as a line ends
+_LINE = re.compile(
+    rf"\ufeff?(?P<clip>{_NAME.pattern.replace('?P<speaker>', '').replace('?P<number>', '')})(?:\.wav)?\s+"
+    rf"(?P<words>[^\t]*?)(?:\t.*|\s+(?:{'|'.join(_EMOTIONS)}))?",
+    re.IGNORECASE,
+)
 _LANGUAGES = {"all": "", "en": "en", "zh": "zh"}
 
 
@@ -68,15 +75,14 @@ def _row(path: Path, match: re.Match[str]) -> dict[str, str]:
 
 
 def _transcripts(places: set[Path], root: Path) -> dict[str, str]:
-    """What each clip says, from 0011/0011.txt: id, words and emotion, split by tabs, in various encodings."""
+    """What each clip says, from 0011/0011.txt: id, words and emotion, in various encodings, split by tabs or spaces."""
     above = {folder for place in places for folder in (place.parent, place.parent.parent)}
     inside = sorted(folder for folder in above if folder.is_relative_to(root))
     words: dict[str, str] = {}
     for path in (text for folder in inside for text in sorted(folder.glob("*.txt"))):
-        for line in read_text(path, ("utf-8-sig", "gb18030")).splitlines():
-            cells = [cell.strip() for cell in line.split("\t")]
-            if len(cells) >= 2 and _NAME.fullmatch(cells[0].removesuffix(".wav")):
-                words[cells[0].removesuffix(".wav")] = cells[1]
+        for line in read_text(path, ("utf-8-sig", "gb18030")).split("\n"):
+            if match := _LINE.fullmatch(line.strip()):
+                words[match["clip"]] = match["words"].strip()
     return words
 
 

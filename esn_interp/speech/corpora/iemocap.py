@@ -12,7 +12,8 @@ import pandas as pd
 from esn_interp.errors import CorpusError
 from esn_interp.speech.clips import Clips
 from esn_interp.speech.corpora.info import CorpusInfo
-from esn_interp.speech.corpora.release import files, folder, labelled, missing_files, one_of, read_text
+from esn_interp.speech.corpora.release import files, folder, labelled, missing_files, one_of
+from esn_interp.speech.corpora.tables import read_text
 
 _LABELS = {
     **{"ang": "angry", "hap": "happy", "exc": "happy", "sad": "sad", "neu": "neutral"},

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from esn_interp.speech.clips import Clips
 from esn_interp.speech.corpora.info import CorpusInfo
-from esn_interp.speech.corpora.release import clips_by_name, read_text
+from esn_interp.speech.corpora.release import clips_by_name
+from esn_interp.speech.corpora.tables import read_text
 
 _PRIMARY = ("angry", "excited", "happy", "neutral", "sad")
 _SECONDARY = ("anxious", "apologetic", "assertive", "concerned", "encouraging")

@@ -19,8 +19,8 @@ from esn_interp.speech.corpora.release import (
     missing_files,
     one_of,
     read_table,
-    read_text,
 )
+from esn_interp.speech.corpora.tables import read_text
 
 _LABELS = {
     **{"A": "angry", "S": "sad", "H": "happy", "U": "surprised", "F": "fearful", "D": "disgusted"},
@@ -100,13 +100,18 @@ def _read(path: Path) -> pd.DataFrame:
     if path.suffix == ".csv":
         return read_table(path, "msp-podcast", _COLUMNS)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        table = pd.DataFrame.from_dict(content, orient="index").rename_axis("FileName").reset_index()
-    except (ValueError, AttributeError) as error:
+        content = json.loads(read_text(path))
+        # Cell by cell: a table of pandas would write the speaker 127 as 127.0 where another has none.
+        rows = [
+            {"FileName": file, **{name: "" if cell is None else str(cell) for name, cell in cells.items()}}
+            for file, cells in content.items()
+        ]
+    except (ValueError, AttributeError, RecursionError) as error:
         raise CorpusError(f"corpus msp-podcast: {path} cannot be read ({error})") from error
+    table = pd.DataFrame(rows, dtype=object).fillna("")
     if missing := [column for column in _COLUMNS if column not in table]:
         raise CorpusError(f"corpus msp-podcast: {path} has no entry {missing[0]!r}")
-    return table.astype(str)
+    return table
 
 
 _SCALES = {"EmoAct": "activation", "EmoVal": "valence", "EmoDom": "dominance"}

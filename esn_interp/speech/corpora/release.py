@@ -11,10 +11,18 @@ import pandas as pd
 from esn_interp.errors import CorpusError
 from esn_interp.speech.clips import Clips
 from esn_interp.speech.corpora.info import CorpusInfo
+from esn_interp.speech.corpora.tables import text_table
 from esn_interp.speech.labels import listing, translate
+from esn_interp.speech.spelling import legible, writable
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif")
 SOUND_SUFFIXES = (*AUDIO_SUFFIXES, ".mp4")
+EVERY_SUFFIX = (
+    *SOUND_SUFFIXES,
+    *(".au", ".snd", ".caf", ".aifc", ".w64", ".rf64", ".oga", ".m4a", ".webm", ".mkv", ".mov", ".aac", ".wma"),
+    *(".3gp", ".amr", ".avi", ".ac3", ".mka"),
+)
+"""What a user's own folder may hold, as far as soundfile or PyAV decodes it."""
 
 
 def folder(root: Path, corpus: str, expected: str) -> Path:
@@ -31,16 +39,32 @@ def folder(root: Path, corpus: str, expected: str) -> Path:
     return root
 
 
-def files(root: Path, suffixes: Sequence[str] = AUDIO_SUFFIXES) -> Iterator[Path]:
+def files(
+    root: Path, suffixes: Sequence[str] = AUDIO_SUFFIXES, *, left_out: list[str] | None = None
+) -> Iterator[Path]:
     """Every file below `root` with one of the suffixes, in a fixed order; hidden ones are passed over.
 
-    Archives packed on a Mac hold a hidden twin of every file ("._a.wav"), which is no audio.
+    Archives packed on a Mac hold a hidden twin of every file ("._a.wav"), which is no audio. Files whose names are
+    no UTF-8 can't be named in any result: they go to `left_out`.
     """
     for place, folders, names in os.walk(root):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
-            if not name.startswith(".") and name.lower().endswith(tuple(suffixes)):
+            if name.startswith(".") or not name.lower().endswith(tuple(suffixes)):
+                continue
+            if writable(Path(place, name)):
                 yield Path(place, name)
+            elif left_out is not None:
+                left_out.append(legible(name))
+
+
+def unwritable(names: Sequence[str]) -> str:
+    """The note on files whose names can't be written down; empty when there is none."""
+    return (
+        f"files whose names are not UTF-8, left out: {len(names):,}, such as {names[0]}; rename them to have them read"
+        if names
+        else ""
+    )
 
 
 def named_files(
@@ -63,7 +87,10 @@ def named_files(
         When there is none; `example` says what one is called.
     """
     folder(root, corpus, f"the folder of the release, with files such as {example}")
-    found = [(path, pattern.fullmatch(path.stem)) for path in files(root, suffixes)]
+    nameless: list[str] = []
+    found = [
+        (path, pattern.fullmatch(path.stem)) for path in files(root, suffixes, left_out=nameless)
+    ]
     fitting = [(path, match) for path, match in found if match is not None]
     if not fitting:
         others = f", but {len(found)} others, such as {found[0][0].name}" if found else ""
@@ -81,6 +108,7 @@ def named_files(
         f"audio files that are not named like the corpus's own, left out: {len(strangers):,}, such as {strangers[0]}"
         if strangers
         else "",
+        unwritable(nameless),
     ]
     return dict(sorted(chosen.items())), notes
 
@@ -102,29 +130,29 @@ def clips_by_name(
     Raises
     ------
     CorpusError
-        When there is no such file, or none of them has a label that is known.
+        When there is no such file, none lies where it should, or none of them has a label that is known.
     """
     found, passed_over = named_files(root, pattern, corpus=info.name, example=example, key=key)
-    rows = [
-        {"id": name, "audio": str(path), **told}
-        for name, (path, match) in found.items()
-        if (told := row(path, match))
-    ]
-    frame = pd.DataFrame(rows)
-    return labelled(frame, corpus=info.name, labels=info.labels, notes=(*passed_over, *notes), whole=info.size)
-
-
-def read_text(path: Path, encodings: Sequence[str] = ("utf-8-sig", "cp1252")) -> str:
-    """A text file of unknown encoding: UTF-16 by its mark, else the first of `encodings` that fits."""
-    data = path.read_bytes()
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return data.decode("utf-16", errors="replace")
-    for encoding in encodings:
-        try:
-            return data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    return data.decode(encodings[0], errors="replace")
+    told = {name: row(path, match) for name, (path, match) in found.items()}
+    rows = [{"id": name, "audio": str(found[name][0]), **cells} for name, cells in told.items() if cells]
+    untold = [str(found[name][0].relative_to(root)) for name, cells in told.items() if not cells]
+    if not rows:
+        raise CorpusError(
+            f"corpus {info.name}: none of the {len(untold):,} clips in {root} lies where it tells whose it is, such as"
+            f" {untold[0]}; expected {example}"
+        )
+    nowhere = (
+        f"clips that do not lie where they tell whose they are, left out: {len(untold):,}, such as {untold[0]}"
+        if untold
+        else ""
+    )
+    return labelled(
+        pd.DataFrame(rows),
+        corpus=info.name,
+        labels=info.labels,
+        notes=(*passed_over, nowhere, *notes),
+        whole=info.size,
+    )
 
 
 def read_table(path: Path, corpus: str, columns: Sequence[str], **options: Any) -> pd.DataFrame:
@@ -135,12 +163,7 @@ def read_table(path: Path, corpus: str, columns: Sequence[str], **options: Any) 
     CorpusError
         When it cannot be read or lacks a column.
     """
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, **options)
-    except (ValueError, OSError) as error:  # the parser's errors and those of decoding text are ValueErrors
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise CorpusError(f"corpus {corpus}: {path} cannot be read as a table ({reason})") from error
-    table.columns = [str(column).strip() for column in table.columns]
+    table = text_table(path, corpus, **options)
     if missing := [column for column in columns if column not in table.columns]:
         found = ", ".join(table.columns) or "none"
         raise CorpusError(f"corpus {corpus}: {path} has no column {missing[0]!r}; found {found}")

@@ -25,7 +25,8 @@ def load_savee(root: Path) -> Clips:
 
 
 def _id(path: Path, match: re.Match[str]) -> str:
-    speaker = match["speaker"] or (path.parent.name if path.parent.name in _SPEAKERS else "")
+    named = path.parent.name.upper()
+    speaker = match["speaker"] or (named if named in _SPEAKERS else "")
     return f"{speaker}_{match['label']}{match['number']}"
 
 
