@@ -16,12 +16,12 @@ from esn_interp.models.access import access_points
 from esn_interp.models.baked import Baked
 from esn_interp.models.baking import changes, write_baked
 from esn_interp.models.columns import NotScalable
-from esn_interp.models.decoding import static_cache, untraced
+from esn_interp.models.decoding import greedy, static_cache, untraced
 from esn_interp.models.edits import EVERYWHERE, Edit, edits_by_layer
 from esn_interp.models.families.inputs import Inputs
 from esn_interp.models.gate_activations import GateActivations
 from esn_interp.models.gate_view import GateView, Tap, view_gates
-from esn_interp.models.gradients import Attributions, gate_attributions
+from esn_interp.models.gradients import Attributions, differentiable, gate_attributions
 from esn_interp.models.opened import Neurons
 from esn_interp.models.plans import gains_of
 from esn_interp.models.scoring import Reader, Scorer, label_reader
@@ -161,7 +161,9 @@ class AudioLM(Speaking, Sweeping):
         def run(tap: Tap) -> Tensor:
             return self._scores(encoded, labels, (), tap, gradients=True)
 
-        return gate_attributions(run, encoded.scopes, target, widths=self.widths, positions=frozenset(positions))
+        # A caller may be within torch.inference_mode(), or have encoded there.
+        with differentiable(self.model, encoded) as encoded:
+            return gate_attributions(run, encoded.scopes, target, widths=self.widths, positions=frozenset(positions))
 
     def generate(
         self,
@@ -196,7 +198,7 @@ class AudioLM(Speaking, Sweeping):
         inputs = self._inputs(waveforms, prompt)
         generator: Any = self.family.generator(self.model)
         write = generator.generate
-        arguments = {**inputs.tensors, "do_sample": False, "max_new_tokens": max_new_tokens}
+        arguments = {**inputs.tensors, **greedy(generator), "max_new_tokens": max_new_tokens}
         start, answers = inputs.tensors["input_ids"].shape[1], self.component in self.family.answering
         if compiled:
             arguments |= static_cache(generator, prompt=start, max_new_tokens=max_new_tokens)

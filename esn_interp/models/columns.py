@@ -86,6 +86,8 @@ def columns_of(gate: Gate) -> Columns:
         weight = gate.reader.weight
         axis = 0 if isinstance(gate.reader, Conv1D) else 1
         sizes, shape = (gate.width,), (weight.shape[axis],)
+    if weight.is_inference() and not torch.is_inference_mode_enabled():
+        raise NotScalable("the model was loaded in inference mode, which forbids writing to its weights outside")
     if tuple(shape) != sizes:
         raise NotScalable(f"the weights that read {gate.path} have another width than its gates")
     if type(weight) not in (nn.Parameter, Tensor) or weight.is_meta or weight.dtype not in _DTYPES:

@@ -8,11 +8,42 @@ from typing import Any
 
 from nnsight.intervention.source import Controller
 from torch import nn
-from transformers import GenerationMixin
+from transformers import GenerationConfig, GenerationMixin
 
 from esn_interp.errors import ModelError
 
+# What a checkpoint may say of how answers are chosen, and how it is unsaid. Which tokens can't be part of an answer,
+# and with which it ends, is the checkpoint's to say.
+_GREEDY: dict[str, Any] = {
+    **{"do_sample": False, "num_beams": 1, "num_return_sequences": 1, "num_beam_groups": None},
+    **{"return_dict_in_generate": False, "output_scores": False, "output_logits": False},
+    **{"output_attentions": False, "output_hidden_states": False},
+    **{"temperature": None, "top_k": None, "top_p": None, "min_p": None, "top_h": None, "typical_p": None},
+    **{"epsilon_cutoff": None, "eta_cutoff": None, "penalty_alpha": None, "dola_layers": None},
+    **{"repetition_penalty": None, "encoder_repetition_penalty": None, "no_repeat_ngram_size": None},
+    **{"encoder_no_repeat_ngram_size": None, "diversity_penalty": None, "length_penalty": None},
+    **{"exponential_decay_length_penalty": None, "early_stopping": False, "guidance_scale": None},
+    **{
+        "min_length": None,
+        "min_new_tokens": None,
+        "max_time": None,
+        "stop_strings": None,
+        "sequence_bias": None,
+    },
+    **{"token_healing": False, "watermarking_config": None, "prompt_lookup_num_tokens": None},
+    **{"renormalize_logits": False, "constraints": None, "force_words_ids": None, "use_mtp": None},
+}
 _ROOM = 256  # the cache grows by as many tokens, so that prompts of other lengths seldom need another graph
+
+
+def greedy(generator: nn.Module) -> dict[str, Any]:
+    """What `generate` is told so that answers are greedy, one per clip, whatever a checkpoint's settings are."""
+    if not isinstance(generator, GenerationMixin) and not getattr(
+        generator, "written_by_transformers", False
+    ):
+        return {"do_sample": False}  # it has a way of its own, without such settings
+    known = vars(GenerationConfig())
+    return {name: value for name, value in _GREEDY.items() if name in known}
 
 
 def static_cache(generator: nn.Module, *, prompt: int, max_new_tokens: int) -> dict[str, Any]:

@@ -4,13 +4,15 @@ The run that is differentiated is the one traced run of the package, with gradie
 that are part of the graph. Weights need no gradient, so the graph holds activations only.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from esn_interp.errors import EditError
 from esn_interp.models.edits import EVERYWHERE, SCOPE_CODES, SCOPES
@@ -27,6 +29,39 @@ class Attributions:
 
     log_probs: Float32[np.ndarray, "clip label"]
     values: Float32[np.ndarray, "clip gate"]
+
+
+AnyBatch = TypeVar("AnyBatch")
+
+
+@contextmanager
+def differentiable(model: nn.Module, batch: AnyBatch) -> Generator[AnyBatch]:
+    """Within the block, gradients can be taken, and ``batch`` (a dataclass) holds nothing that forbids them.
+
+    Raises
+    ------
+    EditError
+        When the model was loaded within ``torch.inference_mode()``, whose tensors never have gradients.
+    """
+    if any(weight.is_inference() for weight in model.parameters()):
+        raise EditError(
+            "the model was loaded within torch.inference_mode(), so it has no gradients; load it outside"
+        )
+    with torch.inference_mode(False):
+        yield _copied(batch)
+
+
+def _copied(value: Any) -> Any:
+    """The same, with copies in the place of tensors that were made in inference mode."""
+    if isinstance(value, Tensor):
+        return value.clone() if value.is_inference() else value
+    if isinstance(value, dict):
+        return {key: _copied(item) for key, item in cast("dict[Any, Any]", value).items()}
+    if isinstance(value, tuple | list):
+        return type(value)(_copied(item) for item in cast("list[Any]", value))
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{one.name: _copied(getattr(value, one.name)) for one in fields(value)})
+    return value
 
 
 def gate_attributions(

@@ -19,6 +19,7 @@ from esn_interp.models.families.base import Family
 from esn_interp.models.families.info import THINKER
 from esn_interp.models.families.inputs import Processor
 from esn_interp.models.stacks import Stack
+from esn_interp.models.wrappers import unwrapped
 from esn_interp.speech.heard import Heard
 
 BUNDLED = ("toy-omni", "toy-emodb")
@@ -50,7 +51,8 @@ def load(
     ----------
     name_or_path_or_model
         ``"toy-omni"`` or ``"toy-emodb"`` (they come with the package), a hub name such as
-        ``"Qwen/Qwen2.5-Omni-7B"``, a folder, or a model that is already loaded (then with ``processor``).
+        ``"Qwen/Qwen2.5-Omni-7B"``, a folder, or a model that is already loaded (then with ``processor``), which may be
+        inside DataParallel, torch.compile or peft.
     processor
         The model's processor of transformers, or a `Processor` of ours; found beside the checkpoint when it is
         loaded from one.
@@ -76,7 +78,7 @@ def load(
         no such component, or the processor is another model's.
     """
     if isinstance(name_or_path_or_model, nn.Module):
-        model = name_or_path_or_model
+        model = unwrapped(name_or_path_or_model)
         title = type(model).__name__
         if processor is None:
             raise ModelError(

@@ -167,7 +167,7 @@ class Opened:
         alpha: float | None = None,
         plan: str = "traced",
     ) -> Generator[AnyOpened]:
-        """Within the block, every run of this model is steered.
+        """Within the block, every run of this model is steered, those of other threads too.
 
         Parameters
         ----------
@@ -183,11 +183,13 @@ class Opened:
         StatisticsError
             When the neurons are another model's.
         """
-        self._standing.append((self._edits_of(neurons, alpha), checked_plan(plan)))
+        own = (self._edits_of(neurons, alpha), checked_plan(plan))
+        self._standing.append(own)
         try:
             yield self
-        finally:
-            self._standing.pop()
+        finally:  # blocks may overlap and end in any order, in threads for example
+            at = max(number for number, one in enumerate(self._standing) if one is own)
+            del self._standing[at]
 
     @property
     def standing(self) -> tuple[Edit, ...]:
@@ -226,6 +228,8 @@ class Opened:
         return self._on_device(self._on_host(waveforms, prompt))
 
     def _on_host(self, waveforms: Sequence[Float[np.ndarray, " _sample"]], prompt: str) -> Inputs:
+        for words in (prompt, self.system or ""):
+            self.processor.require_words(words)
         longest, limit = max(map(len, waveforms)) / SAMPLE_RATE, self.family.max_seconds
         if limit is not None and longest > limit:
             raise AudioError(

@@ -140,6 +140,8 @@ class Speaking(Opened):
             raise ModelError(f"{family.title} chooses codes of speech itself: it {can}; leave out {unknown[0]}")
         if manner.voice is not None and not family.voices:
             raise ModelError(f"{family.title} has no voices to choose from; leave out voice")
+        for words in (request.prompt, request.system or ""):
+            self.processor.require_words(words)
         live = Live(len(request.waveforms))
         inputs = self._on_device(family.speech_inputs(self.processor, request))
         scopes = family.speech_scopes(self.component, inputs)

@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerBase
 
 from esn_interp.errors import ModelError
 from esn_interp.models.edits import SCOPE_CODES
-from esn_interp.models.families.inputs import Inputs
+from esn_interp.models.families.inputs import Inputs, require_words
 
 
 def text_log_probs(
@@ -29,8 +29,10 @@ def text_log_probs(
     Raises
     ------
     ModelError
-        When the text has fewer than two tokens.
+        When the text has fewer than two tokens, or holds a sign for audio.
     """
+    for sentence in sentences:
+        require_words(tokenizer, sentence)
     pieces = [
         cast(list[int], tokenizer(text, add_special_tokens=False)["input_ids"])
         for text in (sentence if not at else f" {sentence}" for at, sentence in enumerate(sentences))

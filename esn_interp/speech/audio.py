@@ -120,10 +120,7 @@ def _as_float(array: np.ndarray, label: str) -> np.ndarray:
 
 
 def _decode(source: Path | bytes, label: str, longest: float) -> tuple[np.ndarray, int]:
-    if isinstance(source, Path):
-        data = _bytes_of(source, label)
-    else:
-        data = source
+    data = _bytes_of(source, label) if isinstance(source, Path) else source
     if not data:
         raise AudioError(f"{label}: empty file")
     if is_video(data):
@@ -141,7 +138,9 @@ def _decode(source: Path | bytes, label: str, longest: float) -> tuple[np.ndarra
         with _Stream(io.BytesIO(data)) as file:
             wave = file.read(int(longest * rate) + 1, dtype="float32", always_2d=False)
         if len(wave) > longest * rate:
-            raise AudioError(f"{label}: lasts longer than the {longest:g} s allowed; cut it into shorter clips")
+            raise AudioError(
+                f"{label}: lasts longer than the {longest:g} s allowed; cut it into shorter clips"
+            )
         return wave, rate
     except (soundfile.SoundFileError, RuntimeError, ValueError) as error:
         raise AudioError(

@@ -152,9 +152,13 @@ def _encoded(array: Any, rate: Any, row: int, name: str) -> bytes:
             samples = samples.T  # channels are the shorter axis
         kind = "FLOAT" if np.issubdtype(samples.dtype, np.floating) else "PCM_16"
         file = io.BytesIO()
-        soundfile.write(file, samples.astype(np.float32 if kind == "FLOAT" else np.int16), rate, kind, format="WAV")
+        soundfile.write(
+            file, samples.astype(np.float32 if kind == "FLOAT" else np.int16), rate, kind, format="WAV"
+        )
     except (ValueError, TypeError, OverflowError, soundfile.SoundFileError) as error:
-        raise CorpusError(f"corpus {name}, row {row}: no audio; its array can't be sound ({error})") from error
+        raise CorpusError(
+            f"corpus {name}, row {row}: no audio; its array can't be sound ({error})"
+        ) from error
     return file.getvalue()
 
 
@@ -170,7 +174,9 @@ def _stored(dataset: Dataset, name: str) -> Dataset:
     if isinstance(dataset.features["audio"], Audio):
         return column.cast_column("audio", Audio(decode=False))
     kind = column.data.schema.field("audio").type
-    named = {kind.field(number).name for number in range(kind.num_fields)} if pa.types.is_struct(kind) else set()
+    named = (
+        {kind.field(number).name for number in range(kind.num_fields)} if pa.types.is_struct(kind) else set()
+    )
     text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
     binary = pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
     if not (text or binary or "path" in named or "bytes" in named or {"array", "sampling_rate"} <= named):
@@ -182,7 +188,7 @@ def _stored(dataset: Dataset, name: str) -> Dataset:
     batches: Any = column.with_format("arrow").iter(_BATCH)
     for batch in batches:
         for value in batch.column("audio").to_pylist():
-            stored.append(_audio(value, len(stored) + 1, name))  # noqa: PERF401 (the row's number is told)
+            stored.append(_audio(value, len(stored) + 1, name))
     table = pa.table({"audio": pa.array(stored, ARROW.field("audio").type)})
     return Dataset(table, info=DatasetInfo(features=Features({"audio": Audio(decode=False)})))
 

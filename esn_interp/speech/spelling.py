@@ -38,7 +38,7 @@ def as_on_disk(path: Path) -> Path:
     for part in path.parts[1 if path.anchor else 0 :]:
         if not os.path.lexists(found / part):
             try:
-                twin = next((name for name in os.listdir(found) if one_form(name) == one_form(part)), None)
+                twin = next((one.name for one in found.iterdir() if one_form(one.name) == one_form(part)), None)
             except OSError:
                 twin = None
             if twin is None:

@@ -16,7 +16,9 @@ def is_video(data: bytes) -> bool:
     """
     return (
         data[4:8] == b"ftyp"
-        or data.startswith((b"\x1aE\xdf\xa3", b"0&\xb2u\x8ef\xcf\x11", b"#!AMR", b"\xff\xf1", b"\xff\xf9", b"\x0bw"))
+        or data.startswith(
+            (b"\x1aE\xdf\xa3", b"0&\xb2u\x8ef\xcf\x11", b"#!AMR", b"\xff\xf1", b"\xff\xf9", b"\x0bw")
+        )
         or (data[:4] == b"RIFF" and data[8:12] == b"AVI ")
     )
 
@@ -33,8 +35,8 @@ def sound_of_video(data: bytes, label: str, longest: float) -> tuple[np.ndarray,
         av: Any = importlib.import_module("av")
     except ImportError:
         raise AudioError(
-            f"{label}: is a video, or sound as videos have it; install what reads it, pip install 'esn-interp[video]', or "
-            "extract it to .wav"
+            f"{label}: is a video, or sound as videos have it; install what reads it, pip install"
+            " 'esn-interp[video]', or extract it to .wav"
         ) from None
     blocks: list[np.ndarray] = []
     try:

@@ -44,6 +44,8 @@ class EncodedAlone(Family):
 class _Alone(nn.Module):
     """A model, or the part of it without the head, that takes clips as a batch and encodes each by itself."""
 
+    written_by_transformers = True
+
     def __init__(self, family: EncodedAlone, model: nn.Module, part: nn.Module) -> None:
         super().__init__()
         self._family = family

@@ -41,6 +41,16 @@ class Processor:
         options = {"chat_template": self.chat_template, "tokenize": False, "add_generation_prompt": True}
         return cast(Any, self.tokenizer).apply_chat_template(list(conversation), **options)
 
+    def require_words(self, text: str) -> None:
+        """Refuse a question that holds a sign for audio, as model cards write prompts: the clip has its place already.
+
+        Raises
+        ------
+        ModelError
+            When it does.
+        """
+        require_words(self.tokenizer, text, audio_token_id=self.audio_token_id)
+
     def written(self, tokens: Int[Tensor, " token"]) -> str:
         """What tokens of an answer say."""
         return cast(str, self.tokenizer.decode(tokens, skip_special_tokens=True)).strip()
@@ -62,6 +72,21 @@ class Inputs:
         codes = torch.where(self.audio, 0, 1)
         codes[:, -1] = 2
         return codes.masked_fill(self.tensors["attention_mask"] == 0, -1)
+
+
+def require_words(tokenizer: Any, text: str, *, audio_token_id: int = -1) -> None:
+    """Refuse a text with one of the signs that a model takes for audio; see `Processor.require_words`."""
+    if text.isalnum():
+        return
+    added: Mapping[int, Any] = getattr(tokenizer, "added_tokens_decoder", None) or {}
+    for number, token in added.items():
+        sign = str(getattr(token, "content", token))
+        about_audio = number == audio_token_id or "audio" in sign.lower()
+        if about_audio and not sign.isalnum() and sign in text:
+            raise ModelError(
+                f"the text holds {sign!r}, a sign of the model's own for audio; leave it out, the clip has its place"
+                " already"
+            )
 
 
 def resampled(waveform: Float[np.ndarray, " sample"], rate: int) -> Float[np.ndarray, " resampled"]:

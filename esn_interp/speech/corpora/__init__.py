@@ -54,9 +54,9 @@ def corpus(
 
     `source` is a name from `CORPORA`; or a folder (with a metadata.csv, or a database in audformat, or a saved
     dataset, else one subfolder per emotion); or a .csv, .tsv, .jsonl or .parquet table; or a dataset or DataFrame
-    with the columns `audio` and `emotion`, also by its name on the hub, such as "owner/name". `root` says where a corpus
-    lies that is not bundled. `emotions` keeps the clips of these, in any spelling, or of a convention that the
-    corpus knows by name ("4-class"). Further options go to the corpus's own loader.
+    with the columns `audio` and `emotion`, also by its name on the hub, such as "owner/name". `root` says where a
+    corpus lies that is not bundled. `emotions` keeps the clips of these, in any spelling, or of a convention that
+    the corpus knows by name ("4-class"). Further options go to the corpus's own loader.
 
     Raises `CorpusError` when the name is unknown, `root` is missing, the files are not what was expected, no
     clip has one of the emotions, or an option is unknown.
@@ -71,11 +71,7 @@ def corpus(
     return clips.choose(emotions)
 
 
-def _load(
-    source: str | Path | Clips | Dataset | DatasetDict | pd.DataFrame,
-    root: str | Path | None,
-    options: dict[str, Any],
-) -> Clips:
+def _load(source: Any, root: str | Path | None, options: dict[str, Any]) -> Clips:
     if isinstance(source, Clips):
         return source
     if isinstance(source, Dataset | DatasetDict):

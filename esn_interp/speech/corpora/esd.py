@@ -20,7 +20,18 @@ _PARTS = {"train": "identification", "evaluation": "validation", "test": "evalua
 _WOMEN = ("0001", "0002", "0003", "0007", "0009", "0015", "0016", "0017", "0018", "0019")
 _SENTENCES = 350
 _NAME = re.compile(r"(?P<speaker>\d{4})_(?P<number>\d{6})")
-_EMOTIONS = (*_LABELS, "中立", "快乐", "高兴", "生气", "愤怒", "伤心", "悲伤", "惊喜", "惊讶")  # as a line ends
+_EMOTIONS = (
+    *_LABELS,
+    "中立",
+    "快乐",
+    "高兴",
+    "生气",
+    "愤怒",
+    "伤心",
+    "悲伤",
+    "惊喜",
+    "惊讶",
+)  # as a line ends
 _LINE = re.compile(
     rf"\ufeff?(?P<clip>{_NAME.pattern.replace('?P<speaker>', '').replace('?P<number>', '')})(?:\.wav)?\s+"
     rf"(?P<words>[^\t]*?)(?:\t.*|\s+(?:{'|'.join(_EMOTIONS)}))?",

@@ -41,7 +41,9 @@ def load_folder(root: Path, *, name: str | None = None, labels: Mapping[str, str
             f"such as angry/a.wav ({', '.join(AUDIO_SUFFIXES)})"
         )
     return Clips.from_frame(relabel(pd.DataFrame(rows), labels), name=name).noted(
-        f"recordings outside the folders of emotions, left out: {len(stray):,}, such as {stray[0]}" if stray else "",
+        f"recordings outside the folders of emotions, left out: {len(stray):,}, such as {stray[0]}"
+        if stray
+        else "",
         unwritable(nameless),
     )
 
@@ -101,7 +103,9 @@ def _from_table(
         frame = frame.rename(columns={"gender": "sex"})
     # An absolute file stays where it is; an empty cell stays empty, and is refused with its row number.
     frame["audio"] = [
-        (file if file.startswith("/") else f"{path.parent}/{file}") if isinstance(file, str) and file else None
+        (file if file.startswith("/") else f"{path.parent}/{file}")
+        if isinstance(file, str) and file
+        else None
         for file in frame["audio"]
     ]
     return Clips.from_frame(relabel(frame, labels), name=name)

@@ -19,7 +19,21 @@ AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif")
 SOUND_SUFFIXES = (*AUDIO_SUFFIXES, ".mp4")
 EVERY_SUFFIX = (
     *SOUND_SUFFIXES,
-    *(".au", ".snd", ".caf", ".aifc", ".w64", ".rf64", ".oga", ".m4a", ".webm", ".mkv", ".mov", ".aac", ".wma"),
+    *(
+        ".au",
+        ".snd",
+        ".caf",
+        ".aifc",
+        ".w64",
+        ".rf64",
+        ".oga",
+        ".m4a",
+        ".webm",
+        ".mkv",
+        ".mov",
+        ".aac",
+        ".wma",
+    ),
     *(".3gp", ".amr", ".avi", ".ac3", ".mka"),
 )
 """What a user's own folder may hold, as far as soundfile or PyAV decodes it."""
@@ -88,9 +102,7 @@ def named_files(
     """
     folder(root, corpus, f"the folder of the release, with files such as {example}")
     nameless: list[str] = []
-    found = [
-        (path, pattern.fullmatch(path.stem)) for path in files(root, suffixes, left_out=nameless)
-    ]
+    found = [(path, pattern.fullmatch(path.stem)) for path in files(root, suffixes, left_out=nameless)]
     fitting = [(path, match) for path, match in found if match is not None]
     if not fitting:
         others = f", but {len(found)} others, such as {found[0][0].name}" if found else ""

@@ -46,7 +46,9 @@ def text_table(path: Path, corpus: str, **options: Any) -> pd.DataFrame:
         )
     except (ValueError, OSError) as error:  # the parser's errors are ValueErrors
         reason = (str(error).strip() or type(error).__name__).splitlines()[0].removesuffix(".")
-        reason = reason.removeprefix("Error tokenizing data. C error: ")  # "Expected 3 fields in line 2, saw 4"
+        reason = reason.removeprefix(
+            "Error tokenizing data. C error: "
+        )  # "Expected 3 fields in line 2, saw 4"
         raise CorpusError(f"corpus {corpus}: {path} cannot be read as a table ({reason})") from error
     header = [str(name).strip() for name in rows.iloc[0].fillna("")]
     if twice := [name for name in header if name and header.count(name) > 1]:
@@ -75,7 +77,9 @@ def lines_of_json(path: Path, corpus: str) -> pd.DataFrame:
                 f"corpus {corpus}: {path} cannot be read as a table (line {number}: {error})"
             ) from error
         if not isinstance(row, dict):
-            raise CorpusError(f"corpus {corpus}: {path} cannot be read as a table (line {number} is no object)")
+            raise CorpusError(
+                f"corpus {corpus}: {path} cannot be read as a table (line {number} is no object)"
+            )
         rows.append(row)
     return pd.DataFrame(rows, dtype=object)
 
