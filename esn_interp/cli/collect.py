@@ -1,13 +1,14 @@
 """`esn collect`: from clips to statistics."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 import esn_interp as esn
 from esn_interp.cli.shared import (
     CorpusChoice,
+    EngineChoice,
     ModelChoice,
     Run,
     Split,
@@ -51,12 +52,14 @@ def collect(
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at the first bad clip instead of skipping it.")
     ] = False,
+    engine: EngineChoice,
     run: Run,
 ) -> None:
     """Measure every gate neuron while the model listens.
 
     One streaming pass; what is kept are sums per emotion, never the activations. Clips that the model labels
-    wrongly are kept apart. A checkpoint lies beside --out until that is written.
+    wrongly are kept apart. A checkpoint lies beside --out until that is written. With --engine ray, replicas of the
+    model listen to shards of the corpus, to the same numbers.
 
     Example:
         esn collect --model toy-omni --corpus toy-studio --per-clip --out stats.safetensors
@@ -64,20 +67,23 @@ def collect(
     out_file(out, ".safetensors")
     together = _together(batch_size)
     clips = corpus.clips(split, run, model=model.model)
-    lm = model.loaded(progress=run.progress)
     checkpoint = out.with_suffix(".partial.safetensors")
-    statistics = esn.collect(
-        lm,
-        clips,
-        batch_size=together,
-        workers=workers,
-        per_clip=per_clip,
-        strict=strict,
-        progress=run.progress,
-        checkpoint=checkpoint,
-        resume=resume,
-        seed=run.seed,
-    )
+    how: dict[str, Any] = {
+        "batch_size": together,
+        "workers": workers,
+        "per_clip": per_clip,
+        "strict": strict,
+        "progress": run.progress,
+        "checkpoint": checkpoint,
+        "resume": resume,
+        "seed": run.seed,
+    }
+    if (replicated := engine.replicated()) is None:
+        statistics = esn.collect(model.loaded(progress=run.progress), clips, **how)
+    else:
+        from esn_interp.scale.collection import Recipe, collect_on
+
+        statistics = collect_on(replicated, Recipe(model.model, model.given), clips, **how)
     save_statistics(statistics, out, run)
     checkpoint.unlink(missing_ok=True)
 

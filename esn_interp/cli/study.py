@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import esn_interp as esn
-from esn_interp.cli.shared import StudyChoice, table
+from esn_interp.cli.shared import EngineChoice, StudyChoice, table
 
 if TYPE_CHECKING:
     from esn_interp.studies.recognition.config import RecognitionConfig
@@ -22,12 +22,14 @@ def study(
             help="A .yaml that says what to study, or a ready one: demo, paper-recognition, emodb-toy, real-speech.",
         ),
     ],
+    engine: EngineChoice,
     choice: StudyChoice,
 ) -> None:
     """Find, choose, silence, turn up, compare: every model on every corpus, every stage cached.
 
     A study that was interrupted goes on where it was when the same command is given again; after a change of the
-    config only what depends on it is run. --dry-run tells of forward passes, time and memory.
+    config only what depends on it is run. --dry-run tells of forward passes, time and memory. With --engine ray,
+    replicas take a model and a corpus each.
 
     Example:
         esn study study.yaml --out study
@@ -45,7 +47,12 @@ def study(
 
     if not choice.progress:
         transformers_logging.disable_progress_bar()
-    done = esn.study(settings, choice.out, progress=choice.progress, say=choice.remark)
+    if (replicated := engine.replicated()) is None:
+        done = esn.study(settings, choice.out, progress=choice.progress, say=choice.remark)
+    else:
+        from esn_interp.scale.study import study_on
+
+        done = study_on(replicated, settings, choice.out, progress=choice.progress, say=choice.remark)
     header = ("model and corpus", "UAR", "chosen", "self", "cross", "flips", "alpha")
     rows = [_row(cell) for cell in done.content.get("cells", ())]
     choice.close(done.content, table(header, rows) if rows else done.describe())

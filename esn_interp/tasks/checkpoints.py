@@ -52,7 +52,7 @@ def write_checkpoint(path: str | Path, partial: GateStatistics, plan: Plan, posi
 
 def read_checkpoint(
     path: str | Path | None,
-    lm: GatedModel,
+    lm: GatedModel | None,
     origin: Origin,
     recognition: Recognition,
     *,
@@ -60,6 +60,8 @@ def read_checkpoint(
     plan: Plan,
 ) -> tuple[int, GateStatistics | None, Plan]:
     """Position, sums and plan with which to go on; the beginning and the given plan, where there is no file yet.
+
+    Whose gates the sums are of is left to others where no ``lm`` is at hand.
 
     Raises
     ------
@@ -72,7 +74,8 @@ def read_checkpoint(
         return 0, None, plan
     arrays, header = load_tensors(path, kind=KIND, version=READ)
     partial = GateStatistics.from_file(arrays, header, where=str(path))
-    partial.origin.check(lm, f"the sums in {path}")
+    if lm is not None:
+        partial.origin.check(lm, f"the sums in {path}")
     for what, theirs, ours in (
         ("clips", partial.origin.corpus_fingerprint, origin.corpus_fingerprint),
         ("prompt", partial.prompt, recognition.prompt),

@@ -124,7 +124,7 @@ def collect(
     """
     options = tuple(emotions) if emotions is not None else clips.emotions
     recognition = Recognition(options, synonyms=dict(synonyms or {}))
-    clips = _chosen(clips, recognition.emotions)
+    clips = of_emotions(clips, recognition.emotions)
     clips = clips if limit is None else clips.limit(limit, seed=seed)
     origin = Origin.of(lm, corpus=clips.name, corpus_fingerprint=clips.fingerprint)
     if per_clip and progress:
@@ -159,7 +159,7 @@ def collect(
     if progress:
         sys.stderr.writelines(f"{note}\n" for note in accumulator.notes)
     stats = so_far()
-    _report(stats)
+    warn_of_weakness(stats)
     return stats
 
 
@@ -224,7 +224,14 @@ class _Runner:
         self._halved = True
 
 
-def _chosen(clips: Clips, emotions: Sequence[str]) -> Clips:
+def of_emotions(clips: Clips, emotions: Sequence[str]) -> Clips:
+    """The clips of these emotions.
+
+    Raises
+    ------
+    CorpusError
+        When there are none.
+    """
     found = clips.column("emotion")
     rows = [row for row, emotion in enumerate(found) if emotion in emotions]
     if not rows:
@@ -233,8 +240,14 @@ def _chosen(clips: Clips, emotions: Sequence[str]) -> Clips:
     return clips if len(rows) == len(found) else clips.take(rows)
 
 
-def _report(stats: GateStatistics) -> None:
-    """Warn of what makes the statistics weak; raise when there is nothing in them."""
+def warn_of_weakness(stats: GateStatistics) -> None:
+    """Warn of what makes the statistics weak.
+
+    Raises
+    ------
+    CorpusError
+        When there is nothing in them.
+    """
     seen, kept = stats.seen, stats.kept
     first = f"{stats.skipped[0][0]}: {stats.skipped[0][1]}" if stats.skipped else ""
     if not sum(seen.values()):

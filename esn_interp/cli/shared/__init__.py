@@ -11,6 +11,7 @@ from esn_interp.cli.shared.corpus_choice import (
     Split,
 )
 from esn_interp.cli.shared.door import Commands, Guard
+from esn_interp.cli.shared.engine_choice import EngineChoice
 from esn_interp.cli.shared.measured import Measured, write_page
 from esn_interp.cli.shared.model_choice import ModelChoice, ModelOptions
 from esn_interp.cli.shared.options import (
@@ -49,6 +50,7 @@ __all__ = [
     "Count",
     "CountedScope",
     "Draws",
+    "EngineChoice",
     "Filter",
     "Guard",
     "Measured",

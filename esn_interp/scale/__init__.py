@@ -1,0 +1,1 @@
+"""More than one machine: work in shards, on replicas of a model."""
