@@ -5,6 +5,7 @@ import importlib
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,20 @@ import torch
 from benchmarks.models import GEOMETRIES
 from benchmarks.shared import RESULTS, write
 
-SECTIONS = ("edits", "statistics")
+SECTIONS = ("statistics", "edits")
 """Modules here with a ``measure(geometry, device, dtype, found)`` that fills a dictionary as it goes."""
+
+
+class Kept(dict[str, Any]):
+    """Is written whenever something is added: whatever stops a run, what was measured by then is there."""
+
+    def __init__(self, save: Callable[[], None]) -> None:
+        super().__init__()
+        self._save = save
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        super().__setitem__(name, value)
+        self._save()
 
 
 def main() -> None:
@@ -30,7 +43,7 @@ def main() -> None:
     dtype = torch.float32 if device == "cpu" else torch.bfloat16
     results: dict[str, Any] = {"geometry": geometry.facts(), "dtype": str(dtype)}
     for section in arguments.only:
-        started, found = time.perf_counter(), dict[str, Any]()
+        started, found = time.perf_counter(), Kept(lambda: write(arguments.out, results, device=device))
         results[section] = found
         print(f"== {section}", file=sys.stderr, flush=True)
         try:

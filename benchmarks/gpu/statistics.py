@@ -33,7 +33,7 @@ from esn_interp.tasks.recognition import Recognition
 QUESTION = Recognition(EMOTIONS)
 _BATCH = 16
 
-TILES = ((16, 256, 1), (8, 256, 1), (16, 128, 1), (8, 512, 1), (8, 512, 2), (8, 256, 4))
+TILES = ((16, 128, 1), (16, 256, 1), (8, 512, 2))
 """Rows, columns and warps that are tried for the kernel of reductions."""
 
 
@@ -54,8 +54,8 @@ def measure(geometry: Geometry, device: str, dtype: torch.dtype, found: dict[str
         parts[f"decoder with statistics, batch {batch}"] = lambda batch=batch: decoder(lm, batch, device)
     if device.startswith("cuda"):
         parts["sums in main memory, batch 8"] = lambda: main_memory(lm, device)
-    clips = 64 if large else 12
-    parts[f"collect, {clips} clips"] = lambda: whole_way(lm, clips, device, rounds=5 if large else 3)
+    for clips, rounds in ((64, 3), (128, 2)) if large else ((12, 3),):
+        parts[f"collect, {clips} clips"] = lambda clips=clips, rounds=rounds: whole_way(lm, clips, device, rounds=rounds)
     parts["statistics file"] = lambda: file_size(lm)
     for name, part in parts.items():
         _say(name)
@@ -277,7 +277,6 @@ def whole_way(lm: AudioLM, count: int, device: str, *, rounds: int) -> dict[str,
                 {
                     "plain loop": plain,
                     "collect, batches of 16": ours(batch_size=_BATCH),
-                    "collect, batches of 16, nothing ahead": ours(batch_size=_BATCH, workers=0),
                     "collect, auto": ours(batch_size="auto"),
                 },
                 base="plain loop",

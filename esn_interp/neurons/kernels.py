@@ -18,7 +18,7 @@ except ImportError:  # Windows, Macs, and PyTorch for the CPU come without it
     compiled = None
 
 _READ = torch.float32, torch.bfloat16, torch.float16
-TILE = (16, 256, 1)
+TILE = (16, 128, 1)
 """Rows and columns that a program of the first kernel reads at a time, and its warps."""
 
 _FOLDED = 128

@@ -123,9 +123,12 @@ class Totals:
         def gather(at: int) -> None:
             layer, columns = self._layer(at), self._origin.layers[at]
             for sums, names in ((layer.counts, self._count_names), (layer.totals, self._total_names)):
-                some = sums.index_select(0, torch.from_numpy(rows).to(sums.device))
-                for name, values in zip(names, some.transpose(0, 1).contiguous().cpu().numpy(), strict=True):
-                    found[name][rows, columns] = values
+                some = sums.index_select(0, torch.from_numpy(rows).to(sums.device)).transpose(0, 1).contiguous()
+                if some.is_cuda:  # through pinned memory, which is kept: fresh pages cost more than the way
+                    some = torch.empty(some.shape, dtype=some.dtype, pin_memory=True).copy_(some)
+                for name, values in zip(names, some.numpy(), strict=True):
+                    for row, group in enumerate(rows.tolist()):  # copies of rows leave the interpreter to others
+                        found[name][group, columns] = values[row]
 
         if len(rows) * shape[1] < _MANY:
             for at in range(len(self._layers)):
