@@ -55,7 +55,7 @@ def measure(geometry: Geometry, device: str, dtype: torch.dtype, found: dict[str
     if device.startswith("cuda"):
         parts["sums in main memory, batch 8"] = lambda: main_memory(lm, device)
     for clips, rounds in ((64, 3), (128, 2)) if large else ((12, 3),):
-        parts[f"collect, {clips} clips"] = lambda clips=clips, rounds=rounds: whole_way(lm, clips, device, rounds=rounds)
+        parts[f"collect, {clips} clips"] = lambda n=clips, rounds=rounds: whole_way(lm, n, device, rounds=rounds)
     parts["statistics file"] = lambda: file_size(lm)
     for name, part in parts.items():
         _say(name)
