@@ -58,7 +58,7 @@ def attribute(
     where = positions_of(positions)
     if (top is None) != (neurons is None):
         raise esn.EsnError("--top and --neurons go together: how many are selected, and where the set is written")
-    out_file(neurons, ".safetensors")
+    out_file(neurons, ".safetensors", kinds=("neurons",))
     clips = corpus.clips(split, run, model=model.model)
     others = corpus.clips(check_split, run, model=model.model) if check else None
     lm = model.loaded(progress=run.progress)

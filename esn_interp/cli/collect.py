@@ -14,6 +14,7 @@ from esn_interp.cli.shared import (
     Split,
     StatisticsOut,
     out_file,
+    own_file,
     table,
 )
 
@@ -64,10 +65,11 @@ def collect(
     Example:
         esn collect --model toy-omni --corpus toy-studio --per-clip --out stats.safetensors
     """
-    out_file(out, ".safetensors")
+    out_file(out, ".safetensors", kinds=("statistics",))
+    checkpoint = out.with_suffix(".partial.safetensors")
+    own_file(checkpoint, "collection checkpoint")
     together = _together(batch_size)
     clips = corpus.clips(split, run, model=model.model)
-    checkpoint = out.with_suffix(".partial.safetensors")
     how: dict[str, Any] = {
         "batch_size": together,
         "workers": workers,

@@ -7,6 +7,7 @@ import typer
 
 import esn_interp as esn
 from esn_interp.cli.shared import ModelChoice, Run, out_file
+from esn_interp.speech.labels import asked_emotion
 
 
 def convert(
@@ -50,8 +51,11 @@ def convert(
     out_file(out, ".wav")
     if neurons is None and alpha is not None:
         raise esn.EsnError(f"--alpha {alpha:g} says how much to amplify; say what, with --neurons")
-    esn.read_audio(source)  # what is quick to refuse comes first
     chosen = None if neurons is None else esn.NeuronSet.load(neurons)
+    to = asked_emotion(to, also=() if chosen is None else chosen.emotions)
+    if alpha == 0:
+        raise esn.EsnError("--alpha 0 changes nothing: neurons are multiplied by 1 + alpha; leave out --neurons")
+    esn.read_audio(source)  # what is quick to refuse comes first
     if chosen is not None and len(chosen.emotions) > 1:
         chosen = chosen[to]
     found_in = {} if chosen is None or model.component else {"component": chosen.origin.component}

@@ -108,7 +108,7 @@ def _check(
     corpus: str, options: CorpusOptions, *, out: Path | None, split_out: Path | None, run: Run
 ) -> None:
     out_file(out, ".html")
-    out_file(split_out, ".json")
+    out_file(split_out, ".json", kinds=("split",))
     clips = options.all_clips(corpus)
     if options.limit is not None:
         clips = clips.limit(options.limit, seed=run.seed)

@@ -15,6 +15,7 @@ from esn_interp.cli.shared import (
     Neurons,
     OnSplit,
     Split,
+    gains,
     layer_bands,
     numbers,
     statistics_of,
@@ -82,7 +83,7 @@ def dose(
     others = [name for name, value in (("tops", tops), ("scopes", scopes), ("bands", bands)) if value]
     if len(others) > 1:
         raise esn.EsnError(f"doses differ in one thing at a time: give one of --{' and --'.join(others)}")
-    gains = numbers(alphas, "--alphas", least=-1.0)
+    doses = gains(alphas, "--alphas")
     sizes = numbers(tops, "--tops") if tops else None
     ranges = layer_bands(bands, "--bands") if bands else None
     if bool(tops) != bool(stats):
@@ -92,7 +93,7 @@ def dose(
         lm,
         clips,
         esns,
-        alphas=None if others else gains,
+        alphas=None if others else doses,
         tops=sizes,
         scopes=words(scopes) if scopes else None,
         bands=ranges,

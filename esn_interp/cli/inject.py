@@ -15,7 +15,7 @@ from esn_interp.cli.shared import (
     OnSplit,
     Split,
     TokenScope,
-    numbers,
+    gains,
     positions_of,
     words,
 )
@@ -46,14 +46,14 @@ def inject(
     Example:
         esn inject --model toy-omni --corpus toy-studio --neurons esns.safetensors --out injection.json
     """
-    gains, where = numbers(alphas, "--alphas", least=-1.0), positions_of(positions)
+    doses, where = gains(alphas, "--alphas"), positions_of(positions)
     lm, clips, esns = run.experiment(model, neurons, corpus, split)
     result = esn.injection(
         lm,
         clips,
         esns,
         methods=words(methods),
-        alphas=gains,
+        alphas=doses,
         positions=where,
         draws=draws,
         seed=run.seed,

@@ -23,5 +23,5 @@ def merge(
     Example:
         esn merge stats.safetensors phone.safetensors --out both.safetensors
     """
-    out_file(out, ".safetensors")
+    out_file(out, ".safetensors", kinds=("statistics",))
     save_statistics(esn.merge([esn.GateStatistics.load(file) for file in files]), out, run)

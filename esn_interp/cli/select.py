@@ -42,7 +42,7 @@ def select(
     Example:
         esn select stats.safetensors --selector mad --top 0.02 --out esns.safetensors
     """
-    out_file(out, ".safetensors")
+    out_file(out, ".safetensors", kinds=("neurons",))
     neurons = esn.select(
         esn.GateStatistics.load(statistics),
         selector,

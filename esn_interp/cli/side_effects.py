@@ -46,6 +46,8 @@ def side_effects(
     Example:
         esn side-effects --model toy-omni --corpus toy-studio --neurons esns.safetensors --out side.json
     """
+    if alpha == 0:
+        raise esn.EsnError("--alpha 0 changes nothing; gates are multiplied by 1 + alpha, give e.g. 1")
     passage = _read(text, "--text") if text else None
     lm, clips, esns = run.experiment(model, neurons, corpus, split)
 

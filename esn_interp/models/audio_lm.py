@@ -22,6 +22,7 @@ from esn_interp.models.families.inputs import Inputs
 from esn_interp.models.gate_activations import GateActivations
 from esn_interp.models.gate_view import GateView, Tap, view_gates
 from esn_interp.models.gradients import Attributions, differentiable, gate_attributions
+from esn_interp.models.labels import likeliest
 from esn_interp.models.opened import Neurons
 from esn_interp.models.plans import gains_of
 from esn_interp.models.scoring import Reader, Scorer, label_reader
@@ -87,7 +88,7 @@ class AudioLM(Speaking, Sweeping):
         if options is None:
             return self.generate([waveform], question or QUESTION)[0]
         scores = self.scores(self.encode([waveform], question or QUESTION), options)
-        return options[int(scores[0].argmax())]
+        return options[likeliest(scores[0], self.name)]
 
     def prepare(self, waveforms: Sequence[Float[np.ndarray, " _sample"]], prompt: str) -> Inputs:
         """The model's inputs on the host, for `encode`: features and tokens, for which the model is not needed.

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from string import Formatter
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from esn_interp.models.families.manner import Manner
 from esn_interp.models.families.spoken import Spoken
 from esn_interp.models.speech_problems import problem_of
 from esn_interp.speech.audio import waveform_of
+from esn_interp.speech.labels import asked_emotion
 from esn_interp.speech.playable import Speech
 
 FILE, KIND, VERSION = "conversion.json", "conversion prompt", 1
@@ -48,12 +50,17 @@ class ConversionPrompt:
     system: str | None = None
 
     def __post_init__(self) -> None:
-        try:
-            self.about("angry")
-        except (KeyError, IndexError, ValueError) as error:
-            raise ModelError(
-                f"the request {self.prompt!r}: only {{emotion}} and {{article}} may stand in braces ({error})"
-            ) from error
+        for text in (self.prompt, self.system or ""):
+            try:
+                fields = [(name, how, form) for _, name, form, how in Formatter().parse(text) if name is not None]
+            except ValueError as error:
+                raise ModelError(f"the request {text!r}: {error}; a brace that is meant is written twice") from error
+            for name, how, form in fields:  # by name only: what else formatting can do is of no use here
+                if name not in ("emotion", "article") or how or form:
+                    told = name + (f"!{how}" if how else "") + (f":{form}" if form else "")
+                    raise ModelError(
+                        f"the request {text!r}: only {{emotion}} and {{article}} may stand in braces, not {told!r}"
+                    )
 
     def about(self, emotion: str) -> tuple[str, str | None]:
         """Prompt and system prompt that ask for this emotion."""
@@ -104,7 +111,7 @@ def convert(
     audio
         A path, a waveform at 16 kHz or a clip.
     to
-        The emotion to be asked for.
+        The emotion to be asked for: one of the vocabulary, or of the neurons.
 
     Returns
     -------
@@ -114,13 +121,18 @@ def convert(
     ------
     ModelError
         When the model does not speak, or not with this voice or in this manner.
+    CorpusError
+        When there is no such emotion.
     EditError
-        When there is an ``alpha`` without neurons, or neurons can't be steered by it.
+        When there is an ``alpha`` without neurons or neurons without one, or neurons can't be steered by it.
     StatisticsError
         When the neurons are another model's.
     """
     if neurons is None and alpha:
         raise EditError(f"alpha {alpha:g} says by how much neurons are amplified; name the neurons")
+    if neurons is not None and not alpha:
+        raise EditError("alpha 0 changes nothing: the neurons are multiplied by 1 + alpha; say how much, such as 1")
+    to = asked_emotion(to, also=getattr(neurons, "emotions", ()))
     steering = nullcontext() if neurons is None else lm.steered(neurons, alpha=alpha)
     waveform = waveform_of(audio)
     request, system = (prompt or conversion_prompt(lm)).about(to)

@@ -20,6 +20,8 @@ SCOPES = ("audio", "text", "last", "generated")
 
 SCOPE_CODES = {scope: code for code, scope in enumerate(SCOPES)}
 EVERYWHERE = frozenset(SCOPES)
+STRONGEST = 1e6
+"""What no gain, shift or floor may exceed: behind it, numbers of models turn infinite or all alike."""
 _BATCHED = {"gain": 2, "shift": 3}  # axes of what may differ within a batch
 
 
@@ -86,6 +88,11 @@ class Edit:
                 raise EditError(f"{where}: {name} has {value.size} values for {neurons.size} neurons")
             if not np.isfinite(value).all():
                 raise EditError(f"{where}: {name} must be finite")
+            if (np.abs(value) > STRONGEST).any():
+                raise EditError(
+                    f"{where}: {name} {float(np.abs(value).max()):.3g} is more than any gate can bear ({STRONGEST:g});"
+                    " every answer would be the same, or none"
+                )
         if (np.asarray(self.gain) < 0).any():
             raise EditError(
                 f"{where}: a gain below 0 would turn the neuron around; damp with a gain in [0, 1)"

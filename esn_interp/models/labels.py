@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -35,6 +36,19 @@ def label_tokens(tokenizer: PreTrainedTokenizerBase, labels: Sequence[str]) -> l
         if ids.count(label_ids) > 1:
             raise ModelError(f"label {label!r} is spelled like another label in this model's vocabulary")
     return ids
+
+
+def likeliest(scores: Float[np.ndarray, " label"], model: str) -> int:
+    """The label with the highest score.
+
+    Raises
+    ------
+    ModelError
+        When scores are no numbers, of which none is the highest.
+    """
+    if np.isnan(scores).any():
+        raise ModelError(f"{model}: its scores are not numbers; edit less strongly, or run it in float32")
+    return int(scores.argmax())
 
 
 def token_log_probs(

@@ -32,6 +32,13 @@ class Plate:
         return {"kind": "figure", "name": name, **told, **drawn(self.figure)}
 
 
+GENERATOR = '<meta name="generator" content="esn-interp">'
+"""By which pages of ours are known."""
+POLICY = (
+    f"{GENERATOR}<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline';"
+    " script-src 'unsafe-inline'; media-src data: blob:; img-src data: blob:; font-src data:\">"
+)
+"""What pages say before all else: what wrote them, and that nothing may be had from a network."""
 STYLE = "report/style.css"
 """The style of the house."""
 
@@ -47,7 +54,7 @@ def fill(template: str, *, styles: tuple[str, ...] = (STYLE,), **content: Any) -
     )
     environment.filters["prose"] = prose
     return environment.get_template(template).render(
-        style=Markup("".join(asset(style) for style in styles)), **content
+        style=Markup("".join(asset(style) for style in styles)), policy=Markup(POLICY), **content
     )
 
 

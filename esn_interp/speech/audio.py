@@ -125,7 +125,7 @@ def _decode(source: Path | bytes, label: str, longest: float) -> tuple[np.ndarra
         raise AudioError(f"{label}: empty file")
     if is_video(data):
         return sound_of_video(data, label, longest)
-    _require_all_of_it(data, label)
+    require_all_of_it(data, label)
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as file:
             rate, frames = int(file.samplerate), len(file)
@@ -172,7 +172,7 @@ def _bytes_of(path: Path, label: str) -> bytes:
         raise AudioError(f"{label}: cannot be read (its name is not one of a file)") from error
 
 
-def _require_all_of_it(data: bytes, label: str) -> None:
+def require_all_of_it(data: bytes, label: str) -> None:
     """Refuse a wav that was cut off: its header says how many bytes of samples there were.
 
     A wav that was written to a stream does not know, and says 0 or all that fits into its field.

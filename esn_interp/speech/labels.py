@@ -2,7 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 
+from esn_interp.errors import CorpusError
 from esn_interp.speech.spelling import one_form
 
 CANONICAL = ("neutral", "happy", "angry", "sad", "fearful")
@@ -36,6 +38,25 @@ def emotion_name(label: str) -> str:
     """
     name = one_form(label.strip().lower())
     return _SYNONYMS.get(name, name)
+
+
+def asked_emotion(label: str, *, also: Iterable[str] = ()) -> str:
+    """The project's spelling of an emotion that somebody asks for: a word of the vocabulary, or one of ``also``.
+
+    Raises
+    ------
+    CorpusError
+        When it is none: it is misspelled, as a rule, and nobody would notice in what is said.
+    """
+    name, known = emotion_name(label), (*VOCABULARY, *also)
+    if label in known:
+        return label
+    if name in known:
+        return name
+    near = get_close_matches(name, known, n=1)
+    raise CorpusError(
+        f"no emotion {label!r}" + (f"; did you mean {near[0]}?" if near else f"; choose from {', '.join(known)}")
+    )
 
 
 def emotion_order(emotions: Iterable[str]) -> tuple[str, ...]:

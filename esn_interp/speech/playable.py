@@ -13,6 +13,9 @@ from jaxtyping import Float
 from esn_interp.errors import AudioError
 from esn_interp.files import write_bytes
 
+WRITTEN_BY = "esn-interp"
+"""What every file of speech says that it was written by."""
+
 
 @dataclass(frozen=True, eq=False)
 class Speech:
@@ -42,7 +45,9 @@ class Speech:
         if not len(self.waveform) or not np.isfinite(self.waveform).all():
             raise AudioError("there is no sound to play or save" + (f": {self.problem}" if self.problem else ""))
         file = io.BytesIO()
-        soundfile.write(file, self.waveform.clip(-1, 1), self.sampling_rate, format="WAV", subtype="PCM_16")
+        with soundfile.SoundFile(file, "w", self.sampling_rate, 1, "PCM_16", format="WAV") as sound:
+            sound.software = WRITTEN_BY  # so that what a command wrote may be told from what it must not replace
+            sound.write(self.waveform.clip(-1, 1))
         return file.getvalue()
 
     def save(self, path: str | Path) -> None:

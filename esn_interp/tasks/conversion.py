@@ -23,6 +23,7 @@ from esn_interp.neurons.per_clip import PerClip
 from esn_interp.neurons.speech_tap import SpeechTap
 from esn_interp.progress import progress_bar
 from esn_interp.speech.clips import Clip, Clips
+from esn_interp.speech.labels import asked_emotion
 from esn_interp.tasks.batches import Batch, Skipped, batches
 from esn_interp.tasks.conversion_record import Conversion, ConversionRun, conversion_seed
 from esn_interp.tasks.conversion_store import ConversionStore
@@ -196,6 +197,8 @@ def _pairs(clips: Clips, targets: Sequence[str]) -> dict[str, list[int]]:
     if not targets or len(set(targets)) != len(targets) or not all(targets):
         raise CorpusError(f"targets {list(targets)}: name one or more emotions, each once")
     emotions = clips.column("emotion")
+    for target in targets:
+        asked_emotion(target, also=emotions)
     pairs = {target: [row for row, emotion in enumerate(emotions) if emotion != target] for target in targets}
     if not any(pairs.values()):
         raise CorpusError(

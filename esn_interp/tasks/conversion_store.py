@@ -16,11 +16,12 @@ from typing import Any, overload
 import numpy as np
 import soundfile
 
-from esn_interp.errors import EsnError
+from esn_interp.errors import AudioError, EsnError
 from esn_interp.files import load_tensors, read_json, save_tensors, write_atomic, write_bytes, write_json
 from esn_interp.neurons.layout import LayeredArrays
 from esn_interp.neurons.origin import Origin
 from esn_interp.neurons.per_clip import PerClip
+from esn_interp.speech.audio import require_all_of_it
 from esn_interp.tasks.conversion_record import Conversion
 
 KIND, VERSION = "conversions", 1
@@ -99,20 +100,35 @@ class ConversionStore:
         if len(whole) < len(content):
             write_bytes(path, whole)
         finished: dict[tuple[str, str], tuple[Conversion, bool]] = {}
-        for line in whole.decode("utf-8").splitlines():
-            told = json.loads(line)
-            name, gates = told.pop("file"), told.pop("gates")
-            if name is not None and not (self.folder / name).is_file():
-                continue  # it is made anew
-            codes = told.pop("codes")
-            waveform = np.zeros(0, np.float32)
-            if name is not None:
-                waveform = np.asarray(soundfile.read(self.folder / name, dtype="float32")[0], dtype=np.float32)
-            conversion = Conversion(
-                **told, waveform=waveform, codes=None if codes is None else np.array(codes, dtype=np.int64)
-            )
+        for number, line in enumerate(whole.split(b"\n")[:-1], start=1):  # U+2028 ends no line
+            try:
+                told = json.loads(line)
+                name, gates, codes = told.pop("file"), bool(told.pop("gates")), told.pop("codes")
+                waveform = np.zeros(0, np.float32) if name is None else self._sound(str(name))
+                if waveform is None:
+                    continue  # it is made anew
+                conversion = Conversion(
+                    **told, waveform=waveform, codes=None if codes is None else np.array(codes, dtype=np.int64)
+                )
+            except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+                raise EsnError(
+                    f"{path}, line {number}: this is no conversion ({type(error).__name__}: {error}); take the line away,"
+                    " and it is made anew"
+                ) from None
             finished[conversion.clip, conversion.target] = conversion, gates
         return finished
+
+    def _sound(self, name: str) -> np.ndarray | None:
+        """The samples of a file of this folder; None where it is not there, or not whole."""
+        path = self.folder / name
+        if Path(name).name != name:
+            raise ValueError(f"{name!r} is not a file of this folder")
+        try:
+            require_all_of_it(path.read_bytes(), name)
+            samples = soundfile.read(str(path), dtype="float32")[0]
+        except (AudioError, soundfile.SoundFileError, OSError):
+            return None
+        return np.asarray(samples, dtype=np.float32)
 
 
 class StoredGates(Sequence[PerClip | None]):
@@ -156,7 +172,9 @@ def _stem(clip: str, target: str) -> str:
     """A file name that can be read, and is no other conversion's."""
     digest = hashlib.sha256(f"{clip}\0{target}".encode()).hexdigest()[:8]
     readable = re.sub(r"[^\w.-]+", "_", f"{clip}-{target}")[-80:].lstrip(".-")
-    return f"{readable}-{digest}"
+    # A letter may take four bytes, and a name of a file 255 of them.
+    short = readable.encode("utf-8", "replace")[-200:].decode("utf-8", "ignore")
+    return f"{short}-{digest}"
 
 
 def _write_wav(file: Path, conversion: Conversion) -> None:

@@ -47,6 +47,8 @@ class TestPairs:
             ({"emotion": None}, "line 1: emotion: Input should be a valid string"),
             ({"first": {"condition": "x"}}, "line 1: first.file: Field required"),
             ({"second": {"condition": "x", "file": "b"}}, "line 1: both recordings are 'x'; a preference needs two"),
+            ({"source": "../private.wav"}, "line 1: source: '../private.wav' is not a file in the folder"),
+            ({"first": {"condition": "x", "file": "/etc/passwd"}}, "line 1: first.file: '/etc/passwd' is not a file"),
             ({"catch": True}, "no pairs to compare"),
         ],
     )

@@ -1,11 +1,15 @@
 """Conversions that are stored: what a killed run goes on from, and what a stored run goes by."""
 
+import io
 import json
 from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
 from puppet_model import SILENT, Puppet, convert, said, sources, tone
 
 from esn_interp.errors import EsnError
@@ -15,6 +19,7 @@ from esn_interp.models.families.manner import Manner
 from esn_interp.models.families.spoken import Spoken
 from esn_interp.neurons.origin import Origin
 from esn_interp.neurons.per_clip import PerClip
+from esn_interp.tasks.conversion_store import _stem  # pyright: ignore[reportPrivateUsage]
 
 
 class Killed(Exception):
@@ -131,3 +136,60 @@ def test_keys_are_those_of_runs_that_were_stored_by_earlier_releases():
     puppet.standing = (Edit(0, np.array([1]), gain=0.0, shift=3),)
     run = convert(puppet, targets=("sad", "happy"), edits_for=lambda target: [edit] if target == "sad" else [])
     assert run.settings["edits"] == "c33b37454875bc12"
+
+
+SEPARATORS = "one\u2028two\u2029three\u0085four\u000bfive\x1csix"
+
+
+def talking(request: str, seed: int) -> Spoken:
+    return said(SEPARATORS)
+
+
+def test_a_text_may_hold_what_separates_lines_elsewhere(tmp_path):
+    whole = convert(Puppet(talking), store=tmp_path)
+    again = Puppet(talking)
+    run = convert(again, store=tmp_path, resume=True)
+    assert again.batches == []
+    assert {one.text for one in run.conversions} == {one.text for one in whole.conversions}
+
+
+@pytest.mark.parametrize("line", ["junk", "[1]", "3", '{"clip": "x"}', "null"])
+def test_a_line_that_is_no_conversion_is_named(tmp_path, line):
+    convert(Puppet(), store=tmp_path)
+    lines = tmp_path / "conversions.jsonl"
+    number = len(lines.read_text(encoding="utf-8").split("\n"))
+    with lines.open("a", encoding="utf-8") as file:
+        file.write(line + "\n")
+    with pytest.raises(EsnError, match=rf"conversions.jsonl, line {number}: this is no conversion"):
+        convert(Puppet(), store=tmp_path, resume=True)
+
+
+def test_a_file_of_another_folder_is_not_read(tmp_path):
+    convert(Puppet(), store=tmp_path / "run")
+    lines = tmp_path / "run" / "conversions.jsonl"
+    told = json.loads(lines.read_text(encoding="utf-8").split("\n")[0]) | {"file": "../secret.wav"}
+    lines.write_text(json.dumps(told) + "\n", encoding="utf-8")
+    with pytest.raises(EsnError, match=r"line 1: this is no conversion .*'\.\./secret\.wav' is not a file of"):
+        convert(Puppet(), store=tmp_path / "run", resume=True)
+
+
+@pytest.mark.parametrize("left", [0, 20, 60, -8])
+def test_a_sound_that_was_cut_off_is_made_anew(tmp_path, left):
+    whole = convert(Puppet(), store=tmp_path)
+    path = next(iter(sorted(tmp_path.glob("*.wav"))))
+    content = path.read_bytes()
+    path.write_bytes(content[:left])
+    again = Puppet()
+    run = convert(again, store=tmp_path, resume=True)
+    assert again.batches == [1]
+    np.testing.assert_array_equal(*(soundfile.read(sound)[0] for sound in (path, io.BytesIO(content))))
+    assert len(run.conversions) == len(whole.conversions)
+
+
+@given(st.text(max_size=300), st.sampled_from(["angry", "verängstigt", "怒り" * 40]))
+def test_names_of_files_fit_on_any_disk(clip, target):
+    stem = _stem(clip, target)
+    assert len(f".{stem}-01234567.safetensors".encode()) <= 255
+    assert "/" not in stem
+    assert "\0" not in stem
+    assert stem != _stem(clip + "x", target)

@@ -15,7 +15,7 @@ from rounding import assert_close, terms_of
 from tiny_models.speakers import save_whole_omni
 from tiny_omni import noise
 
-from esn_interp.errors import AudioError, EditError, EsnError, StatisticsError
+from esn_interp.errors import AudioError, CorpusError, EditError, EsnError, ModelError, StatisticsError
 from esn_interp.interventions.edits import steer
 from esn_interp.models.audio_lm import AudioLM
 from esn_interp.models.conversion import ConversionPrompt, conversion_prompt, convert
@@ -65,8 +65,27 @@ def test_speech_is_what_the_model_says_steered_or_not(lm, wave):
     )
     np.testing.assert_array_equal(steered.waveform, edited.waveform)
     assert not np.array_equal(steered.waveform, plain.waveform)
-    same = convert(lm, wave, to="angry", neurons=esns, alpha=0.0, manner=SHORT)
-    np.testing.assert_array_equal(same.waveform, plain.waveform)
+
+
+def test_what_would_change_nothing_or_is_no_emotion_is_refused(lm, wave):
+    esns = neurons_of(lm)["angry"]
+    with pytest.raises(EditError, match="alpha 0 changes nothing"):
+        convert(lm, wave, to="angry", neurons=esns, manner=SHORT)
+    with pytest.raises(CorpusError, match=r"no emotion 'hapy'; did you mean happy\?"):
+        convert(lm, wave, to="hapy", manner=SHORT)
+    with pytest.raises(CorpusError, match="no emotion 'hapy'; did you mean happy"):
+        conversions(lm, sources("angry"), ["hapy"], progress=False)
+
+
+@pytest.mark.parametrize(
+    "text", ["{emotion.__class__}", "{emotion!r}", "{emotion:>9}", "{}", "{0}", "{mood}", "{emotion[0]}", "a { brace"]
+)
+@pytest.mark.parametrize("part", ["prompt", "system"])
+def test_prompts_are_filled_by_name_only(text, part):
+    parts = {"prompt": "Say it.", "system": None} | {part: text}
+    with pytest.raises(ModelError, match=r"the request '.*': (only {emotion} and {article} may stand|.* brace)"):
+        ConversionPrompt(**parts)
+    assert ConversionPrompt("{{}} {article} {emotion}").about("angry")[0] == "{} an angry"
 
 
 def test_the_door_on_the_model_is_the_same(lm, wave, monkeypatch):

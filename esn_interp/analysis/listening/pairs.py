@@ -1,11 +1,11 @@
 """What listeners are to compare: pairs of recordings in a folder, listed in its ``pairs.jsonl``."""
 
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 import soundfile
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
 from esn_interp.errors import EsnError
 from esn_interp.files import write_atomic, write_text
@@ -27,6 +27,11 @@ class Side(_Line):
     condition: str
     file: str
 
+    @field_validator("file")
+    @classmethod
+    def _inside(cls, file: str) -> str:
+        return _in_its_folder(file)
+
 
 class ListeningPair(_Line):
     """Two recordings to choose from. In a catch trial, ``first`` is the right answer."""
@@ -38,11 +43,24 @@ class ListeningPair(_Line):
     source: str | None = None
     catch: bool = False
 
+    @field_validator("source")
+    @classmethod
+    def _inside(cls, file: str | None) -> str | None:
+        return None if file is None else _in_its_folder(file)
+
     @model_validator(mode="after")
     def _differ(self) -> "ListeningPair":
         if self.first.condition == self.second.condition:
             raise ValueError(f"both recordings are {self.first.condition!r}; a preference needs two conditions")
         return self
+
+
+def _in_its_folder(file: str) -> str:
+    """A file that a page may hold; one elsewhere would be told to everybody who is sent the page."""
+    path = PurePath(file)
+    if path.is_absolute() or ".." in path.parts or not path.parts or "\0" in file:
+        raise ValueError(f"{file!r} is not a file in the folder of {PAIRS}")
+    return file
 
 
 def read_pairs(folder: str | Path) -> tuple[Path, tuple[ListeningPair, ...]]:
@@ -58,7 +76,7 @@ def read_pairs(folder: str | Path) -> tuple[Path, tuple[ListeningPair, ...]]:
     if place is None:
         raise EsnError(f"{folder}: no {PAIRS} in it or in its listening/; give the folder of a conversion study")
     pairs: dict[str, ListeningPair] = {}
-    for number, line in enumerate((place / PAIRS).read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate((place / PAIRS).read_text(encoding="utf-8").split("\n"), start=1):
         if not line.strip():
             continue
         where = f"{place / PAIRS}, line {number}"

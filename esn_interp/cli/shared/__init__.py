@@ -28,13 +28,13 @@ from esn_interp.cli.shared.options import (
     TokenScope,
     Top,
 )
+from esn_interp.cli.shared.outputs import in_folder, out_file, own_file
 from esn_interp.cli.shared.study_choice import StudyChoice
 from esn_interp.cli.shared.values import (
-    in_folder,
+    gains,
     layer_bands,
     names_of,
     numbers,
-    out_file,
     positions_of,
     statistics_of,
     words,
@@ -69,11 +69,13 @@ __all__ = [
     "TokenScope",
     "Top",
     "add",
+    "gains",
     "in_folder",
     "layer_bands",
     "names_of",
     "numbers",
     "out_file",
+    "own_file",
     "positions_of",
     "statistics_of",
     "table",

@@ -17,6 +17,8 @@ from typing import Annotated, Any, get_args, get_type_hints
 import typer
 from typer.core import TyperCommand
 
+from esn_interp.cli.shared.outputs import guarded
+
 EXAMPLE = "\n\nExample:\n"
 
 
@@ -78,6 +80,10 @@ def unfolded(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def flat(**given: Any) -> None:
+        with guarded(given):
+            run(given)
+
+    def run(given: dict[str, Any]) -> None:
         made = {
             name: group(**{field.name: given.pop(field.name) for field in dataclasses.fields(group)})
             for name, group in groups.items()

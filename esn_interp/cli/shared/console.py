@@ -52,6 +52,9 @@ class Run(Console):
     """One run of a command: its voice, and the seed of all that it draws."""
 
     seed: Seed = 0
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace what is there already, even if esn did not write it.")
+    ] = False
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

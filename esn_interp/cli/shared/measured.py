@@ -10,7 +10,7 @@ import esn_interp as esn
 from esn_interp.cli.shared.console import Run
 from esn_interp.cli.shared.corpus_choice import CorpusChoice, Split
 from esn_interp.cli.shared.model_choice import ModelChoice
-from esn_interp.cli.shared.values import out_file
+from esn_interp.cli.shared.outputs import out_file
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -59,6 +59,11 @@ class Measured(Run):
     ) -> Experiment:
         """Load what is quick to refuse first: the neurons, then the clips, then the model."""
         chosen = esn.NeuronSet.load(neurons)
+        sizes = dict(zip(chosen.emotions, chosen.counts().sum(axis=1).tolist(), strict=True))
+        if not any(sizes.values()):
+            raise esn.EsnError(f"{neurons}: the set holds no neuron, so nothing would be edited; select some")
+        if empty := [emotion for emotion, size in sizes.items() if not size]:
+            self.note(f"{neurons}: no neuron goes with {', '.join(empty)}, so nothing is edited for it")
         clips = corpus.clips(split, self, model=model.model)
         lm = model.loaded(progress=self.progress)
         chosen.check(lm)
@@ -81,6 +86,8 @@ class Measured(Run):
 
 def write_page(figure: "go.Figure", path: Path) -> None:
     """A figure as a page that needs no network."""
-    from esn_interp.files import write_atomic
+    from esn_interp.files import write_text
+    from esn_interp.report.page import POLICY
 
-    write_atomic(path, lambda at: figure.write_html(at, include_plotlyjs=True, full_html=True))
+    html = figure.to_html(include_plotlyjs=True, full_html=True)
+    write_text(path, html.replace("<head>", f"<head>{POLICY}", 1))

@@ -9,7 +9,7 @@ import typer
 
 from esn_interp.cli.shared.console import Console
 from esn_interp.cli.shared.door import PARTLY_DONE
-from esn_interp.cli.shared.values import in_folder
+from esn_interp.cli.shared.outputs import in_folder
 from esn_interp.errors import EsnError
 
 

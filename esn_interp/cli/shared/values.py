@@ -1,40 +1,8 @@
-"""What users write after an option, read and checked: files to write, numbers, words, layers, token scopes."""
+"""What users write after an option, read and checked: numbers, words, layers, token scopes."""
 
 from pathlib import Path
 
 import esn_interp as esn
-
-
-def out_file(path: Path | None, suffix: str) -> None:
-    """Checks a file that is to be written, if one is, before any long work starts.
-
-    Raises
-    ------
-    EsnError
-        When the suffix is another one, or the path leads through a file.
-    """
-    if path is None:
-        return
-    if path.suffix != suffix:
-        raise esn.EsnError(f"--out {path}: the file is a {suffix} file; call it {path.with_suffix(suffix).name}")
-    if path.is_dir():
-        raise esn.EsnError(f"--out {path}: this is a folder; name a file in it")
-    in_folder(path)
-
-
-def in_folder(path: Path) -> None:
-    """Checks that a file or folder can come to be there; missing folders are made when it is written.
-
-    Raises
-    ------
-    EsnError
-        When something on the way is a file.
-    """
-    for parent in path.absolute().parents:
-        if parent.is_dir():
-            break
-        if parent.exists():
-            raise esn.EsnError(f"--out {path}: {parent} is a file, not a folder")
 
 
 def numbers(text: str, option: str, *, least: float = 0.0) -> tuple[float, ...]:
@@ -59,6 +27,20 @@ def numbers(text: str, option: str, *, least: float = 0.0) -> tuple[float, ...]:
     if len(set(values)) != len(values):
         raise esn.EsnError(f"{option} {text}: a value is given twice")
     return tuple(values)
+
+
+def gains(text: str, option: str) -> tuple[float, ...]:
+    """Comma-separated values of alpha, each at least -1.
+
+    Raises
+    ------
+    EsnError
+        On anything else, and when none of them changes anything.
+    """
+    values = numbers(text, option, least=-1.0)
+    if not any(values):
+        raise esn.EsnError(f"{option} {text}: 0 changes nothing; gates are multiplied by 1 + alpha, give e.g. 1")
+    return values
 
 
 def words(text: str) -> tuple[str, ...]:
