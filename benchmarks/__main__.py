@@ -41,8 +41,8 @@ class Size:
 
 
 WHOLE = (
-    Size("5M", 8, 9, dict(clips=6, conditions=10, batch=6), dict(clips=32, batch=16), 4),
-    Size("60M", 4, 5, dict(clips=2, conditions=4, batch=2), dict(clips=8, batch=8), 3),
+    Size("5M", 8, 7, dict(clips=4, conditions=8, batch=4), dict(clips=24, batch=12), 3),
+    Size("60M", 4, 4, dict(clips=2, conditions=4, batch=2), dict(clips=6, batch=6), 2),
 )
 QUICK = (Size("tiny", 4, 2, dict(clips=4, conditions=3, batch=4), dict(clips=8, batch=4), 2),)
 
