@@ -67,8 +67,19 @@ def ratios(by_size: Mapping[str, Mapping[str, Any]]) -> str:
     seconds = ", ".join(
         f"{found['ways'][base]['seconds']:.2g} s ({size})" for size, found in by_size.items()
     )
-    lines.append(f"{base[0].upper()}{base[1:]}: {seconds}.")
+    lines.append(f"{base[0].upper()}{base[1:]}: {seconds}. {_amounts(by_size)}")
     return "\n\n".join(lines)
+
+
+def _amounts(by_size: Mapping[str, Mapping[str, Any]]) -> str:
+    """What was run in each round, and how many rounds there were."""
+    words = {"clips": "clips", "tokens": "tokens", "conditions": "conditions", "new_tokens": "new tokens"}
+    each = []
+    for size, found in by_size.items():
+        counts = [f"{found[key]:,} {word}" for key, word in words.items() if isinstance(found.get(key), int)]
+        amounts = ", ".join([*counts, f"{found['rounds']} rounds"])
+        each.append(f"{amounts} ({size})")
+    return f"Amounts: {'; '.join(each)}."
 
 
 def _section(name: str) -> str:
