@@ -4,6 +4,7 @@ One thread computes; every figure is a ratio within one run, and nothing is time
 """
 
 import argparse
+import json
 import os
 import sys
 import time
@@ -55,21 +56,24 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=SECTIONS, choices=SECTIONS, help="sections to measure")
     names = [size.geometry for size in WHOLE]
     parser.add_argument("--sizes", nargs="*", default=names, choices=names, help="sizes of the model")
+    parser.add_argument("--add", action="store_true", help="keep what the file has of other sections and sizes")
     parser.add_argument("--out", type=Path, help="the JSON file to write")
     arguments = parser.parse_args()
     out = arguments.out or RESULTS / ("cpu-quick.json" if arguments.quick else "cpu.json")
     torch.set_num_threads(1)
     transformers_logging.set_verbosity_error()  # of token numbers that random models do not have
     started = time.perf_counter()
-    sections: dict[str, dict[str, Any]] = {name: {} for name in arguments.only}
-    results: dict[str, Any] = {"family": arguments.family, "geometries": {}, "sections": sections}
+    kept: dict[str, Any] = json.loads(out.read_text(encoding="utf-8")) if arguments.add else {}
+    sections: dict[str, dict[str, Any]] = {name: {} for name in SECTIONS} | kept.get("sections", {})
+    geometries: dict[str, Any] = kept.get("geometries", {})
+    results: dict[str, Any] = {"family": arguments.family, "geometries": geometries, "sections": sections}
     chosen = QUICK if arguments.quick else [size for size in WHOLE if size.geometry in arguments.sizes]
     for size in chosen:
         geometry = GEOMETRIES[size.geometry]
         make = partial(MAKERS[arguments.family], geometry)
         tools, results["missing"] = peers(make)
         ours = Ours(make())
-        results["geometries"][size.geometry] = geometry.facts() | {"parameters": decoder_parameters(ours.lm)}
+        geometries[size.geometry] = geometry.facts() | {"parameters": decoder_parameters(ours.lm)}
         runs = Runs(make, ours, tools, clips=size.clips, rounds=size.rounds)
         loops = Loops(ours, tools, rounds=size.loops)
         todo = {

@@ -58,6 +58,7 @@ def _cell(one: Mapping[str, float] | None) -> str:
 
 def ratios(by_size: Mapping[str, Mapping[str, Any]]) -> str:
     """A row for every way, a column for every size: the median ratio, and its quartiles."""
+    by_size = {size: found for size, found in by_size.items() if found}
     if not by_size:
         return f"*({NOT_MEASURED})*"
     ways = list(dict.fromkeys(way for found in by_size.values() for way in found["ways"]))
