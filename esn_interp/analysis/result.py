@@ -30,13 +30,13 @@ class Result:
 
     Fields may be numbers, text, tuples, arrays (annotated with an exact jaxtyping dtype such as ``Float64``),
     mappings of those, and further dataclasses. A field that is not a number is null in the file. Subclasses
-    name their ``kind``, and raise ``version`` whenever a field changes its meaning. ``drawn_by`` is the module
-    in the result's folder whose ``draw`` draws it.
+    name their ``kind``, and raise ``version`` whenever a field changes its meaning. ``drawn_by`` is the function
+    that draws it, by its module in the result's folder.
     """
 
     kind: ClassVar[str] = ""
     version: ClassVar[int] = 1
-    drawn_by: ClassVar[str] = "figure"
+    drawn_by: ClassVar[str] = "figure.draw"
 
     def to_dict(self) -> dict[str, Any]:
         """All fields as plain JSON values, with ``kind`` and ``version``."""
@@ -64,13 +64,13 @@ class Result:
 
 
     def plot(self) -> "go.Figure":
-        """Draw it; what the figure shows is said by ``draw`` of the module ``figure`` in the same folder."""
+        """Draw it; what the figure shows is said where it is drawn, in the module ``figure`` of the same folder."""
         return self._drawn(self.drawn_by)
 
-    def _drawn(self, module: str, *options: Any) -> "go.Figure":
-        """What another module of the result's own folder draws: plotly is loaded only now."""
-        folder = type(self).__module__.rpartition(".")[0]
-        return import_module(f"{folder}.{module}").draw(self, *options)
+    def _drawn(self, by: str, *options: Any) -> "go.Figure":
+        """What a function of another module of the result's own folder draws: plotly is loaded only now."""
+        folder, (module, function) = type(self).__module__.rpartition(".")[0], by.split(".")
+        return getattr(import_module(f"{folder}.{module}"), function)(self, *options)
 
 
 @dataclass(frozen=True)
@@ -125,6 +125,22 @@ class OfSets(OverClips):
     seed: int
     emotions: tuple[str, ...]
     sets: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class OfConversions(Result):
+    """A result over conversions of clips to several emotions: ``judge`` heard what they carry."""
+
+    judge: str
+    targets: tuple[str, ...]
+    clips: tuple[str, ...]
+    speakers: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def n_speakers(self) -> int:
+        """The number of different speakers."""
+        return len(self.speakers)
 
 
 def standing_notes(speakers: int, skipped: Sequence[Skipped], *others: str | None) -> tuple[str, ...]:

@@ -126,6 +126,20 @@ def options(clips: Clips, sets: NeuronSet) -> Recognition:
     )
 
 
+def draws_met(draws: int, draws_per_clip: int | None) -> int:
+    """How many of the random draws each clip meets; by default all.
+
+    Raises
+    ------
+    StatisticsError
+        When there are not so many.
+    """
+    per_clip = draws if draws_per_clip is None else draws_per_clip
+    if draws < 0 or (draws > 0 and not 1 <= per_clip <= draws):
+        raise StatisticsError(f"each clip can meet 1 to {draws} random draws, not {per_clip}")
+    return per_clip
+
+
 def deal(
     truth: Int[np.ndarray, " clip"],
     speaker: Int[np.ndarray, " clip"],
@@ -180,9 +194,7 @@ def run_trials(
     others
         Further sets of the same emotions, by name; every clip meets them, in the same pass.
     """
-    per_clip = draws if draws_per_clip is None else draws_per_clip
-    if draws < 0 or (draws > 0 and not 1 <= per_clip <= draws):
-        raise StatisticsError(f"each clip can meet 1 to {draws} random draws, not {per_clip}")
+    per_clip = draws_met(draws, draws_per_clip)
     recognition = options(clips, sets)
 
     def conditions(neurons: NeuronSet, prefix: str) -> dict[str, Sequence[Edit]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import esn_interp as esn
-from esn_interp.cli.shared import EngineChoice, StudyChoice, table
+from esn_interp.cli.shared import EngineChoice, StudyChoice, points, table
 
 if TYPE_CHECKING:
     from esn_interp.studies.recognition.config import RecognitionConfig
@@ -79,18 +79,17 @@ def _plan(settings: "RecognitionConfig", choice: StudyChoice) -> None:
 
 
 def _row(cell: dict[str, Any]) -> tuple[str, ...]:
-    def points(part: str, name: str, sign: str = "+") -> str:
-        value = cell.get(part, {}).get(name)
-        return "-" if value is None or value["value"] is None else f"{100 * value['value']:{sign}.1f}"
+    def told(part: str, name: str) -> float | None:
+        return (cell.get(part, {}).get(name) or {}).get("value")
 
     chosen, steering = cell.get("chosen"), cell.get("steering")
     return (
         cell["title"],
-        points("baseline", "uar", ""),
+        points(told("baseline", "uar"), ""),
         f"{chosen['selector']} {chosen['top']:g}" if chosen else "-",
-        points("ablation", "self"),
-        points("ablation", "cross"),
-        points("steering", "flip_rate", ""),
+        points(told("ablation", "self")),
+        points(told("ablation", "cross")),
+        points(told("steering", "flip_rate"), ""),
         f"{steering['alpha']:g}" if steering else "-",
     )
 

@@ -41,6 +41,21 @@ def steer(neurons: NeuronSet, alpha: float, *, positions: Iterable[str] = EVERYW
     return _edits(neurons, positions, gain=1.0 + alpha)
 
 
+def distinct_alphas(alphas: Sequence[float]) -> Float64[np.ndarray, " alpha"]:
+    """Gains to be tried, sorted and each once.
+
+    Raises
+    ------
+    EditError
+        When there is none, or one is below -1 or not finite.
+    """
+    distinct = np.unique(np.asarray(alphas, dtype=np.float64))
+    if not len(distinct) or not np.isfinite(distinct).all() or distinct[0] < -1:
+        given = ", ".join(f"{alpha:g}" for alpha in alphas) or "none"
+        raise EditError(f"alphas are one or more finite numbers from -1 upwards, not {given}")
+    return distinct
+
+
 def mean_ablate(
     neurons: NeuronSet,
     stats: GateStatistics,

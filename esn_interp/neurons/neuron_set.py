@@ -14,7 +14,7 @@ from esn_interp.errors import StatisticsError
 from esn_interp.files import load_tensors, package_version, save_tensors
 from esn_interp.neurons.controls import draw_like
 from esn_interp.neurons.layout import LayeredArrays
-from esn_interp.neurons.origin import GatedModel, Origin
+from esn_interp.neurons.origin import GatedModel, OfGates, Origin
 from esn_interp.neurons.statistics import GateStatistics
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _COLUMNS = {**dict.fromkeys(_LABELS, np.int32), "score": np.float32}
 
 
 @dataclass(frozen=True, eq=False)
-class NeuronSet:
+class NeuronSet(OfGates):
     """Neurons labelled with emotions; a neuron may belong to several.
 
     Members are sorted by (emotion, layer, neuron) and unique. ``emotion`` indexes ``emotions``, an emotion
@@ -100,26 +100,6 @@ class NeuronSet:
         )
 
     # ---------------------------------------------------------------- looking
-
-    @property
-    def widths(self) -> tuple[int, ...]:
-        """Gates of each decoder layer."""
-        return self.origin.widths
-
-    @property
-    def n_gates(self) -> int:
-        """Gates over all layers."""
-        return self.origin.n_gates
-
-    @property
-    def model(self) -> str:
-        """Name of the model whose neurons these are."""
-        return self.origin.model
-
-    @property
-    def corpus(self) -> str:
-        """Name of the corpus on which they were found."""
-        return self.origin.corpus
 
     @property
     def flat(self) -> Int64[np.ndarray, " member"]:

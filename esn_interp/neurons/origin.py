@@ -174,6 +174,32 @@ class Origin:
         )
 
 
+class OfGates:
+    """What says something of the gates of an origin, and is asked for its names."""
+
+    origin: Origin
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Gates of each decoder layer."""
+        return self.origin.widths
+
+    @property
+    def n_gates(self) -> int:
+        """Gates over all layers."""
+        return self.origin.n_gates
+
+    @property
+    def model(self) -> str:
+        """Name of the model whose gates these are."""
+        return self.origin.model
+
+    @property
+    def corpus(self) -> str:
+        """Name of the corpus on which they were read; joined by ``+`` where there were several."""
+        return self.origin.corpus
+
+
 def _fingerprints(lm: GatedModel) -> set[str]:
     """All that these gates' weights may be called."""
     names = lm.fingerprint, getattr(lm, "part_fingerprint", ""), *getattr(lm, "earlier_fingerprints", ())

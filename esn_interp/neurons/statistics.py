@@ -27,7 +27,7 @@ from esn_interp.neurons.layout import (
     sum_over,
     sum_types,
 )
-from esn_interp.neurons.origin import GatedModel, Origin
+from esn_interp.neurons.origin import GatedModel, OfGates, Origin
 from esn_interp.neurons.per_clip import PerClip
 from esn_interp.neurons.rates import Rates
 
@@ -39,7 +39,7 @@ LABELLED = "labelled correctly by the unedited model"
 
 
 @dataclass(frozen=True, eq=False)
-class GateStatistics:
+class GateStatistics(OfGates):
     """Sums over clips and tokens of every gate ``g``, per group.
 
     With E emotions there are 2 E groups: rows 0 to E-1 hold the kept clips of each emotion (those that the
@@ -75,26 +75,6 @@ class GateStatistics:
     seed: int = 0
     per_clip: PerClip | None = field(default=None, repr=False)
     success: str = LABELLED
-
-    @property
-    def widths(self) -> tuple[int, ...]:
-        """Gates of each decoder layer."""
-        return self.origin.widths
-
-    @property
-    def n_gates(self) -> int:
-        """Gates over all layers."""
-        return self.origin.n_gates
-
-    @property
-    def model(self) -> str:
-        """Name of the model whose gates these are."""
-        return self.origin.model
-
-    @property
-    def corpus(self) -> str:
-        """Name of the corpus; joined by ``+`` after a merge over corpora."""
-        return self.origin.corpus
 
     @property
     def kept(self) -> dict[str, int]:

@@ -11,9 +11,9 @@ from esn_interp.files import save_tensors
 from esn_interp.speech.audio import SAMPLE_RATE
 from esn_interp.speech.labels import CANONICAL as EMOTIONS
 from esn_interp.tasks.judges.bundled_judges import RECIPES, VERSION
+from esn_interp.tasks.judges.classifiers import Trees
 from esn_interp.tasks.judges.contours import EDGES, Contours, contours
 from esn_interp.tasks.judges.functionals import as_row, functionals
-from esn_interp.tasks.judges.trees import Trees
 from judges.recordings import DEVELOPMENT, TRAINING, Recordings, read
 from judges.vocoding import vocoded
 

@@ -15,8 +15,8 @@ from esn_interp.speech.audio import SAMPLE_RATE
 from esn_interp.speech.labels import CANONICAL as EMOTIONS
 from esn_interp.tasks.judges.bundled_judges import RECIPES, VERSION
 from esn_interp.tasks.judges.cepstra import FLOOR, MELS, log_mel, spectral_statistics
+from esn_interp.tasks.judges.classifiers import Perceptron
 from esn_interp.tasks.judges.functionals import as_row
-from esn_interp.tasks.judges.perceptron import Perceptron
 from judges.recordings import DEVELOPMENT, TRAINING, Recordings, read
 from judges.vocoding import vocoded
 

@@ -180,4 +180,4 @@ class Ablation(OfSets):
 
     def plot_confusion(self) -> "go.Figure":
         """What is heard as what: without an edit, and with each set ablated."""
-        return self._drawn("confusion_figure")
+        return self._drawn("figure.draw_confusion")

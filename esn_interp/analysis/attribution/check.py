@@ -37,7 +37,7 @@ class AttributionCheck(OverClips):
     """
 
     kind: ClassVar[str] = "attribution_check"
-    drawn_by: ClassVar[str] = "check_figure"
+    drawn_by: ClassVar[str] = "figure.draw_check"
 
     origin: Origin
     corpus: str

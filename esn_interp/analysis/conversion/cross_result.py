@@ -9,11 +9,11 @@ from jaxtyping import Float64
 
 from esn_interp.analysis.inference.estimates import Estimates
 from esn_interp.analysis.inference.significance import Interval
-from esn_interp.analysis.result import Result
+from esn_interp.analysis.result import OfConversions
 
 
 @dataclass(frozen=True, eq=False)
-class ConversionCross(Result):
+class ConversionCross(OfConversions):
     """Shares of conversions by the emotion that is asked for, the one whose neurons are edited, and the one heard.
 
     ``unsteered`` is by request and label, ``share`` by request, neurons and label, ``change`` their difference, paired
@@ -23,10 +23,8 @@ class ConversionCross(Result):
     """
 
     kind: ClassVar[str] = "conversion_cross"
-    drawn_by: ClassVar[str] = "cross_figure"
+    drawn_by: ClassVar[str] = "cross_figure.draw"
 
-    judge: str
-    targets: tuple[str, ...]
     labels: tuple[str, ...]
     unsteered: Estimates
     share: Estimates
@@ -34,9 +32,6 @@ class ConversionCross(Result):
     own: Interval
     other: Interval
     pulled: Interval
-    clips: tuple[str, ...]
-    speakers: tuple[str, ...]
-    notes: tuple[str, ...]
 
     @property
     def as_requested(self) -> Float64[np.ndarray, "request neurons"]:
@@ -75,7 +70,7 @@ class ConversionCross(Result):
         return (
             f"The share heard as the emotion asked for changes by {own:+.1f} points under its own neurons and by"
             f" {other:+.1f} under another emotion's, whose own share changes by {pulled:+.1f};"
-            f" {len(self.clips)} clips of {len(self.speakers)} speakers."
+            f" {len(self.clips)} clips of {self.n_speakers} speakers."
         )
 
 

@@ -9,7 +9,7 @@ from jaxtyping import Float64, Int64
 
 from esn_interp.analysis.inference.estimates import Estimates
 from esn_interp.analysis.inference.significance import Interval
-from esn_interp.analysis.result import Result
+from esn_interp.analysis.result import OfConversions
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -29,7 +29,7 @@ class Problem:
 
 
 @dataclass(frozen=True, eq=False)
-class ConversionEffect(Result):
+class ConversionEffect(OfConversions):
     """Conversions of the same clips under several conditions, the first of which is without an edit.
 
     ``level`` is the mean of each measure, ``change`` the mean difference from the unsteered conversion of the same
@@ -43,12 +43,10 @@ class ConversionEffect(Result):
     """
 
     kind: ClassVar[str] = "conversion_effect"
-    drawn_by: ClassVar[str] = "effect_figure"
+    drawn_by: ClassVar[str] = "effect_figure.draw"
 
     voices: str
-    judge: str
     conditions: tuple[str, ...]
-    targets: tuple[str, ...]
     measures: tuple[str, ...]
     labels: tuple[str, ...]
     level: Estimates
@@ -60,14 +58,6 @@ class ConversionEffect(Result):
     p_holm: Float64[np.ndarray, " target"]
     heard: Int64[np.ndarray, "condition target label"]
     problems: tuple[Problem, ...]
-    clips: tuple[str, ...]
-    speakers: tuple[str, ...]
-    notes: tuple[str, ...]
-
-    @property
-    def n_speakers(self) -> int:
-        """The number of different speakers."""
-        return len(self.speakers)
 
     def of(self, measure: str, condition: str = STEERED, target: str | None = None) -> Interval:
         """Mean of a measure, of one target or over all."""
@@ -122,5 +112,5 @@ class ConversionEffect(Result):
 
     def plot_prosody(self) -> "go.Figure":
         """How far F0, its range, energy, duration and rate move."""
-        return self._drawn("prosody_figure")
+        return self._drawn("effect_figure.draw_prosody")
 

@@ -9,7 +9,7 @@ from jaxtyping import Int64
 
 from esn_interp.analysis.inference.estimates import Estimates
 from esn_interp.analysis.inference.significance import Interval
-from esn_interp.analysis.result import Result
+from esn_interp.analysis.result import OfConversions
 
 RANDOM_SELECTOR = "random"
 CRITERION = "filter_probability"
@@ -34,7 +34,7 @@ class SteeringSetting:
 
 
 @dataclass(frozen=True, eq=False)
-class ConversionGrid(Result):
+class ConversionGrid(OfConversions):
     """Every setting that was tried on the validation speakers, and the one that was chosen.
 
     ``level`` and ``change`` are by setting and measure, means over the targets; ``by_target`` is the change by
@@ -43,12 +43,10 @@ class ConversionGrid(Result):
     """
 
     kind: ClassVar[str] = "conversion_grid"
-    drawn_by: ClassVar[str] = "settings_figure"
+    drawn_by: ClassVar[str] = "settings_figure.draw"
 
-    judge: str
     filter_judge: str
     rule: str
-    targets: tuple[str, ...]
     measures: tuple[str, ...]
     settings: tuple[SteeringSetting, ...]
     neurons: Int64[np.ndarray, "setting target"]
@@ -58,9 +56,6 @@ class ConversionGrid(Result):
     by_target: Estimates
     chosen: int
     unusable: tuple[str, ...]
-    clips: tuple[str, ...]
-    speakers: tuple[str, ...]
-    notes: tuple[str, ...]
 
     @property
     def setting(self) -> SteeringSetting:
@@ -69,11 +64,11 @@ class ConversionGrid(Result):
 
     def level_of(self, measure: str, setting: int) -> Interval:
         """Mean of a measure under one setting."""
-        return self.level.at(setting, self.measures.index(measure), speakers=len(self.speakers))
+        return self.level.at(setting, self.measures.index(measure), speakers=self.n_speakers)
 
     def change_of(self, measure: str, setting: int) -> Interval:
         """Change of a measure under one setting."""
-        return self.change.at(setting, self.measures.index(measure), speakers=len(self.speakers))
+        return self.change.at(setting, self.measures.index(measure), speakers=self.n_speakers)
 
     def to_frame(self) -> pd.DataFrame:
         """One row per setting: mean changes from the unsteered conversions, with the bounds of the accuracy."""
@@ -96,7 +91,7 @@ class ConversionGrid(Result):
         gain = self.change_of("accuracy", self.chosen).scaled(100)
         return (
             f"Chosen among {len(self.settings)} settings: {self.setting.title}; on {len(self.clips)} clips of"
-            f" {len(self.speakers)} validation speakers it changes the share heard as the target by {gain:+.1f} points"
+            f" {self.n_speakers} validation speakers it changes the share heard as the target by {gain:+.1f} points"
             f" and the word error rate by {100 * self.change_of('wer', self.chosen).value:+.1f}."
         )
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from esn_interp.errors import EditError, StatisticsError
-from esn_interp.interventions.edits import steer
+from esn_interp.interventions.edits import distinct_alphas, steer
 from esn_interp.models.edits import EVERYWHERE, Edit
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.neurons.resampling import select_alike
@@ -105,12 +105,9 @@ def dose_axis(
 
 def over_alphas(esns: NeuronSet, alphas: Sequence[float], positions: Iterable[str] = EVERYWHERE) -> DoseAxis:
     """Gains, sorted and each once; from -1 (silenced) through 0 (no edit) upwards."""
-    gains = np.unique(np.asarray(alphas, dtype=np.float64))
-    if not len(gains) or not np.isfinite(gains).all() or gains[0] < -1:
-        given = ", ".join(f"{alpha:g}" for alpha in alphas) or "none"
-        raise EditError(f"alphas are one or more finite numbers from -1 upwards, not {given}")
     where = frozenset(positions)
-    return DoseAxis("alpha", tuple(Dose(f"{gain:g}", gain, esns, gain, where) for gain in gains.tolist()))
+    gains = distinct_alphas(alphas).tolist()
+    return DoseAxis("alpha", tuple(Dose(f"{gain:g}", gain, esns, gain, where) for gain in gains))
 
 
 def over_tops(

@@ -1,4 +1,4 @@
-"""The dose-response curve: how answers move towards an emotion as its neurons are amplified, or more of them."""
+"""How answers move towards an emotion: curves over doses that are amounts, points at doses without an order."""
 
 import numpy as np
 import plotly.graph_objects as go
@@ -7,14 +7,18 @@ from plotly.subplots import make_subplots
 
 from esn_interp.analysis.dose.result import DoseResponse
 from esn_interp.analysis.inference.estimates import Curves
-from esn_interp.drawing.marks import band, log_position
+from esn_interp.drawing.marks import band, known_bars, log_position
 from esn_interp.drawing.theme import BROKEN, CONTROL, FIT, INK, SYMBOLS, dress, emotion_colors
 
 _PERCENT = [0, 25, 50, 75, 100]
-LOSS_COLORS = ("#7a4b9a", "#8c6d1f", "#4f7a5b")
-FLIP_TITLE = "clips of other emotions heard as the target"
-RECALL_TITLE = "clips of the target heard as the target"
-LOSS_TITLE = "what is lost on the way"
+_LOSS_COLORS = ("#7a4b9a", "#8c6d1f", "#4f7a5b")
+_TITLES = (
+    "clips of other emotions heard as the target",
+    "clips of the target heard as the target",
+    "what is lost on the way",
+)
+_SPREAD = 0.36
+"""How far from its tick a point may lie, so that the points of one dose do not cover each other."""
 
 
 def draw(result: DoseResponse) -> go.Figure:
@@ -30,9 +34,9 @@ def draw(result: DoseResponse) -> go.Figure:
         shared_xaxes=True,
         vertical_spacing=0.09 if losses else 0.12,
         row_heights=[0.5, 0.27, 0.23] if losses else [0.62, 0.38],
-        subplot_titles=[FLIP_TITLE, RECALL_TITLE, LOSS_TITLE][: 3 if losses else 2],
+        subplot_titles=_TITLES[: 3 if losses else 2],
     )
-    where, colors = axis_position(result, result.doses), emotion_colors(result.sets)
+    where, colors = _axis_position(result, result.doses), emotion_colors(result.sets)
     for row, curves in ((1, result.flip), (2, result.recall)):
         for at, emotion in enumerate(result.sets):
             figure.add_trace(
@@ -45,8 +49,8 @@ def draw(result: DoseResponse) -> go.Figure:
                     showlegend=row == 1,
                     line={"color": colors[emotion], "width": 1.4},
                     marker={"symbol": SYMBOLS[at % len(SYMBOLS)], "size": 6},
-                    customdata=hover_data(result, curves.low[at], curves.high[at]),
-                    hovertemplate=hover_template(result, f"target {emotion}"),
+                    customdata=_hover_data(result, curves.low[at], curves.high[at]),
+                    hovertemplate=_hover_template(result, f"target {emotion}"),
                 ),
                 row=row,
                 col=1,
@@ -56,7 +60,7 @@ def draw(result: DoseResponse) -> go.Figure:
         _band(figure, result, result.random_flip, row=1, name="random neurons", color=CONTROL, dash="dash")
     _sigmoid(figure, result)
     for at, (name, curves) in enumerate(losses):
-        color = LOSS_COLORS[at % len(LOSS_COLORS)]
+        color = _LOSS_COLORS[at % len(_LOSS_COLORS)]
         _band(figure, result, curves, row=3, name=f"lost: {name}", color=color, dash="solid", width=2)
     figure.update_yaxes(range=[-3, 103], tickvals=_PERCENT, ticktext=[f"{tick} %" for tick in _PERCENT])
     if losses:
@@ -75,13 +79,13 @@ def draw(result: DoseResponse) -> go.Figure:
         "Answers when neurons are amplified"
         if result.axis == "alpha"
         else "Answers over the number of neurons",
-        subtitle(result),
+        _subtitle(result),
         height=620 if losses else 480,
         below=160 if losses else 140,
     )
 
 
-def subtitle(result: DoseResponse) -> str:
+def _subtitle(result: DoseResponse) -> str:
     """The best dose in words, EC50, and the doses at which the model breaks."""
     best = result.best
     control = f", random at most {100 * result.random_flip_rate().value:.0f} %" if result.draws else ""
@@ -98,7 +102,7 @@ def subtitle(result: DoseResponse) -> str:
     return text
 
 
-def axis_position(result: DoseResponse, doses: Float[np.ndarray, " dose"]) -> Float[np.ndarray, " dose"]:
+def _axis_position(result: DoseResponse, doses: Float[np.ndarray, " dose"]) -> Float[np.ndarray, " dose"]:
     """Where a dose stands on the axis."""
     return log_position(doses) if result.axis == "alpha" else np.log2(doses)
 
@@ -112,7 +116,7 @@ def _sigmoid(figure: go.Figure, result: DoseResponse) -> None:
     doses = np.geomspace(above[0], above[-1], 60)
     figure.add_trace(
         go.Scatter(
-            x=axis_position(result, doses),
+            x=_axis_position(result, doses),
             y=100 * fit.at(doses),
             mode="lines",
             name="sigmoid",
@@ -122,7 +126,7 @@ def _sigmoid(figure: go.Figure, result: DoseResponse) -> None:
         row=1,
         col=1,
     )
-    low, value, high = axis_position(result, np.array([fit.ec50.low, fit.ec50.value, fit.ec50.high]))
+    low, value, high = _axis_position(result, np.array([fit.ec50.low, fit.ec50.value, fit.ec50.high]))
     known = not np.isnan(low)
     figure.add_trace(
         go.Scatter(
@@ -163,7 +167,7 @@ def _band(
     width: float = 3,
 ) -> None:
     """A mean curve over the emotions, with its interval as a band where it is known."""
-    where = axis_position(result, result.doses)
+    where = _axis_position(result, result.doses)
     if not np.isnan(curves.mean_low).any():
         surface = band(where, 100 * curves.mean_low, 100 * curves.mean_high, color, legendgroup=name)
         figure.add_trace(surface, row=row, col=1)
@@ -176,15 +180,15 @@ def _band(
             legendgroup=name,
             showlegend=row != 2,
             line={"color": color, "width": width, "dash": dash},
-            customdata=hover_data(result, curves.mean_low, curves.mean_high),
-            hovertemplate=hover_template(result, name),
+            customdata=_hover_data(result, curves.mean_low, curves.mean_high),
+            hovertemplate=_hover_template(result, name),
         ),
         row=row,
         col=1,
     )
 
 
-def hover_data(
+def _hover_data(
     result: DoseResponse, low: Float[np.ndarray, " dose"], high: Float[np.ndarray, " dose"]
 ) -> np.ndarray:
     """What hovering over a point tells besides its height: the dose, and the interval in percent."""
@@ -192,9 +196,103 @@ def hover_data(
     return np.stack([labels, 100 * low, 100 * high], axis=1)
 
 
-def hover_template(result: DoseResponse, what: str) -> str:
+def _hover_template(result: DoseResponse, what: str) -> str:
     """The words around it."""
     return (
         f"<b>{what}</b><br>{result.axis} %{{customdata[0]}}: %{{y:.1f}} %"
         "<br>95 % interval %{customdata[1]:.1f} to %{customdata[2]:.1f} %<extra></extra>"
     )
+
+
+def draw_points(result: DoseResponse) -> go.Figure:
+    """Flip rate and target recall at each dose: points for emotions, their mean and the control with bars."""
+    losses = list(result.lost.curves.items()) if result.lost else []
+    rows = 3 if losses else 2
+    figure = make_subplots(
+        rows=rows,
+        shared_xaxes=True,
+        vertical_spacing=0.1,
+        row_heights=[0.45, 0.3, 0.25][:rows],
+        subplot_titles=_TITLES[:rows],
+    )
+    colors = emotion_colors(result.sets)
+    panels = [(1, result.flip), (2, result.recall)]
+    lanes = len(result.sets) + 2
+    for row, curves in panels:
+        for at, emotion in enumerate(result.sets):
+            figure.add_trace(
+                go.Scatter(
+                    x=_lane(result, at, lanes),
+                    y=100 * curves.value[at],
+                    mode="markers",
+                    name=emotion,
+                    legendgroup=emotion,
+                    showlegend=row == 1,
+                    marker={"symbol": SYMBOLS[at % len(SYMBOLS)], "size": 7, "color": colors[emotion]},
+                    customdata=_hover_data(result, curves.low[at], curves.high[at]),
+                    hovertemplate=_hover_template(result, f"target {emotion}"),
+                ),
+                row=row,
+                col=1,
+            )
+        _mean_point(figure, result, curves, row=row, lane=(lanes - 2, lanes), name="mean, 95 % interval", color=INK)
+    if result.draws:
+        at = (lanes - 1, lanes)
+        _mean_point(figure, result, result.random_flip, row=1, lane=at, name="random neurons", color=CONTROL)
+    for at, (name, curves) in enumerate(losses):
+        color = _LOSS_COLORS[at % len(_LOSS_COLORS)]
+        _mean_point(figure, result, curves, row=3, lane=(at, len(losses)), name=f"lost: {name}", color=color)
+    figure.update_yaxes(range=[-3, 103], ticksuffix=" %", dtick=25)
+    if losses:
+        figure.update_yaxes(range=None, dtick=None, row=3, col=1)
+    count = len(result.doses)
+    figure.update_xaxes(
+        tickvals=np.arange(count), ticktext=list(result.labels), range=[-0.5, count - 0.5], showgrid=False
+    )
+    what = {"scope": "tokens at which the gates are edited", "band": "layers whose neurons are used"}
+    figure.update_xaxes(title_text=what[result.axis], row=rows, col=1)
+    for at in np.flatnonzero(result.lost.broken) if result.lost else ():
+        figure.add_vrect(x0=at - 0.48, x1=at + 0.48, fillcolor=BROKEN, line_width=0, layer="below")
+    return dress(
+        figure,
+        {"scope": "Where steering acts", "band": "Which layers’ neurons steer"}[result.axis],
+        _subtitle(result),
+        height=580 if losses else 440,
+        below=160 if losses else 140,
+    )
+
+
+def _mean_point(
+    figure: go.Figure,
+    result: DoseResponse,
+    curves: Curves,
+    *,
+    row: int,
+    lane: tuple[int, int],
+    name: str,
+    color: str,
+) -> None:
+    """Means over the emotions, with their intervals where these are known."""
+    value, low, high = 100 * curves.mean, 100 * curves.mean_low, 100 * curves.mean_high
+    figure.add_trace(
+        go.Scatter(
+            x=_lane(result, *lane),
+            y=value,
+            error_y=known_bars(value, low, high, width=4, thickness=2),
+            mode="markers",
+            name=name,
+            legendgroup=name,
+            showlegend=row != 2,
+            marker={"symbol": "line-ew", "size": 12, "color": color, "line": {"width": 3, "color": color}},
+            customdata=_hover_data(result, curves.mean_low, curves.mean_high),
+            hovertemplate=_hover_template(result, name),
+        ),
+        row=row,
+        col=1,
+    )
+
+
+def _lane(result: DoseResponse, lane: int, lanes: int) -> np.ndarray:
+    """Positions beside the ticks."""
+    offset = 0.0 if lanes == 1 else _SPREAD * (2 * lane / (lanes - 1) - 1)
+    return np.arange(len(result.doses)) + offset

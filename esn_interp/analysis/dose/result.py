@@ -161,5 +161,5 @@ class DoseResponse(OfSets):
 
     def plot(self) -> "go.Figure":
         """The curves over the doses, with their intervals and the random control."""
-        return self._drawn("figure" if self._ordered else "points_figure")
+        return self._drawn("figure.draw" if self._ordered else "figure.draw_points")
 

@@ -43,16 +43,33 @@ class Estimates:
 
 
 @dataclass(frozen=True, eq=False)
-class BySet:
-    """A quantity for each cell and set, and its unweighted mean over the sets, with 95 % cluster-t bounds."""
+class _WithMean:
+    """A quantity for each set, and its unweighted mean over the sets, with 95 % cluster-t bounds over ``speakers``."""
 
-    value: Float64[np.ndarray, "*cell set"]
-    low: Float64[np.ndarray, "*cell set"]
-    high: Float64[np.ndarray, "*cell set"]
-    mean: Float64[np.ndarray, "*cell"]
-    mean_low: Float64[np.ndarray, "*cell"]
-    mean_high: Float64[np.ndarray, "*cell"]
+    value: Float64[np.ndarray, "..."]
+    low: Float64[np.ndarray, "..."]
+    high: Float64[np.ndarray, "..."]
+    mean: Float64[np.ndarray, "..."]
+    mean_low: Float64[np.ndarray, "..."]
+    mean_high: Float64[np.ndarray, "..."]
     speakers: int
+
+    @property
+    def over_sets(self) -> Estimates:
+        """Those of the mean over the sets."""
+        return Estimates(self.mean, self.mean_low, self.mean_high)
+
+    def at(self, *cell: int) -> Interval:
+        """The mean over the sets in one cell, or at one dose, by its position."""
+        return self.over_sets.at(*cell, speakers=self.speakers)
+
+
+@dataclass(frozen=True, eq=False)
+class BySet(_WithMean):
+    """A quantity for each cell and set, ``value[*cell, set]``, and its mean over the sets, ``mean[*cell]``.
+
+    Both have 95 % cluster-t bounds over speakers; the mean is unweighted.
+    """
 
     @classmethod
     def of(cls, means: SpeakerMeans, *, within: Range = ANYWHERE) -> "BySet":
@@ -74,30 +91,13 @@ class BySet:
         """Those of the sets."""
         return Estimates(self.value, self.low, self.high)
 
-    @property
-    def over_sets(self) -> Estimates:
-        """Those of the mean over the sets."""
-        return Estimates(self.mean, self.mean_low, self.mean_high)
-
-    def at(self, *cell: int) -> Interval:
-        """The mean over the sets in one cell."""
-        return self.over_sets.at(*cell, speakers=self.speakers)
-
 
 @dataclass(frozen=True, eq=False)
-class Curves:
-    """One quantity over the doses: per set, and the unweighted mean over the sets, with 95 % bounds.
+class Curves(_WithMean):
+    """One quantity over the doses: ``value[set, dose]``, and its unweighted mean over the sets, ``mean[dose]``.
 
-    The bounds are cluster-t bounds over ``speakers`` speakers.
+    Both have 95 % cluster-t bounds over ``speakers`` speakers.
     """
-
-    value: Float64[np.ndarray, "set dose"]
-    low: Float64[np.ndarray, "set dose"]
-    high: Float64[np.ndarray, "set dose"]
-    mean: Float64[np.ndarray, " dose"]
-    mean_low: Float64[np.ndarray, " dose"]
-    mean_high: Float64[np.ndarray, " dose"]
-    speakers: int
 
     @classmethod
     def of(cls, means: SpeakerMeans, within: Range = RATE) -> "Curves":
@@ -105,16 +105,7 @@ class Curves:
         each, mean = means.bounds(within=within), means.reduced(mean_over_sets, within=within)
         return cls(means.value, *each, *mean, len(means.total))
 
-    @property
-    def over_sets(self) -> Estimates:
-        """Those of the mean over the sets, by dose."""
-        return Estimates(self.mean, self.mean_low, self.mean_high)
-
-    def at(self, dose: int) -> Interval:
-        """The mean over the sets at one dose, by its position."""
-        return self.over_sets.at(dose, speakers=self.speakers)
-
 
 def mean_over_sets(cells: Float64[np.ndarray, "*speaker set dose"]) -> Float64[np.ndarray, "*speaker dose"]:
-    """Unweighted mean of what is known."""
+    """Unweighted mean over the sets, or other conditions, of what is known."""
     return nan_mean(np.swapaxes(cells, -1, -2))

@@ -18,8 +18,9 @@ from esn_interp.analysis.inference.significance import (
 from esn_interp.analysis.injection.injected import ORACLE, Controls, injecting
 from esn_interp.analysis.injection.result import Injection
 from esn_interp.analysis.result import Origins, standing_notes
-from esn_interp.analysis.trials import options
+from esn_interp.analysis.trials import draws_met, options
 from esn_interp.errors import EditError, StatisticsError
+from esn_interp.interventions.edits import distinct_alphas
 from esn_interp.interventions.injection import METHODS
 from esn_interp.models.edits import EVERYWHERE, SCOPES
 from esn_interp.neurons.neuron_set import NeuronSet
@@ -77,15 +78,10 @@ def injection(
     esns.check(lm)
     if unknown := [method for method in methods if method not in METHODS]:
         raise EditError(f"unknown way of injecting {unknown[0]!r}; choose from {', '.join(METHODS)}")
-    doses = np.unique(np.asarray(alphas, dtype=np.float64))
-    if not len(doses) or not np.isfinite(doses).all() or doses[0] < -1:
-        given = ", ".join(f"{alpha:g}" for alpha in alphas) or "none"
-        raise EditError(f"alphas are one or more finite numbers from -1 upwards, not {given}")
+    doses = distinct_alphas(alphas)
     if not len(esns):
         raise StatisticsError("there is nothing to inject: the set of neurons is empty")
-    per_clip = draws if draws_per_clip is None else draws_per_clip
-    if draws < 0 or (draws > 0 and not 1 <= per_clip <= draws):
-        raise StatisticsError(f"each clip can meet 1 to {draws} random draws, not {per_clip}")
+    per_clip = draws_met(draws, draws_per_clip)
     recognition, where = options(clips, esns), frozenset(positions)
     truth = np.array(
         [

@@ -145,5 +145,5 @@ class LayerProfile(Result):
 
     def plot_clusters(self) -> "go.Figure":
         """Rows and layers put next to those that they resemble, with the trees that say how much."""
-        return self._drawn("clusters_figure")
+        return self._drawn("figure.draw_clusters")
 

@@ -83,11 +83,11 @@ class Overlap(Result):
 
     def plot_pair(self, pair: int = 0) -> "go.Figure":
         """Fold enrichment with its bounds, and the matrices, of one pair of sets."""
-        return self._drawn("figure", pair)
+        return self._drawn("figure.draw", pair)
 
     def plot_sets(self) -> "go.Figure":
         """How many neurons are in exactly which of the sets (an UpSet plot)."""
-        return self._drawn("upset_figure")
+        return self._drawn("upset_figure.draw")
 
     def plot_curve(self, pair: int = 0) -> "go.Figure":
         """Overlap of one pair over the fraction of gates that is selected.
@@ -99,7 +99,7 @@ class Overlap(Result):
         """
         if not self.curve:
             raise StatisticsError("no fractions were compared; call overlap with statistics= and tops=")
-        return self._drawn("curve_figure", pair)
+        return self._drawn("figure.draw_curve", pair)
 
 
 def _times(pooled: Pooled) -> str:

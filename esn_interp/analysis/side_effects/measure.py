@@ -8,7 +8,7 @@ from einops import rearrange, repeat
 from jaxtyping import Float64, Int64
 
 from esn_interp.analysis.controls import NO_CONTROL
-from esn_interp.analysis.inference.estimates import Estimates
+from esn_interp.analysis.inference.estimates import Estimates, mean_over_sets
 from esn_interp.analysis.inference.significance import CHANGE, RATE, SpeakerMeans, nan_mean
 from esn_interp.analysis.result import Origins, standing_notes
 from esn_interp.analysis.side_effects.result import SideEffects, TextEffect
@@ -125,7 +125,7 @@ def side_effects(
         mean_change=_mean(changes, _OWN),
         random_mean=_mean(changes, _RANDOM),
         minus_random=Estimates.reduced(
-            changes, lambda cells: _over(cells[..., _OWN, :, :] - cells[..., _RANDOM, :, :])
+            changes, lambda cells: mean_over_sets(cells[..., _OWN, :, :] - cells[..., _RANDOM, :, :])
         ),
         text=passage,
         clips=costs.clips,
@@ -202,13 +202,8 @@ def _by_speaker(
     return SpeakerMeans.stack([own, own.pool(_means(one - accuracy[0], speakers) for one in drawn)])
 
 
-def _over(cells: Float64[np.ndarray, "... condition task"]) -> Float64[np.ndarray, "... task"]:
-    """Mean over the conditions."""
-    return nan_mean(np.swapaxes(cells, -1, -2))
-
-
 def _mean(changes: SpeakerMeans, kind: int) -> Estimates:
-    return Estimates.reduced(changes, lambda cells: _over(cells[..., kind, :, :]), within=CHANGE)
+    return Estimates.reduced(changes, lambda cells: mean_over_sets(cells[..., kind, :, :]), within=CHANGE)
 
 
 # ---------------------------------------------------------------- what a text says, by sentence

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import esn_interp as esn
-from esn_interp.cli.shared import ModelOptions, StudyChoice, table
+from esn_interp.cli.shared import ModelOptions, StudyChoice, points, table
 from esn_interp.errors import EsnError
 
 if TYPE_CHECKING:
@@ -106,10 +106,7 @@ def _plan(settings: "ConversionConfig", choice: StudyChoice) -> None:
 
 
 def _row(title: str, summary: dict[str, Any]) -> tuple[str, ...]:
-    def points(name: str, sign: str = "+") -> str:
-        value = summary[name]
-        return "-" if value is None else f"{100 * value:{sign}.1f}"
-
     chosen = "-" if summary["selector"] is None else f"{summary['selector']} {summary['top']:g} x{summary['alpha']:g}"
-    accuracy = (points("unsteered_accuracy", ""), points("steered_accuracy", ""), points("gain"))
-    return (title, *accuracy, points("random_gain"), points("wer_rise"), points("seen_gain"), chosen)
+    accuracy = (points(summary[name], "") for name in ("unsteered_accuracy", "steered_accuracy"))
+    changes = (points(summary[name]) for name in ("gain", "random_gain", "wer_rise", "seen_gain"))
+    return (title, *accuracy, *changes, chosen)

@@ -29,7 +29,7 @@ from esn_interp.cli.shared.options import (
     Top,
 )
 from esn_interp.cli.shared.outputs import in_folder, out_file, own_file
-from esn_interp.cli.shared.study_choice import StudyChoice
+from esn_interp.cli.shared.study_choice import StudyChoice, points
 from esn_interp.cli.shared.values import (
     gains,
     layer_bands,
@@ -76,6 +76,7 @@ __all__ = [
     "numbers",
     "out_file",
     "own_file",
+    "points",
     "positions_of",
     "statistics_of",
     "table",

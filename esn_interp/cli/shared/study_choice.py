@@ -13,6 +13,11 @@ from esn_interp.cli.shared.outputs import in_folder
 from esn_interp.errors import EsnError
 
 
+def points(value: float | None, sign: str = "+") -> str:
+    """A share, or a change of one, in percentage points, for the table of a study."""
+    return "-" if value is None else f"{100 * value:{sign}.1f}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class StudyChoice(Console):
     """Where a study is written, where its corpora lie, and what is changed in its config.

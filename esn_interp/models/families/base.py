@@ -27,7 +27,6 @@ from transformers.utils import logging as transformers_logging
 from esn_interp.errors import ModelError
 from esn_interp.models.edits import SCOPE_CODES
 from esn_interp.models.families.auto import auto_of, load_auto, unremarked_configuration
-from esn_interp.models.families.hearing import require_whole
 from esn_interp.models.families.info import THINKER, FamilyInfo
 from esn_interp.models.families.inputs import (
     Inputs,
@@ -35,6 +34,7 @@ from esn_interp.models.families.inputs import (
     collate,
     messages,
     require_template,
+    require_whole,
     template_of,
 )
 from esn_interp.models.families.spoken import SpeechRequest, SpeechRun, Spoken

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 from transformers.utils.hub import cached_file
 
-from esn_interp.errors import ModelError
+from esn_interp.errors import AudioError, ModelError
 from esn_interp.speech.audio import SAMPLE_RATE
 
 PER_TOKEN = ("input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids", "audio_mask")
@@ -154,3 +154,27 @@ def require_template(template: str | None, where: str) -> str:
             f"{where}: no chat template (chat_template.jinja) beside the tokenizer; add the model's own"
         )
     return template
+
+
+_EDGE = 0.1  # seconds at a clip's end that may fill no frame
+
+
+def require_whole(
+    features: Tensor | None, extractor: Any, waveform: Float[np.ndarray, " sample"], title: str
+) -> None:
+    """Refuse a clip of which the features, mel frames of all its windows, hold a part only.
+
+    Raises
+    ------
+    AudioError
+        When the frames are fewer than the clip's. Features of extractors that don't tell their hop are not judged.
+    """
+    hop, mels = getattr(extractor, "hop_length", None), getattr(extractor, "feature_size", None)
+    if features is None or not isinstance(hop, int) or not isinstance(mels, int):
+        return
+    rate = int(extractor.sampling_rate)
+    seconds, covered = len(waveform) / rate, features.numel() / mels * hop / rate
+    if covered < seconds - _EDGE:
+        raise AudioError(
+            f"a clip of {seconds:.1f} s is longer than the {covered:g} s that {title} hears; cut it, or leave it out"
+        )

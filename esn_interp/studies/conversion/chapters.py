@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from esn_interp.analysis.conversion.acoustic_demand import CHECKED, Direction, directions
-from esn_interp.analysis.conversion.effect_figure import TITLES
+from esn_interp.analysis.conversion.effect_figure import TITLES, shift, unit
 from esn_interp.analysis.conversion.effect_result import (
     RANDOM,
     STEERED,
@@ -18,7 +18,6 @@ from esn_interp.analysis.conversion.effect_result import (
     ConversionEffect,
 )
 from esn_interp.analysis.conversion.measures import MEASURES
-from esn_interp.analysis.conversion.prosody_figure import shift, unit
 from esn_interp.analysis.conversion.settings_result import ConversionGrid
 from esn_interp.analysis.inference.significance import Interval
 from esn_interp.analysis.listening.pairs import read_pairs

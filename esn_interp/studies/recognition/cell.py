@@ -112,10 +112,12 @@ class Cell(Storing, StudiedCell):
     def baseline(self) -> Baseline:
         """Recognition without an edit."""
 
-        def make() -> Baseline:
-            return baseline(self.model.lm, self.evaluation, self.config.batch_size, progress=self.progress)
-
-        return self.stored("baseline", self._about(self.evaluation), make, Baseline.load)
+        return self.stored(
+            "baseline",
+            self._about(self.evaluation),
+            lambda: baseline(self.model.lm, self.evaluation, self.config.batch_size, progress=self.progress),
+            Baseline.load,
+        )
 
     @cached_property
     def statistics(self) -> GateStatistics:
@@ -170,22 +172,26 @@ class Cell(Storing, StudiedCell):
     @cached_property
     def neurons(self) -> NeuronSet:
         """The neurons of the setting that did best on the validation clips."""
-
-        def make() -> NeuronSet:
-            return self._select(self.setting)
-
-        about = self._neurons_of(self.setting)
-        return self.stored("select", about, make, NeuronSet.load, name="neurons", suffix=".safetensors")
+        return self.stored(
+            "select",
+            self._neurons_of(self.setting),
+            lambda: self._select(self.setting),
+            NeuronSet.load,
+            name="neurons",
+            suffix=".safetensors",
+        )
 
     @cached_property
     def ablation(self) -> Ablation:
         """The neurons silenced, on the evaluation clips."""
-
-        def make() -> Ablation:
-            return ablation(self.model.lm, self.evaluation, self.neurons, draws=self.config.draws, **self._run)
-
-        about = {**self._about(self.evaluation), "neurons": self.neurons_key, "draws": self.config.draws}
-        return self.stored("ablate", about, make, Ablation.load, name="ablation")
+        draws = self.config.draws
+        return self.stored(
+            "ablate",
+            {**self._about(self.evaluation), "neurons": self.neurons_key, "draws": draws},
+            lambda: ablation(self.model.lm, self.evaluation, self.neurons, draws=draws, **self._run),
+            Ablation.load,
+            name="ablation",
+        )
 
     @cached_property
     def trial_doses(self) -> DoseResponse:
@@ -218,13 +224,13 @@ class Cell(Storing, StudiedCell):
     @cached_property
     def examples(self) -> Examples:
         """One evaluation clip of each emotion, and what the model answers to it."""
-
-        def make() -> Examples:
-            return examples(
-                self.model.lm, self.evaluation, self.neurons, alpha=self.alpha, seed=self.seed, progress=self.progress
-            )
-
-        return self.stored("listen", self._steered, make, Examples.load)
+        how: dict[str, Any] = {"alpha": self.alpha, "seed": self.seed, "progress": self.progress}
+        return self.stored(
+            "listen",
+            self._steered,
+            lambda: examples(self.model.lm, self.evaluation, self.neurons, **how),
+            Examples.load,
+        )
 
     @cached_property
     def layers(self) -> LayerProfile:
@@ -282,12 +288,15 @@ class Cell(Storing, StudiedCell):
         config = self.config
         selection = {"scope": scope, "filter": self.corpus.filter}
         tried = {"selectors": config.selectors, "tops": config.tops, "draws": config.validation_draws}
-
-        def make() -> SelectorComparison:
-            return compare_selectors(self.model.lm, self.validation, self.statistics, **tried, **selection, **self._run)
-
-        about = {**self._about(self.validation), **selection, **tried, "statistics": self._statistics_key}
-        return self.stored("select", about, make, SelectorComparison.load, name=f"comparison {scope}")
+        return self.stored(
+            "select",
+            {**self._about(self.validation), **selection, **tried, "statistics": self._statistics_key},
+            lambda: compare_selectors(
+                self.model.lm, self.validation, self.statistics, **tried, **selection, **self._run
+            ),
+            SelectorComparison.load,
+            name=f"comparison {scope}",
+        )
 
     def _obstacle(self, setting: Setting) -> str:
         """An emotion without neurons can't be tested, nor one whose layers hold too few others for a control."""
@@ -314,9 +323,13 @@ class Cell(Storing, StudiedCell):
         draws: int = 0,
         name: str = "trial_doses",
     ) -> DoseResponse:
-        def make() -> DoseResponse:
-            return dose_response(self.model.lm, clips, self._select(setting), alphas=alphas, draws=draws, **self._run)
-
         neurons = digest(self._neurons_of(setting))
-        about = {**self._about(clips), "neurons": neurons, "alphas": alphas, "draws": draws}
-        return self.stored("dose", about, make, DoseResponse.load, name=name)
+        return self.stored(
+            "dose",
+            {**self._about(clips), "neurons": neurons, "alphas": alphas, "draws": draws},
+            lambda: dose_response(
+                self.model.lm, clips, self._select(setting), alphas=alphas, draws=draws, **self._run
+            ),
+            DoseResponse.load,
+            name=name,
+        )

@@ -62,17 +62,18 @@ class Pair(Storing):
     def overlap(self) -> Overlap:
         """What the two sets of neurons share."""
         one, other = self.one, self.other
-
-        def make() -> Overlap:
-            return overlap(
+        return self.stored(
+            "overlap",
+            {"sets": self._sets, "seed": one.seed},
+            lambda: overlap(
                 one.neurons,
                 other.neurons,
                 names=(one.corpus.title, other.corpus.title),
                 statistics=(one.statistics, other.statistics),
                 seed=one.seed,
-            )
-
-        return self.stored("overlap", {"sets": self._sets, "seed": one.seed}, make, Overlap.load)
+            ),
+            Overlap.load,
+        )
 
     @cached_property
     def transfer(self) -> Transfer:

@@ -14,10 +14,9 @@ from jaxtyping import Float
 from esn_interp.errors import ModelError
 from esn_interp.files import load_tensors
 from esn_interp.tasks.judges.cepstra import log_mel, spectral_statistics
+from esn_interp.tasks.judges.classifiers import Perceptron, Trees
 from esn_interp.tasks.judges.contours import contours
 from esn_interp.tasks.judges.functionals import as_row, functionals
-from esn_interp.tasks.judges.perceptron import Perceptron
-from esn_interp.tasks.judges.trees import Trees
 
 VERSION = 1
 FOLDER = Path(__file__).parent / "bundled"
