@@ -53,6 +53,40 @@ def band(
     )
 
 
+def banded(
+    figure: go.Figure,
+    where: Num[np.ndarray, " mark"],
+    value: Num[np.ndarray, " mark"],
+    low: Num[np.ndarray, " mark"],
+    high: Num[np.ndarray, " mark"],
+    *,
+    row: int,
+    name: str,
+    color: str,
+    dash: str,
+    width: float = 3,
+    **about: Any,
+) -> None:
+    """A mean as a thick line over its interval as a surface, where that is known; ``about`` is the line's.
+
+    The pointer is told of the bounds as ``customdata``, unless ``about`` says otherwise.
+    """
+    known = ~np.isnan(low)
+    if known.any():
+        surface = band(where[known], low[known], high[known], color, legendgroup=name)
+        figure.add_trace(surface, row=row, col=1)
+    line = go.Scatter(
+        x=where,
+        y=value,
+        mode="lines",
+        name=name,
+        legendgroup=name,
+        line={"color": color, "width": width, "dash": dash},
+        **{"customdata": np.stack([low, high], axis=1), **about},
+    )
+    figure.add_trace(line, row=row, col=1)
+
+
 def heatmap(
     values: Num[np.ndarray, "line column"],
     columns: Sequence[Any],

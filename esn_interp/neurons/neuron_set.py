@@ -113,6 +113,11 @@ class NeuronSet(OfGates):
         width = np.array(self.widths, dtype=np.int64)[self.layer] // np.maximum(experts, 1)
         return np.maximum(self.expert, 0) * width + self.neuron
 
+    @property
+    def empty(self) -> tuple[str, ...]:
+        """The emotions that have no neuron."""
+        return tuple(emotion for emotion in self.emotions if not len(self[emotion]))
+
     def __len__(self) -> int:
         return len(self.neuron)
 

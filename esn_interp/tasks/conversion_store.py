@@ -58,7 +58,10 @@ class ConversionStore:
         """Keep one more; it is there whole, or not at all."""
         stem = _stem(conversion.clip, conversion.target)
         if conversion.audible:
-            write_atomic(self.folder / f"{stem}.wav", lambda file: _write_wav(file, conversion))
+            write_atomic(
+                self.folder / f"{stem}.wav",
+                lambda file: soundfile.write(file, conversion.waveform, conversion.rate, subtype="FLOAT"),
+            )
         if gates is not None and origin is not None:
             header = {"kind": _GATES_KIND, "version": VERSION, **origin.header(), "per_clip": gates.header()}
             path = self.folder / f"{stem}.safetensors"
@@ -175,7 +178,3 @@ def _stem(clip: str, target: str) -> str:
     # A letter may take four bytes, and a name of a file 255 of them.
     short = readable.encode("utf-8", "replace")[-200:].decode("utf-8", "ignore")
     return f"{short}-{digest}"
-
-
-def _write_wav(file: Path, conversion: Conversion) -> None:
-    soundfile.write(file, conversion.waveform, conversion.rate, subtype="FLOAT")

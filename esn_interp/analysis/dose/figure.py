@@ -1,5 +1,7 @@
 """How answers move towards an emotion: curves over doses that are amounts, points at doses without an order."""
 
+from typing import Any
+
 import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float
@@ -7,7 +9,7 @@ from plotly.subplots import make_subplots
 
 from esn_interp.analysis.dose.result import DoseResponse
 from esn_interp.analysis.inference.estimates import Curves
-from esn_interp.drawing.marks import band, known_bars, log_position
+from esn_interp.drawing.marks import banded, known_bars, log_position
 from esn_interp.drawing.theme import BROKEN, CONTROL, FIT, INK, SYMBOLS, dress, emotion_colors
 
 _PERCENT = [0, 25, 50, 75, 100]
@@ -162,29 +164,19 @@ def _band(
     *,
     row: int,
     name: str,
-    color: str,
-    dash: str,
-    width: float = 3,
+    **look: Any,
 ) -> None:
     """A mean curve over the emotions, with its interval as a band where it is known."""
-    where = _axis_position(result, result.doses)
-    if not np.isnan(curves.mean_low).any():
-        surface = band(where, 100 * curves.mean_low, 100 * curves.mean_high, color, legendgroup=name)
-        figure.add_trace(surface, row=row, col=1)
-    figure.add_trace(
-        go.Scatter(
-            x=where,
-            y=100 * curves.mean,
-            mode="lines",
-            name=name,
-            legendgroup=name,
-            showlegend=row != 2,
-            line={"color": color, "width": width, "dash": dash},
-            customdata=_hover_data(result, curves.mean_low, curves.mean_high),
-            hovertemplate=_hover_template(result, name),
-        ),
+    banded(
+        figure,
+        _axis_position(result, result.doses),
+        *(100 * part for part in (curves.mean, curves.mean_low, curves.mean_high)),
         row=row,
-        col=1,
+        name=name,
+        showlegend=row != 2,
+        customdata=_hover_data(result, curves.mean_low, curves.mean_high),
+        hovertemplate=_hover_template(result, name),
+        **look,
     )
 
 

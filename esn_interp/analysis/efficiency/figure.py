@@ -7,7 +7,7 @@ from plotly.subplots import make_subplots
 
 from esn_interp.analysis.efficiency.result import Efficiency
 from esn_interp.analysis.inference.significance import nan_mean
-from esn_interp.drawing.marks import band, bars
+from esn_interp.drawing.marks import banded, bars
 from esn_interp.drawing.theme import CONTROL, INK, SOFT, dress, emotion_colors
 
 
@@ -38,9 +38,9 @@ def draw(result: Efficiency) -> go.Figure:
         (result.jaccard, "mean: with the set from all clips", INK, "solid"),
         (result.agreement, "two sets, no clip in common", SOFT, "dash"),
     ):
-        mean, low, high = result.spread(values)
-        known = ~np.isnan(mean)
-        _band(figure, sizes[known], mean[known], low[known], high[known], name=name, color=color, dash=dash)
+        spread = result.spread(values)
+        known = (part[~np.isnan(spread[0])] for part in (sizes, *spread))
+        banded(figure, *known, row=1, name=name, color=color, dash=dash, hovertemplate=_hover(name))
     figure.add_trace(
         go.Scatter(
             x=sizes,
@@ -76,16 +76,17 @@ def draw(result: Efficiency) -> go.Figure:
                 row=2,
                 col=1,
             )
-        _band(
+        mean = "mean over emotions"
+        banded(
             figure,
             where,
-            100 * effects.own,
-            100 * effects.low,
-            100 * effects.high,
-            name="mean over emotions",
+            *(100 * part for part in (effects.own, effects.low, effects.high)),
+            row=2,
+            name=mean,
             color=INK,
             dash="solid",
-            row=2,
+            showlegend=False,
+            hovertemplate=_hover(mean),
         )
         if effects.draws:
             random = effects.random.scaled(100)
@@ -118,35 +119,5 @@ def draw(result: Efficiency) -> go.Figure:
     )
 
 
-def _band(
-    figure: go.Figure,
-    x: np.ndarray,
-    mean: np.ndarray,
-    low: np.ndarray,
-    high: np.ndarray,
-    *,
-    name: str,
-    color: str,
-    dash: str,
-    row: int = 1,
-) -> None:
-    """A thick curve with its range as a band, where that is known."""
-    if len(low) and not np.isnan(low).any():
-        figure.add_trace(band(x, low, high, color, legendgroup=name), row=row, col=1)
-    figure.add_trace(
-        go.Scatter(
-            x=x,
-            y=mean,
-            mode="lines",
-            name=name,
-            legendgroup=name,
-            showlegend=row == 1,
-            line={"color": color, "width": 3, "dash": dash},
-            customdata=np.stack([low, high], axis=1),
-            hovertemplate=(
-                f"<b>{name}</b>: %{{y:.2f}} [%{{customdata[0]:.2f}}, %{{customdata[1]:.2f}}]<extra></extra>"
-            ),
-        ),
-        row=row,
-        col=1,
-    )
+def _hover(name: str) -> str:
+    return f"<b>{name}</b>: %{{y:.2f}} [%{{customdata[0]:.2f}}, %{{customdata[1]:.2f}}]<extra></extra>"

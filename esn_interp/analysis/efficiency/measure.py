@@ -95,7 +95,9 @@ def efficiency(
     own, agreement, speakers = np.empty(shape), np.full(shape, np.nan), np.empty(shape[:2])
     chance, sets = np.zeros((shape[0], shape[2])), list[list[NeuronSet]]()
     for resample, rng in enumerate(np.random.default_rng(seed).spawn(resamples)):
-        dealt = _by_emotion(deal_clips(single, among, rng), single, emotions=len(stats.emotions))
+        rows = deal_clips(single, among, rng)
+        # In the order in which they were dealt: the same speakers for all emotions.
+        dealt = [rows[single.emotion[rows] == emotion] for emotion in range(len(stats.emotions))]
         growing: list[NeuronSet] = []
         for at, size in enumerate(possible.tolist()):
             rows = np.concatenate([one[:size] for one in dealt])
@@ -142,13 +144,6 @@ def efficiency(
     )
 
 
-def _by_emotion(
-    dealt: Int64[np.ndarray, " dealt"], single: PerClip, *, emotions: int
-) -> list[Int64[np.ndarray, " chosen"]]:
-    """The rows of each emotion, in the order in which they were dealt: the same speakers for all emotions."""
-    return [dealt[single.emotion[dealt] == emotion] for emotion in range(emotions)]
-
-
 def _chance(a: NeuronSet, b: NeuronSet) -> Float64[np.ndarray, " emotion"]:
     """Jaccard index of independent sets with as many in each layer: expected shared over expected joint."""
     widths, both = np.array(a.widths), zip(a.counts(), b.counts(), strict=True)
@@ -164,11 +159,10 @@ def _notes(
     full: NeuronSet,
 ) -> tuple[str, ...]:
     left_out = [str(size) for size in wanted.tolist() if size not in possible]
-    empty = [emotion for emotion in full.emotions if not len(full[emotion])]
     return told(
         f"left out {', '.join(left_out)} clips per emotion: one has {available.min()} only" if left_out else None,
         None
         if by_speaker(single)
         else "no two known speakers: clips were drawn one by one, which makes sets look too stable",
-        f"no neurons for {', '.join(empty)}: no overlap there" if empty else None,
+        f"no neurons for {', '.join(full.empty)}: no overlap there" if full.empty else None,
     )

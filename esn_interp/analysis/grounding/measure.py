@@ -129,7 +129,7 @@ def _result(
     moved = _means(trials, np.abs(exchanged.change))
     random_moved = _means(trials, np.abs(exchanged.random)[:, None])
     own, control = _losses(trials)
-    value, low, high = exchanged.moves.reduced(_neuron_share, within=RATE)
+    value, low, high = exchanged.moves.reduced(lambda moves: _share(moves.sum(axis=-2)), within=RATE)
     same = donors.same_words[:, exchanged.rows][served]
     result = Grounding(
         origins=origins,
@@ -192,12 +192,6 @@ def _share(moved: Float64[np.ndarray, "*batch kind set"]) -> Float64[np.ndarray,
     """Audio share ``A / (A + T)``; NaN where nothing moves."""
     audio, text = moved[..., AUDIO, :], moved[..., TEXT:, :].mean(axis=-2)
     return quotient(audio, audio + text)
-
-
-def _neuron_share(
-    moves: Float64[np.ndarray, "*batch kind scope member"],
-) -> Float64[np.ndarray, "*batch member"]:
-    return _share(moves.sum(axis=-2))
 
 
 def _losses(trials: Trials) -> tuple[SpeakerMeans, SpeakerMeans]:

@@ -77,9 +77,9 @@ def overlap(
         ]
     resampled, told = _resample(sets, statistics, resamples=resamples, seed=seed)
     notes += [
-        f"{name} has no neurons for {', '.join(empty)}: nothing to share there"
+        f"{name} has no neurons for {', '.join(one.empty)}: nothing to share there"
         for name, one in zip(labels, sets, strict=True)
-        if (empty := [emotion for emotion in one.emotions if not len(one[emotion])])
+        if one.empty
     ]
     emotions = tuple(emotion for emotion in sets[0].emotions if all(emotion in one.emotions for one in sets))
     missing = [name for name, one in zip(labels, sets, strict=True) if set(one.emotions) - set(emotions)]

@@ -6,7 +6,7 @@ from plotly.subplots import make_subplots
 
 from esn_interp.analysis.inference.estimates import BySet
 from esn_interp.analysis.redundancy.result import Redundancy
-from esn_interp.drawing.marks import band, bars, heatmap, name_lines, reach
+from esn_interp.drawing.marks import banded, bars, heatmap, name_lines, reach
 from esn_interp.drawing.theme import CONTROL, EFFECTS, FIT, INK, SYMBOLS, dress, emotion_colors
 
 
@@ -68,24 +68,8 @@ def draw(result: Redundancy) -> go.Figure:
 def _curve(figure: go.Figure, result: Redundancy, table: BySet, name: str, color: str, dash: str) -> None:
     """A mean over the emotions, with its interval as a band where it is known."""
     known = ~np.isnan(table.mean)
-    banded = known & ~np.isnan(table.mean_low)
-    if banded.any():
-        bounds = table.mean_low[banded], table.mean_high[banded]
-        figure.add_trace(band(result.sizes[banded], *bounds, color, legendgroup=name), row=1, col=1)
-    figure.add_trace(
-        go.Scatter(
-            x=result.sizes[known],
-            y=table.mean[known],
-            mode="lines",
-            name=name,
-            legendgroup=name,
-            line={"color": color, "width": 3, "dash": dash},
-            customdata=np.stack([table.mean_low[known], table.mean_high[known]], axis=1),
-            hovertemplate=_hover(name),
-        ),
-        row=1,
-        col=1,
-    )
+    parts = (part[known] for part in (result.sizes, table.mean, table.mean_low, table.mean_high))
+    banded(figure, *parts, row=1, name=name, color=color, dash=dash, hovertemplate=_hover(name))
 
 
 def _hover(name: str) -> str:

@@ -245,7 +245,6 @@ def _over_pairs(cells: Float64[np.ndarray, "*batch set other"]) -> np.ndarray:
 def _notes(
     esns: NeuronSet, clips: Clips, done: Sequence[Silenced], why: str, validation: Clips | None
 ) -> tuple[str, ...]:
-    empty = [emotion for emotion in esns.emotions if not len(esns[emotion])]
     missing = [emotion for emotion in esns.emotions if emotion not in clips.emotions]
     single = [emotion for emotion in esns.emotions if len(esns[emotion]) == 1]
     known = esns.emotions if validation is None else validation.emotions
@@ -253,7 +252,7 @@ def _notes(
     return standing_notes(
         len({speaker for one in done for speaker in one.speakers}),
         [bad for one in done for bad in one.skipped],
-        f"no neurons for {', '.join(empty)}: nothing was silenced there" if empty else None,
+        f"no neurons for {', '.join(esns.empty)}: nothing was silenced there" if esns.empty else None,
         f"no clip is {', '.join(missing)}: their sets are only tried together with others" if missing else None,
         f"{', '.join(single)}: one neuron has no halves" if single else None,
         f"no validation clip is {', '.join(unseen)}: no greedy order there" if unseen else None,

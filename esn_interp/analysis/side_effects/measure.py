@@ -148,10 +148,10 @@ def _conditions(
     notes: list[str] = []
     if isinstance(edits, NeuronSet):
         edits.check(lm)
-        if empty := [emotion for emotion in edits.emotions if not len(edits[emotion])]:
-            notes.append(f"no neurons for {', '.join(empty)}: left out")
+        if edits.empty:
+            notes.append(f"no neurons for {', '.join(edits.empty)}: left out")
         conditions: dict[str, Sequence[Edit]] = {
-            emotion: steer(edits[emotion], _gain(alpha)) for emotion in edits.emotions if emotion not in empty
+            emotion: steer(edits[emotion], _gain(alpha)) for emotion in edits.emotions if len(edits[emotion])
         }
     elif alpha is not None:
         raise EditError("alpha goes with neurons; ready-made edits carry their own gain")

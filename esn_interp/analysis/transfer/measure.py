@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 
 import numpy as np
-from jaxtyping import Float64
 
 from esn_interp.analysis.dose.doses import of_emotions
 from esn_interp.analysis.overlap.pair import jaccard
@@ -103,7 +102,10 @@ def transfer(
         draws=drawn,
         seed=seed,
         neurons=np.array([[len(sets[name][emotion]) for emotion in emotions] for name in names]),
-        shared=_shared_neurons([sets[name] for name in names]),
+        # The mean over the emotions; two empty sets share nothing.
+        shared=np.array(
+            [[np.nan_to_num(jaccard(a, b).diagonal()).mean() for b in sets.values()] for a in sets.values()]
+        ),
         targets=tuple(targets),
         notes=tuple(notes),
     )
@@ -125,11 +127,6 @@ def _shared_emotions(
             f"corpora {', '.join(corpora)} and their neurons share {len(shared)} emotions; transfer needs two"
         )
     return shared, [f"not compared, as not all have them: {', '.join(left_out)}"] if left_out else []
-
-
-def _shared_neurons(sets: list[NeuronSet]) -> Float64[np.ndarray, "corpus corpus"]:
-    """Mean over the emotions of the Jaccard index of two corpora's sets; 0 where both are empty."""
-    return np.array([[np.nan_to_num(jaccard(a, b).diagonal()).mean() for b in sets] for a in sets])
 
 
 def _on_target(

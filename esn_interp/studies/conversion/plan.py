@@ -2,10 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
-from pathlib import Path
 from typing import Any
-
-import pandas as pd
 
 from esn_interp.files import write_atomic
 from esn_interp.speech.clips import Clips
@@ -79,7 +76,8 @@ class ConversionPlan(Plan):
                 if self.config.does(stage) and (result := known(lambda cell=cell, name=name: getattr(cell, name))):
                     result.save(out / file)
                     if name in _FRAMES:
-                        _write_frame(result.to_frame(), out / "frames" / f"{_FRAMES[name]}.csv")
+                        write = partial(result.to_frame().to_csv, index=False)
+                        write_atomic(out / "frames" / f"{_FRAMES[name]}.csv", write)
             if self.config.does("listen"):
                 write_pairs_of(cell, out)
                 write_players(cell, out)
@@ -105,7 +103,3 @@ class ConversionPlan(Plan):
 def work(cell: Cell, stage: str) -> Sequence[Unit]:
     """The units of a stage; what it depends on must be done."""
     return _UNITS[stage](cell)
-
-
-def _write_frame(frame: pd.DataFrame, path: Path) -> None:
-    write_atomic(path, lambda file: frame.to_csv(file, index=False))

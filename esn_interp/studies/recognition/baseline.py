@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from einops import repeat
 from jaxtyping import Float64, Int64
 
 from esn_interp.analysis.inference.significance import RATE, Interval, SpeakerMeans, nan_mean
@@ -36,10 +37,9 @@ def baseline(lm: Listener, clips: Clips, batch_size: int, *, progress: bool) -> 
     """Measure it, every clip once."""
     answers = recognise(lm, clips, batch_size=batch_size, progress=progress)
     right, emotions = answers.correct[0], answers.emotions
-    speaker = np.unique(np.array(answers.speaker), return_inverse=True)[1]
-    of_emotion = answers.truth[:, None] == np.arange(len(emotions))
-    outcome = np.repeat(right[:, None], len(emotions), axis=1)
-    recall = SpeakerMeans.of(outcome, of_emotion, speaker, speakers=int(speaker.max()) + 1)
+    of_emotion = answers.truth == np.arange(len(emotions))[:, None]
+    outcome = repeat(right, "clip -> emotion clip", emotion=len(emotions))
+    recall = SpeakerMeans.over_clips(outcome, of_emotion, answers.speaker)
     low, high = recall.bounds(within=RATE)
     return Baseline(
         emotions=emotions,

@@ -301,8 +301,8 @@ class Cell(Storing, StudiedCell):
     def _obstacle(self, setting: Setting) -> str:
         """An emotion without neurons can't be tested, nor one whose layers hold too few others for a control."""
         neurons = self._select(setting)
-        if empty := [emotion for emotion in neurons.emotions if not len(neurons[emotion])]:
-            return f"no neurons for {', '.join(empty)}"
+        if neurons.empty:
+            return f"no neurons for {', '.join(neurons.empty)}"
         try:
             neurons.random_like(self.seed)
         except StatisticsError as error:

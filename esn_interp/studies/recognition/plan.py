@@ -1,8 +1,7 @@
 """The cells and tasks of a study of recognition: every model on every corpus, and every pair of corpora."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import combinations
 from typing import Any
 
@@ -125,7 +124,7 @@ class RecognitionPlan(Plan):
     def tasks(self) -> list[Task]:
         """Every task in order."""
         return [
-            Task(stage, of, self._work(stage, of), self._size(stage, of))
+            Task(stage, of, partial(self._work, stage, of), self._size(stage, of))
             for model in self.models
             for stage in ORDER[:-1]
             if self.config.does(stage)
@@ -155,14 +154,11 @@ class RecognitionPlan(Plan):
         if self.config.page == "article":
             write_article_files(self.cells[0], self.folder)
 
-    def _work(self, stage: str, of: Cell | Pair) -> Callable[[], str]:
-        def work() -> str:
-            before = len(self.store.done)
-            for name in _RESULTS.get(stage, (stage,)):
-                getattr(of, name)
-            return "" if len(self.store.done) > before else "already there"
-
-        return work
+    def _work(self, stage: str, of: Cell | Pair) -> str:
+        before = len(self.store.done)
+        for name in _RESULTS.get(stage, (stage,)):
+            getattr(of, name)
+        return "" if len(self.store.done) > before else "already there"
 
     def _size(self, stage: str, of: Cell | Pair) -> str:
         if isinstance(of, Pair):

@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 
 from esn_interp.analysis.ablation.result import Ablation
 from esn_interp.analysis.dose.result import DoseResponse
@@ -121,12 +121,9 @@ def write_article_files(cell: Cell, out: Path) -> None:
     cell.examples.write_sounds(cell.evaluation, out)
     figures = {"neuron_map": cell.neurons, "ablation": cell.ablation, "dose": cell.doses}
     for name, result in figures.items():
-        _write_figure(out / "figures" / f"{name}.html", result.plot())
-
-
-def _write_figure(path: Path, figure: go.Figure) -> None:
-    """A page for a figure; all of them use the one copy of plotly that lies beside them."""
-    write_atomic(path, lambda file: figure.write_html(file, include_plotlyjs="directory", full_html=True))
+        # All pages use the one copy of plotly that lies beside them.
+        write = partial(result.plot().write_html, include_plotlyjs="directory", full_html=True)
+        write_atomic(out / "figures" / f"{name}.html", write)
 
 
 def _summary(cell: Cell) -> dict[str, Any]:
