@@ -58,6 +58,7 @@ def test_labels_are_sorted_and_name_the_gates(gates):
         for emotion in range(3)
     ]
     assert len(esns) == len(expected)
+    assert esns.empty == tuple(name for name in NAMES if not gates[name])
     frame = esns.to_frame()
     assert list(frame.columns) == ["emotion", "layer", "expert", "neuron", "score"]
     assert frame["emotion"].tolist() == [NAMES[emotion] for emotion, _, _ in expected]
