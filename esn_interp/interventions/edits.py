@@ -16,8 +16,8 @@ from esn_interp.errors import EditError, StatisticsError
 from esn_interp.interventions.injection import clip_gains, edits_of, two_pass_weights
 from esn_interp.models.edits import EVERYWHERE, Edit
 from esn_interp.neurons.neuron_set import NeuronSet
-from esn_interp.neurons.per_clip import PerClip
 from esn_interp.neurons.rates import Rates
+from esn_interp.neurons.resampling import require_single_clips
 from esn_interp.neurons.statistics import GateStatistics
 
 
@@ -93,7 +93,7 @@ def resample_ablate(
         When the statistics keep no per-clip values, have no such clip, or are of another model.
     """
     stats.check(neurons.origin)
-    clips = donors_of(stats)
+    clips = require_single_clips(stats)
     if donor not in clips.ids:
         raise StatisticsError(f"no clip {donor!r} in the statistics of {stats.corpus}")
     row, where = clips.ids.index(donor), frozenset(positions)
@@ -104,22 +104,6 @@ def resample_ablate(
             mean = clips.sums[f"{scope}/sum"][row] / clips.tokens[scope][row]
             edits += _edits(neurons, acting, gain=0.0, shift=mean)
     return edits
-
-
-def donors_of(stats: GateStatistics) -> PerClip:
-    """The clips whose gates can be written elsewhere.
-
-    Raises
-    ------
-    StatisticsError
-        When the statistics keep no per-clip values.
-    """
-    if stats.per_clip is None or not len(stats.per_clip):
-        raise StatisticsError(
-            f"the statistics of {stats.corpus} keep no per-clip values to resample: collect with per_clip=True"
-            " (esn collect --per-clip)"
-        )
-    return stats.per_clip
 
 
 def at_random(edits: Iterable[Edit], widths: Sequence[int], *, seed: int) -> list[Edit]:

@@ -119,7 +119,7 @@ def test_resampling_needs_clips_to_draw_from(statistics):
     clips, listener = planted_clips(speakers=1), StudiedListener()
     without = collect(listener, planted_clips(speakers=2, takes=5), progress=False)
     with pytest.raises(
-        StatisticsError, match=r"keep no per-clip values to resample: collect with per_clip=True"
+        StatisticsError, match=r"hold no single clips; collect them with per_clip=True"
     ):
         ablation(listener, clips, planted_set(), how="resample", stats=without, progress=False)
     with pytest.raises(StatisticsError, match="1 to 60 clips of planted, not 61"):

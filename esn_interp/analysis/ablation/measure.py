@@ -13,9 +13,10 @@ from esn_interp.analysis.recall_changes import RecallChanges, change_of, recall_
 from esn_interp.analysis.result import Origins
 from esn_interp.analysis.trials import Treatment, Trials, run_trials
 from esn_interp.errors import StatisticsError
-from esn_interp.interventions.edits import deactivate, donors_of, mean_ablate, resample_ablate
+from esn_interp.interventions.edits import deactivate, mean_ablate, resample_ablate
 from esn_interp.models.edits import EVERYWHERE, SCOPES
 from esn_interp.neurons.neuron_set import NeuronSet
+from esn_interp.neurons.resampling import require_single_clips
 from esn_interp.neurons.statistics import GateStatistics
 from esn_interp.speech.clips import Clips
 from esn_interp.tasks.listener import Listener
@@ -131,7 +132,7 @@ def _donors(stats: GateStatistics | None, count: int, *, seed: int) -> tuple[str
     """Ids of clips drawn without replacement, one emotion after the other, right or wrong alike."""
     if stats is None:
         return ()
-    clips, rng = donors_of(stats), np.random.default_rng(seed)
+    clips, rng = require_single_clips(stats), np.random.default_rng(seed)
     if not 1 <= count <= len(clips):
         raise StatisticsError(f"donors are 1 to {len(clips)} clips of {stats.corpus}, not {count}")
     order = rng.permutation(len(clips))
