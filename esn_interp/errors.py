@@ -29,5 +29,11 @@ class EditError(EsnError):
     """An edit that cannot act: neuron out of range, non-finite value, or no token touched."""
 
 
+def first_line(error: Exception) -> str:
+    """What another library says of what went wrong, in one line without the stop at its end."""
+    said = str(error).strip() or type(error).__name__
+    return said.splitlines()[0].rstrip(".:")
+
+
 class EsnWarning(UserWarning):
     """Something about the input or the result that one should know of; nothing that stops the work."""

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from transformers import AutoConfig
 
-from esn_interp.errors import ModelError
+from esn_interp.errors import ModelError, first_line
 from esn_interp.models.audio_lm import AudioLM
 from esn_interp.models.baked import Baked
 from esn_interp.models.conversion import ConversionPrompt
@@ -106,7 +106,7 @@ def load(
         model, found = family.load(path, component=component, **options)
     except (OSError, ValueError, ImportError) as error:
         _refuse_code(error, asked, trust_remote_code)
-        raise ModelError(f"model {asked!r} can't be loaded: {_first_line(error)}") from error
+        raise ModelError(f"model {asked!r} can't be loaded: {first_line(error)}") from error
     for parameter in model.parameters():
         parameter.requires_grad_(False)
     processor = found if processor is None else family.processor(model, processor)
@@ -219,7 +219,7 @@ def _config(path: str, asked: str, trust_remote_code: bool) -> Any:
         known = ", ".join(BUNDLED)
         raise ModelError(
             f"no model {asked!r}: neither bundled ({known}) nor a folder with a config.json nor to be had"
-            f" from the hub ({_first_line(error)})"
+            f" from the hub ({first_line(error)})"
         ) from error
 
 
@@ -230,7 +230,3 @@ def _refuse_code(error: Exception, asked: str, trust_remote_code: bool) -> None:
             f"model {asked!r} comes with code of its own, which runs only when you say so: pass"
             " trust_remote_code=True, if you trust where it is from"
         ) from error
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__

@@ -8,7 +8,7 @@ import pandas as pd
 from datasets import Dataset, DatasetDict, concatenate_datasets, load_dataset, load_from_disk
 from platformdirs import user_cache_dir
 
-from esn_interp.errors import CorpusError
+from esn_interp.errors import CorpusError, first_line
 from esn_interp.speech.clips import Clips
 from esn_interp.speech.schema import COLUMNS, named_values
 from esn_interp.speech.spelling import in_one_form, one_form
@@ -59,8 +59,7 @@ def load_dataset_file(path: Path, *, name: str, **options: Any) -> Clips:
     try:
         dataset = load_dataset("parquet", data_files=str(path), split="train", cache_dir=cache)
     except (ValueError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise CorpusError(f"corpus {name}: {path} cannot be read as a table ({reason})") from error
+        raise CorpusError(f"corpus {name}: {path} cannot be read as a table ({first_line(error)})") from error
     assert isinstance(dataset, Dataset)
     return load_any_dataset(dataset, name=name, **options)
 
@@ -72,9 +71,9 @@ def load_hub_dataset(
     try:
         dataset: Any = load_dataset(repository, config)
     except Exception as error:  # the hub's client raises what its network libraries do, of all kinds
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise CorpusError(
-            f"corpus {repository}: there is no such file or folder, and it could not be had from the hub ({reason})"
+            f"corpus {repository}: there is no such file or folder, and it could not be had from the hub"
+            f" ({first_line(error)})"
         ) from error
     return load_any_dataset(dataset, name=name or repository.split("/")[-1], **options)
 
@@ -129,7 +128,6 @@ def _one(dataset: Dataset | DatasetDict, part: str | None, name: str) -> Dataset
     try:
         return concatenate_datasets(told)
     except (ValueError, TypeError) as error:  # columns of one name and different kinds
-        reason = str(error).strip().splitlines()[0]
         raise CorpusError(
-            f"corpus {name}: its parts {', '.join(parts)} don't go together ({reason}); take one, part=NAME"
+            f"corpus {name}: its parts {', '.join(parts)} don't go together ({first_line(error)}); take one, part=NAME"
         ) from error

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from esn_interp.errors import CorpusError
+from esn_interp.errors import CorpusError, first_line
 from esn_interp.speech.clips import Clips
 from esn_interp.speech.corpora.dataset import load_dataset_file, named_columns, relabel
 from esn_interp.speech.corpora.release import AUDIO_SUFFIXES, EVERY_SUFFIX, files, unwritable
@@ -127,8 +127,7 @@ def _read(path: Path, name: str, columns: Mapping[str, str]) -> pd.DataFrame | N
     try:
         return _read_parquet(path, columns)
     except (ValueError, OSError) as error:  # the parser's errors are ValueErrors
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise CorpusError(f"corpus {name}: {path} cannot be read as a table ({reason})") from error
+        raise CorpusError(f"corpus {name}: {path} cannot be read as a table ({first_line(error)})") from error
 
 
 def _read_parquet(path: Path, columns: Mapping[str, str]) -> pd.DataFrame | None:

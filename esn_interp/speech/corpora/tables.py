@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from esn_interp.errors import CorpusError
+from esn_interp.errors import CorpusError, first_line
 
 # "03" and "1e5" are names that look like numbers; what measures something is written like 3, -0.5 or 1.5e-05.
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,15})(?:\.\d+(?:[eE][-+]?\d+)?)?")
@@ -45,10 +45,8 @@ def text_table(path: Path, corpus: str, **options: Any) -> pd.DataFrame:
             io.StringIO(read_text(path)), header=None, dtype=str, keep_default_na=False, **options
         )
     except (ValueError, OSError) as error:  # the parser's errors are ValueErrors
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0].removesuffix(".")
-        reason = reason.removeprefix(
-            "Error tokenizing data. C error: "
-        )  # "Expected 3 fields in line 2, saw 4"
+        # "Expected 3 fields in line 2, saw 4"
+        reason = first_line(error).removeprefix("Error tokenizing data. C error: ")
         raise CorpusError(f"corpus {corpus}: {path} cannot be read as a table ({reason})") from error
     header = [str(name).strip() for name in rows.iloc[0].fillna("")]
     if twice := [name for name in header if name and header.count(name) > 1]:

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from transformers import AutoFeatureExtractor
 
-from esn_interp.errors import ModelError
+from esn_interp.errors import ModelError, first_line
 from esn_interp.tasks.judges.prepared import prepared
 
 BUNDLED = ("toy-ctc",)
@@ -68,8 +68,7 @@ def open_checkpoint(kind: Any, name: str | Path, *, device: str, what: str) -> C
 
 def not_loaded(name: str | Path, what: str, error: Exception) -> ModelError:
     """Why a judge can't be loaded, in the first line of what transformers says."""
-    said = str(error).strip().splitlines() or [type(error).__name__]
-    return ModelError(f"judge {str(name)!r} can't be loaded as {what}: {said[0].rstrip('.:')}")
+    return ModelError(f"judge {str(name)!r} can't be loaded as {what}: {first_line(error)}")
 
 
 def need(package: str, *, judge: str, extra: str) -> Any:
