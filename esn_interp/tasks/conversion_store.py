@@ -115,8 +115,8 @@ class ConversionStore:
                 )
             except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
                 raise EsnError(
-                    f"{path}, line {number}: this is no conversion ({type(error).__name__}: {error}); take the line away,"
-                    " and it is made anew"
+                    f"{path}, line {number}: this is no conversion ({type(error).__name__}: {error}); take the line"
+                    " away, and it is made anew"
                 ) from None
             finished[conversion.clip, conversion.target] = conversion, gates
         return finished
