@@ -20,6 +20,9 @@ CLIP_SUMS = ("rate_sum", "rate_sum_sq", "mean_sum", "mean_sum_sq")
 ROUTED, ROUTED_CLIPS = "routed", "routed_clips"
 """In a mixture of experts: the tokens that reached a gate's expert, and the clips that had such a token."""
 
+_UNSIGNED = {"sum_sq", "sum_abs", "rate_sum", "rate_sum_sq", "mean_sum_sq"}
+"""Sums of what is never below 0, as counts are."""
+
 _IN_FILE = {ROUTED: "tokens", ROUTED_CLIPS: "clips"}
 
 
@@ -69,7 +72,7 @@ def by_layer(name: str, values: np.ndarray, origin: Origin) -> Iterator[tuple[st
 class LayeredArrays:
     """The arrays of a file called ``where``, read with the shape and type that the format promises.
 
-    Methods raise StatisticsError when an array is missing or another; the message names it.
+    Methods raise StatisticsError when an array is missing or another, or holds what no sum can be; it is named.
     """
 
     def __init__(self, arrays: Mapping[str, np.ndarray], origin: Origin, *, where: str) -> None:
@@ -119,6 +122,11 @@ class LayeredArrays:
             had = "is missing" if found is None else f"is {found.dtype} {list(found.shape)}"
             wanted = " or ".join(dtype.__name__ for dtype in dtypes)
             raise StatisticsError(f"{self._where}: array {name} {had}; expected {wanted} {list(shape)}")
+        if not np.isfinite(found).all():
+            raise StatisticsError(f"{self._where}: array {name} holds values that are not finite; the file is damaged")
+        unsigned = found.dtype.kind == "i" or not _UNSIGNED.isdisjoint(name.split("/"))
+        if unsigned and (found < 0).any():
+            raise StatisticsError(f"{self._where}: array {name} holds values below 0; the file is damaged")
         return found
 
 
