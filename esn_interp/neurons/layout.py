@@ -20,8 +20,9 @@ CLIP_SUMS = ("rate_sum", "rate_sum_sq", "mean_sum", "mean_sum_sq")
 ROUTED, ROUTED_CLIPS = "routed", "routed_clips"
 """In a mixture of experts: the tokens that reached a gate's expert, and the clips that had such a token."""
 
-_UNSIGNED = {"sum_sq", "sum_abs", "rate_sum", "rate_sum_sq", "mean_sum_sq"}
-"""Sums of what is never below 0, as counts are."""
+_SIGNED = {"sum", "mean_sum"}
+_UNSIGNED = {"clips", "tokens", "firings", "sum_sq", "sum_abs", "rate_sum", "rate_sum_sq", "mean_sum_sq"}
+"""Counts, and sums of what is never below 0; other arrays, such as those of neuron sets, may hold anything."""
 
 _IN_FILE = {ROUTED: "tokens", ROUTED_CLIPS: "clips"}
 
@@ -122,11 +123,12 @@ class LayeredArrays:
             had = "is missing" if found is None else f"is {found.dtype} {list(found.shape)}"
             wanted = " or ".join(dtype.__name__ for dtype in dtypes)
             raise StatisticsError(f"{self._where}: array {name} {had}; expected {wanted} {list(shape)}")
-        if not np.isfinite(found).all():
+        parts = name.split("/")
+        if not _SIGNED.isdisjoint(parts) and not np.isfinite(found).all():
             raise StatisticsError(f"{self._where}: array {name} holds values that are not finite; the file is damaged")
-        unsigned = found.dtype.kind == "i" or not _UNSIGNED.isdisjoint(name.split("/"))
-        if unsigned and (found < 0).any():
-            raise StatisticsError(f"{self._where}: array {name} holds values below 0; the file is damaged")
+        if not _UNSIGNED.isdisjoint(parts) and not ((found >= 0) & (found < np.inf)).all():
+            wrong = "below 0" if (found < 0).any() else "that are not finite"
+            raise StatisticsError(f"{self._where}: array {name} holds values {wrong}; the file is damaged")
         return found
 
 

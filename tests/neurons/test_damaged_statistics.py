@@ -15,7 +15,7 @@ from esn_interp.neurons.statistics import GateStatistics
     ("name", "value", "told"),
     [
         ("last/sum/01", np.nan, "not finite"),
-        ("audio/sum_sq/00", -np.inf, "not finite"),
+        ("audio/sum_sq/00", np.inf, "not finite"),
         ("audio/sum_sq/00", -1e-9, "below 0"),
         ("text/sum_abs/02", -1.0, "below 0"),
         ("all/rate_sum/00", -0.5, "below 0"),

@@ -10,6 +10,8 @@ import transformers
 from torch import nn
 from transformers import AutoConfig
 
+from esn_interp.errors import ModelError
+
 AUTO_CLASSES: tuple[Any, ...] = tuple(
     getattr(transformers, name)
     for name in (
@@ -28,7 +30,26 @@ def load_auto(path: str | Path, **options: Any) -> nn.Module:
     known = [auto for auto in AUTO_CLASSES if _knows(auto, path, options)]
     if not known:
         raise ValueError("none of transformers' Auto classes for audio or text generation knows it")
-    return cast(nn.Module, known[0].from_pretrained(str(path), **options))
+    return load_whole(known[0], path, **options)
+
+
+def load_whole(kind: Any, path: str | Path, **options: Any) -> nn.Module:
+    """A checkpoint through ``from_pretrained`` of a class, when it holds every weight of the model.
+
+    Raises
+    ------
+    ModelError
+        When it lacks one, or has it in another shape: transformers would draw it at random.
+    """
+    model, told = kind.from_pretrained(str(path), output_loading_info=True, **options)
+    lacking = sorted(str(name) for name in told.get("missing_keys", ()))
+    lacking += sorted(str(one[0]) for one in told.get("mismatched_keys", ()))
+    if lacking:
+        raise ModelError(
+            f"{path}: the checkpoint lacks {len(lacking):,} of the model's weights, or has them in another shape, such"
+            f" as {lacking[0]}; they would be drawn at random, so get the whole checkpoint"
+        )
+    return cast(nn.Module, model)
 
 
 def auto_of(config: Any) -> Any:

@@ -26,7 +26,7 @@ from transformers.utils import logging as transformers_logging
 
 from esn_interp.errors import ModelError
 from esn_interp.models.edits import SCOPE_CODES
-from esn_interp.models.families.auto import auto_of, load_auto, unremarked_configuration
+from esn_interp.models.families.auto import auto_of, load_auto, load_whole, unremarked_configuration
 from esn_interp.models.families.info import THINKER, FamilyInfo
 from esn_interp.models.families.inputs import (
     Inputs,
@@ -104,7 +104,7 @@ class Family:
         """The model by itself, with ``options`` of ``from_pretrained``."""
         if not self.model_class:
             return load_auto(path, **options)
-        return getattr(transformers, self.model_class).from_pretrained(str(path), **options)
+        return load_whole(getattr(transformers, self.model_class), path, **options)
 
     def load_processor(self, path: str | Path, *, trust_remote_code: bool = False) -> Any:
         """What `processor` makes our view of: the checkpoint's own processor, or what it is made of."""

@@ -22,6 +22,7 @@ from transformers import AutoConfig
 from esn_interp.errors import ModelError
 from esn_interp.models.edits import SCOPE_CODES
 from esn_interp.models.families import qwen2_5_speech
+from esn_interp.models.families.auto import load_whole
 from esn_interp.models.families.base import Family
 from esn_interp.models.families.info import THINKER, FamilyInfo
 from esn_interp.models.families.inputs import Inputs, Processor
@@ -72,7 +73,9 @@ class Qwen25Omni(Family):
         if whole and AutoConfig.from_pretrained(str(path)).model_type != self.info.model_types[0]:
             raise ModelError(f"{path}: this checkpoint holds the thinker only, which writes and does not speak")
         kind: Any = getattr(transformers, self.whole_class if whole else self.thinker_class)
-        return kind.from_pretrained(str(path), **options)
+        if "from_pretrained" in vars(kind):  # one of its own, which can't tell what was loaded
+            return kind.from_pretrained(str(path), **options)
+        return load_whole(kind, path, **options)
 
     def audio_token_id(self, model: nn.Module | None, processor: Any) -> int:
         return cast(int, processor.tokenizer.convert_tokens_to_ids(self.placeholder))
