@@ -241,6 +241,6 @@ class Ratio(SphinxRole):
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("measured", Measured)
     app.add_role("ratio", Ratio(lambda value: f"{value:.2f}"))
-    app.add_role("more", Ratio(lambda value: f"{100 * (value - 1):.0f} %"))
+    app.add_role("more", Ratio(lambda value: f"{100 * (value - 1):.0f} %" if value >= 1.01 else "less than 1 %"))
     app.add_role("faster", Ratio(lambda value: f"{1 / value:.1f}"))
     return {"parallel_read_safe": True, "parallel_write_safe": True}
