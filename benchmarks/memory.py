@@ -30,8 +30,10 @@ from esn_interp.speech.clips import Clip, Clips
 from esn_interp.tasks.collection import CollectWarning, collect
 
 GEOMETRY = GEOMETRIES["least"]
-ALLOWED = 0.02
-"""Growth, as a share, that is called flat: allocators round up."""
+ALLOWED = {"edited runs": 0.02, "edited runs, traced": 0.02, "clips": 0.05}
+"""Growth, as a share, that is not yet called growth. A collection keeps the row of every clip, for its checkpoint, and
+over a hundred thousand clips the heap comes to lie in more pieces.
+"""
 SETTLED = 0.1
 """The share of the clips' time after which everything that is kept on purpose is there."""
 BEFORE = 500
@@ -156,7 +158,7 @@ def main() -> int:
             results[name] = process.submit(measure).result()
         print(name, results[name], file=sys.stderr, flush=True)
         write(arguments.out, results)
-    grown = [name for name in todo if results[name]["growth"] > ALLOWED]
+    grown = [name for name in todo if results[name]["growth"] > ALLOWED[name]]
     print(arguments.out, *(f"{name}: memory grew" for name in grown), sep="\n")
     return int(bool(grown))
 

@@ -5,7 +5,7 @@ Figures in sentences are roles: ``{ratio}`statistics 60M esn_interp` `` is a rat
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -162,7 +162,7 @@ def _corpora() -> str:
     columns: dict[str, float] = {}
     collected = _read("cpu").get("sections", {}).get("collection", {})
     for size, found in collected.items():
-        columns[f"laptop, one core, {size}"] = found["ways"]["esn_interp"]["seconds"] / found["clips"]
+        columns[f"a laptop, one core, {size}"] = found["ways"]["esn_interp"]["seconds"] / found["clips"]
     for results in _cards().values():
         if (per_clip := _seconds_a_clip(results)) is not None:
             name = results["machine"].get("card", "card")
@@ -178,11 +178,14 @@ def _corpora() -> str:
 
 def _seconds_a_clip(results: Mapping[str, Any]) -> float | None:
     """Of the fastest whole collection on a card: ``collect, 64 clips``."""
-    for column, found in _by_title(results).get("collect", {}).items():
-        if clips := re.fullmatch(r"(\d+) clips", column):
-            times = [one["seconds"] for way, one in found["ways"].items() if way.startswith("collect")]
-            return min(times) / int(clips[1])
-    return None
+    per_clip = [
+        one["seconds"] / int(clips[1])
+        for column, found in _by_title(results).get("collect", {}).items()
+        if (clips := re.fullmatch(r"(\d+) clips", column))
+        for way, one in found["ways"].items()
+        if way.startswith("collect")
+    ]
+    return min(per_clip, default=None)
 
 
 TABLES: dict[str, Callable[[], str]] = {
@@ -215,15 +218,23 @@ class Measured(_Markdown):
         return super().run()
 
 
-def ratio_of(text: str, results: Mapping[str, Any]) -> float | None:
-    """The ratio that ``section size way`` names, or ``section size way / other way``; None when it is not there."""
-    section, size, ways = re.fullmatch(r"(\S+) (\S+) (.+)", text).groups()  # pyright: ignore
-    found = results.get("sections", {}).get(section, {}).get(size, {}).get("ways", {})
-    names: Iterable[str] = ways.split(" / ")
-    values = [found[name]["ratio"] for name in names if name in found]
-    if len(values) != len(ways.split(" / ")):
+def ratio_of(text: str) -> float | None:
+    """The ratio that ``section size way`` names, or ``section size way / other way``; None when it is not there.
+
+    Of a card, ``title | column | way``: ``decoder with statistics | batch 8 | ours``.
+    """
+    if "|" in text:
+        title, column, ways = (part.strip() for part in text.split("|"))
+        cards = [_by_title(results).get(title, {}).get(column, {}) for results in _cards().values()]
+        found = next((one for one in cards if one), {}).get("ways", {})
+    else:
+        section, size, ways = text.split(" ", 2)
+        found = _read("cpu").get("sections", {}).get(section, {}).get(size, {}).get("ways", {})
+    names = ways.split(" / ")
+    if not all(name in found for name in names):
         return None
-    return values[0] / values[1] if len(values) == 2 else values[0]
+    first, *rest = (found[name]["ratio"] for name in names)
+    return first / rest[0] if rest else first
 
 
 class Ratio(SphinxRole):
@@ -233,8 +244,9 @@ class Ratio(SphinxRole):
         self._shown = shown
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
-        self.env.note_dependency(str(RESULTS / "cpu.json"))
-        value = ratio_of(self.text, _read("cpu"))
+        for file in RESULTS.glob("*.json"):
+            self.env.note_dependency(str(file))
+        value = ratio_of(self.text)
         return [nodes.Text(NOT_MEASURED if value is None else self._shown(value))], []
 
 
