@@ -39,7 +39,7 @@ def at_speeds(waveform: np.ndarray, speeds: Sequence[float] = SPEEDS) -> list[Te
 
     extractor = architecture.make_feature_extractor()
     played = [soxr.resample(waveform, RATE * speed, RATE) if speed != 1 else waveform for speed in speeds]
-    return [torch.from_numpy(_mel(extractor, wave).astype(np.float16)) for wave in played]
+    return [_mel(extractor, wave).T.contiguous().half() for wave in played]
 
 
 def augment(mel: Tensor, rng: np.random.Generator, how: Augmentation) -> Tensor:

@@ -79,7 +79,7 @@ def load_clips(folder: Path) -> list[Clip]:
                 audio[line["offset"] : line["offset"] + line["length"]].astype(np.float32) / 32767
                 for line in part
             ]
-            return [_mel(extractor, wave).astype(np.float16) for wave in cut]
+            return [_mel(extractor, wave).T.half().numpy() for wave in cut]
 
         chunks = [lines[i : i + 200] for i in range(0, len(lines), 200)]
         made = [mel for part in Parallel(n_jobs=2)(delayed(mels)(chunk) for chunk in chunks) for mel in part]
