@@ -114,16 +114,18 @@ def _geometries() -> str:
 def _memory() -> str:
     results = _read("memory")
     rows = []
-    for one in results.values():
+    for name, one in results.items():
         if not isinstance(one, dict) or "growth" not in one:
             continue
         count = f"{one['clips']:,} clips" if "clips" in one else f"{one['runs']:,} runs"
         plan = f", plan `{one['plan']}`" if "plan" in one else ""
         cells = [f"{one[key]:,.0f} MB" for key in ("first_MB", "end_MB", "most_MB")]
-        rows.append([f"{count}{plan}", *cells, f"{one['growth']:+.1%}"])
+        allowed = results["allowed"][name]
+        kept = "yes" if one["growth"] <= allowed else "**no**"
+        rows.append([f"{count}{plan}", *cells, f"{one['growth']:+.1%}", f"{allowed:.0%}: {kept}"])
     if not rows:
         return f"*({NOT_MEASURED})*"
-    return _table(["", "at first", "at the end", "at most", "growth"], rows)
+    return _table(["", "at first", "at the end", "at most", "growth", "allowed, kept?"], rows)
 
 
 def _gpu() -> str:
