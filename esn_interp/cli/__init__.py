@@ -27,6 +27,7 @@ from esn_interp.cli import (
     convert,
     corpora,
     demo,
+    doctor,
     dose,
     efficiency,
     evc,
@@ -53,7 +54,7 @@ PANELS = {
     "Steer": (dose, convert, inject, bake),
     "Compare": (compare, overlap, transfer),
     "Studies": (demo, study, report),
-    "Catalogue": (models, corpora, verify),
+    "Catalogue": (models, corpora, verify, doctor),
 }
 """Every command in the panel of `esn --help` that it belongs to; the first two of each show their example there."""
 
