@@ -16,7 +16,7 @@ def doctor(
         typer.Argument(metavar="[FILE ...]", help="Statistics, neurons, results, studies, checkpoints, recordings."),
     ] = None,
     checkpoint: Annotated[
-        list[str] | None, typer.Option("--checkpoint", metavar="M", help="A model: read its configuration; may be repeated.")
+        list[str] | None, typer.Option("--checkpoint", metavar="M", help="A model: read its configuration only.")
     ] = None,
     self_test: Annotated[
         bool, typer.Option("--self-test/--no-self-test", help="Find and silence neurons of the bundled model.")
