@@ -38,12 +38,16 @@ def convert(
     max_seconds: Annotated[
         float, typer.Option("--max-seconds", min=0.1, help="Where the speech is cut off.")
     ] = 30.0,
+    mark: Annotated[
+        bool, typer.Option("--mark/--no-mark", help="Say in the file's comment that its speech is synthetic.")
+    ] = True,
     run: Run,
 ) -> None:
     """Say a recording with another emotion.
 
     The model is asked for the emotion; with --neurons, those of this emotion are amplified as it speaks. Without
-    --component they are taken to be of the component that they were found in, the talker by default.
+    --component they are taken to be of the component that they were found in, the talker by default. Ask whoever is
+    heard before you publish what they never said so: docs/responsible_use.md.
 
     Example:
         esn convert --model toy-omni --in hello.wav --to angry --neurons esns.safetensors --out angry.wav
@@ -78,7 +82,7 @@ def convert(
     )
     if not len(speech.waveform):
         raise esn.EsnError(f"{source}: no speech came of it ({speech.problem})")
-    speech.save(out)
+    speech.save(out, mark=mark)
     if speech.problem:
         run.note(speech.problem)
     content = {
@@ -93,5 +97,6 @@ def convert(
         "neurons": 0 if chosen is None else len(chosen),
         "alpha": None if chosen is None else gain,
         "seed": run.seed,
+        "marked": mark,
     }
     run.result(content, f"{out}: {speech.seconds:.2f} s, {speech.text or '(no words)'}")

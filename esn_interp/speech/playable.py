@@ -15,6 +15,21 @@ from esn_interp.files import write_bytes
 
 WRITTEN_BY = "esn-interp"
 """What every file of speech says that it was written by."""
+MARK = "Synthetic speech: made by a model with esn-interp, with an emotion that no person spoke it with."
+"""The comment in every file of speech that a model made. Encoding the file anew takes it away."""
+
+
+def wav_of_speech(
+    waveform: Float[np.ndarray, " sample"], rate: int, *, subtype: str = "PCM_16", mark: bool = True
+) -> bytes:
+    """Speech that a model made as a WAV file, which says so in its comment unless ``mark`` is False."""
+    file = io.BytesIO()
+    with soundfile.SoundFile(file, "w", rate, 1, subtype, format="WAV") as sound:
+        sound.software = WRITTEN_BY  # so that what a command wrote may be told from what it must not replace
+        if mark:
+            sound.comment = MARK
+        sound.write(waveform)
+    return file.getvalue()
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,8 +49,8 @@ class Speech:
         """How long it lasts."""
         return len(self.waveform) / self.sampling_rate
 
-    def wav(self) -> bytes:
-        """A WAV file, 16 bit; what is louder than full scale is cut.
+    def wav(self, *, mark: bool = True) -> bytes:
+        """A WAV file, 16 bit; what is louder than full scale is cut. Its comment says that it is synthetic: `MARK`.
 
         Raises
         ------
@@ -44,21 +59,17 @@ class Speech:
         """
         if not len(self.waveform) or not np.isfinite(self.waveform).all():
             raise AudioError("there is no sound to play or save" + (f": {self.problem}" if self.problem else ""))
-        file = io.BytesIO()
-        with soundfile.SoundFile(file, "w", self.sampling_rate, 1, "PCM_16", format="WAV") as sound:
-            sound.software = WRITTEN_BY  # so that what a command wrote may be told from what it must not replace
-            sound.write(self.waveform.clip(-1, 1))
-        return file.getvalue()
+        return wav_of_speech(self.waveform.clip(-1, 1), self.sampling_rate, mark=mark)
 
-    def save(self, path: str | Path) -> None:
-        """Write a ``.wav`` file, whole or not at all.
+    def save(self, path: str | Path, *, mark: bool = True) -> None:
+        """Write a ``.wav`` file, whole or not at all, that says it is synthetic unless ``mark`` is False.
 
         Raises
         ------
         AudioError
             When there is no sound, or it is not finite.
         """
-        write_bytes(path, self.wav())
+        write_bytes(path, self.wav(mark=mark))
 
     def _repr_html_(self) -> str:
         words = escape(self.text or "(no words)") + (f" ({escape(self.problem)})" if self.problem else "")

@@ -17,11 +17,12 @@ import numpy as np
 import soundfile
 
 from esn_interp.errors import AudioError, EsnError
-from esn_interp.files import load_tensors, read_json, save_tensors, write_atomic, write_bytes, write_json
+from esn_interp.files import load_tensors, read_json, save_tensors, write_bytes, write_json
 from esn_interp.neurons.layout import LayeredArrays
 from esn_interp.neurons.origin import Origin
 from esn_interp.neurons.per_clip import PerClip
 from esn_interp.speech.audio import require_all_of_it
+from esn_interp.speech.playable import wav_of_speech
 from esn_interp.tasks.conversion_record import Conversion
 
 KIND, VERSION = "conversions", 1
@@ -58,10 +59,8 @@ class ConversionStore:
         """Keep one more; it is there whole, or not at all."""
         stem = _stem(conversion.clip, conversion.target)
         if conversion.audible:
-            write_atomic(
-                self.folder / f"{stem}.wav",
-                lambda file: soundfile.write(file, conversion.waveform, conversion.rate, subtype="FLOAT"),
-            )
+            sound = wav_of_speech(conversion.waveform, conversion.rate, subtype="FLOAT")
+            write_bytes(self.folder / f"{stem}.wav", sound)
         if gates is not None and origin is not None:
             header = {"kind": _GATES_KIND, "version": VERSION, **origin.header(), "per_clip": gates.header()}
             path = self.folder / f"{stem}.safetensors"

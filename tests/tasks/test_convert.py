@@ -270,3 +270,4 @@ class TestCommand:
             "convert", "--model", folder, "--in", wave, "--to", "sad", "--voice", "Nobody", "--out", tmp_path / "b.wav"
         )
         assert "no voice 'Nobody'; the model has Chelsie, Ethan" in outcome.refusal
+
