@@ -63,6 +63,19 @@ def _default(option: Any) -> str:
     return "" if value is None or value is False else f"`{value}`"
 
 
+class Sites(_Markdown):
+    """Where in a layer something can be read and edited."""
+
+    def markdown(self) -> str:
+        from esn_interp.models.sites import SITES
+
+        rows = [
+            [f"`{one.name}`", one.title, f"`{one.formula}`", "gates" if one.neurons else "stream"]
+            for one in SITES.values()
+        ]
+        return _table(["site", "what it is", "value", "as wide as"], rows)
+
+
 class Families(_Markdown):
     """The families of models that can be loaded."""
 
@@ -274,6 +287,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("commands", Commands)
     app.add_directive("families", Families)
     app.add_directive("access-points", AccessPoints)
+    app.add_directive("sites", Sites)
     app.add_directive("config-fields", ConfigFields)
     app.add_directive("conversion-config-fields", ConversionConfigFields)
     app.add_directive("corpora", Corpora)

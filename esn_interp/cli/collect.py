@@ -1,5 +1,6 @@
 """`esn collect`: from clips to statistics."""
 
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,6 +18,9 @@ from esn_interp.cli.shared import (
     own_file,
     table,
 )
+from esn_interp.models.sites import NEURON_SITES
+
+Site = Enum("Site", {name: name for name in NEURON_SITES}, type=str)
 
 
 def collect(
@@ -47,6 +51,9 @@ def collect(
             help="Threads that read audio ahead of the model; by default 4 for a model on a card.",
         ),
     ] = None,
+    site: Annotated[
+        Site, typer.Option("--site", help="Where in a layer: the gate after its activation, before it, or times up.")
+    ] = Site.gate,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the last checkpoint, to the same numbers.")
     ] = False,
@@ -79,6 +86,7 @@ def collect(
         "checkpoint": checkpoint,
         "resume": resume,
         "seed": run.seed,
+        "site": site.value,
     }
     if (replicated := engine.replicated()) is None:
         statistics = esn.collect(model.loaded(progress=run.progress), clips, **how)

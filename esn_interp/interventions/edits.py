@@ -15,6 +15,7 @@ from jaxtyping import Float, Float64
 from esn_interp.errors import EditError, StatisticsError
 from esn_interp.interventions.injection import clip_gains, edits_of, two_pass_weights
 from esn_interp.models.edits import EVERYWHERE, Edit
+from esn_interp.models.sites import SITES
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.neurons.rates import Rates
 from esn_interp.neurons.resampling import require_single_clips
@@ -116,7 +117,12 @@ def at_random(edits: Iterable[Edit], widths: Sequence[int], *, seed: int) -> lis
     ------
     StatisticsError
         When the edits name more than half of a layer, so that there are not enough others to draw.
+    EditError
+        When an edit is of the stream, or along a direction: there is no other neuron to take its place.
     """
+    edits = list(edits)
+    if any(edit.along is not None or not SITES[edit.site].neurons for edit in edits):
+        raise EditError("a random control is of neurons; edits of the stream or along a direction have none")
     edits, rng = list(edits), np.random.default_rng(seed)
     moved: dict[int, tuple[np.ndarray, np.ndarray]] = {}
     for layer in sorted({edit.layer for edit in edits}):
@@ -250,6 +256,7 @@ def _edits(
                 floor=None if floor is None else floor[here],
                 positions=where,
                 whose=neurons.origin,
+                site=neurons.site,
             )
         )
     return edits

@@ -65,5 +65,5 @@ def edits_of(
         here = gains[:, columns]
         changed = np.flatnonzero((here != 1).any(axis=0))
         if len(changed):
-            edits.append(Edit(layer, changed, gain=here[:, changed], positions=where, whose=origin))
+            edits.append(Edit(layer, changed, gain=here[:, changed], positions=where, whose=origin, site=origin.site))
     return edits

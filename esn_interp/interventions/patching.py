@@ -1,6 +1,7 @@
 """Interchange patching: a set's gates are given the values that they had in another run."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -33,8 +34,9 @@ def patch(neurons: NeuronSet, donor: Recording, *, positions: Iterable[str] = EV
     if not len(neurons):
         raise EditError(f"no neuron to patch: the set of {', '.join(neurons.emotions)} is empty")
     where = frozenset(positions) & frozenset(PROMPT_SCOPES)
+    common: Any = {"gain": 0.0, "positions": where, "whose": neurons.origin, "site": neurons.site}
     chosen = donor.of(recorded_neurons(neurons))
     return [
-        Edit(layer, index, gain=0.0, shift=chosen.gates[layer], positions=where, whose=neurons.origin)
+        Edit(layer, index, shift=chosen.gates[layer], **common)
         for layer, index in chosen.neurons.items()
     ]

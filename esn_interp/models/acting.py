@@ -10,6 +10,7 @@ from torch import Tensor
 from esn_interp.errors import EditError
 from esn_interp.models.edits import SCOPE_CODES, Edit, OnDevice
 from esn_interp.models.routing import RoutedEdit
+from esn_interp.models.sites import GATE
 
 
 class Untouched(EditError):
@@ -50,9 +51,12 @@ class ActingEdits:
         layer: int,
         gate: Float[Tensor, "clip token *choice neuron"],
         experts: Int[Tensor, "clip token choice"] | None,
+        site: str = GATE,
     ) -> Float[Tensor, "clip token *choice neuron"]:
-        """The layer's gates after its edits; without gradients they are edited in place."""
+        """The layer's values at a site after its edits there; without gradients they are edited in place."""
         for edit in self.by_layer.get(layer, ()):
+            if edit.site != site:
+                continue
             where, count = self._positions(edit, step, gate)
             if not count:
                 continue

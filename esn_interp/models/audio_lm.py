@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,20 +18,18 @@ from esn_interp.models.columns import NotScalable
 from esn_interp.models.decoding import greedy, static_cache, untraced
 from esn_interp.models.edits import EVERYWHERE, Edit, edits_by_layer
 from esn_interp.models.families.inputs import Inputs
-from esn_interp.models.gate_activations import GateActivations
-from esn_interp.models.gate_view import GateView, Tap, view_gates
+from esn_interp.models.gate_view import Tap
 from esn_interp.models.gradients import Attributions, differentiable, gate_attributions
 from esn_interp.models.labels import likeliest
+from esn_interp.models.looking import QUESTION, Looking
 from esn_interp.models.opened import Neurons
 from esn_interp.models.plans import gains_of
 from esn_interp.models.scoring import Reader, Scorer, label_reader
+from esn_interp.models.sites import GATE
 from esn_interp.models.speaking import Speaking
 from esn_interp.models.sweeping import Sweeping
 from esn_interp.models.text import text_log_probs
 from esn_interp.speech.audio import waveform_of
-
-QUESTION = "How does the speaker feel?"
-"""What :meth:`AudioLM.answer` asks when it is not told otherwise."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +48,7 @@ class Encoded:
         return len(self.scopes)
 
 
-class AudioLM(Speaking, Sweeping):
+class AudioLM(Speaking, Sweeping, Looking):
     """A speech-capable language model with readable, editable gates.
 
     Use :func:`esn_interp.load` to make one. With no edit its outputs are those of the bare model, bit for bit:
@@ -120,6 +117,7 @@ class AudioLM(Speaking, Sweeping):
         edits: Sequence[Edit] = (),
         tap: Tap | None = None,
         plan: str | None = None,
+        site: str = GATE,
     ) -> Float[np.ndarray, "clip label"]:
         """Log-probability of each label as the answer, normalised over the labels.
 
@@ -130,10 +128,12 @@ class AudioLM(Speaking, Sweeping):
         ----------
         tap
             Called with every layer's gates over the prompt (after the edits); it must only read.
+        site
+            Where in the layers the tap reads, a name of `esn_interp.models.sites.SITES`.
         plan
             How the edits are carried out: ``auto``, ``traced`` or ``scaled``; by default as `plan` says.
         """
-        return self._scores(encoded, labels, edits, tap, plan=plan).float().cpu().numpy()
+        return self._scores(encoded, labels, edits, tap, plan=plan, site=site).float().cpu().numpy()
 
     def attributions(
         self,
@@ -229,20 +229,7 @@ class AudioLM(Speaking, Sweeping):
             values = text_log_probs(run, self._captured, logits, tokenizer, sentences, self.device)
         return [value.cpu().numpy() for value in values]
 
-    # ---------------------------------------------------------------- looking and editing
-
-    def gates(self, audio: Any, question: str | None = None) -> GateActivations:
-        """Every gate at every prompt token of one clip: for looking at, so for one clip only."""
-        inputs = self._inputs([waveform_of(audio)], question or QUESTION)
-        seen: list[Float[np.ndarray, "token _neuron"]] = []
-
-        def tap(step: int, layer: int, gate: Tensor, experts: Tensor | None = None) -> None:
-            seen.append(gate[0].float().cpu().numpy().copy())
-
-        backbone = self.family.backbone(self.model)
-        self._run(backbone, {**inputs.tensors, "use_cache": False}, inputs.scopes, (), tap)
-        tokens = self.processor.tokenizer.convert_ids_to_tokens(inputs.tensors["input_ids"][0].tolist())
-        return GateActivations(tuple(seen), tuple(tokens), inputs.scopes[0].cpu().numpy().astype(np.int8))
+    # ---------------------------------------------------------------- editing
 
     def bake(
         self,
@@ -275,7 +262,7 @@ class AudioLM(Speaking, Sweeping):
         StatisticsError
             When the neurons are another model's.
         """
-        by_layer = edits_by_layer(self._edits_of(neurons, alpha), self.widths)
+        by_layer = edits_by_layer(self._edits_of(neurons, alpha), self.widths, hidden=self.hidden)
         if not by_layer:
             raise EditError("bake: the edits change nothing")
         if self.baked is not None:
@@ -290,26 +277,6 @@ class AudioLM(Speaking, Sweeping):
             scaled = changes(self.model, columns, gains)
             write_baked(self.model, self.processor, self.place, Path(out), baked, scaled, patch=patch)
         return baked
-
-    def trace(self, audio: Any, question: str | None = None) -> Any:
-        """The open nnsight door: ``with lm.trace("hello.wav") as tracer:`` runs one clip up to its logits.
-
-        In the block, ``lm.layers[i].gate.output`` is the gate ``[clip, token, neuron]`` of layer ``i``, to be read
-        (``.save()``) or written; ``lm.layers[i].attention`` and ``.mlp`` are there too. Inside, modules must be
-        asked for in the order in which they run.
-        """
-        inputs = self._inputs([waveform_of(audio)], question or QUESTION)
-        view: Any = self._open_view
-        return view.trace(fn=self.family.generator(self.model), **inputs.tensors)
-
-    @property
-    def layers(self) -> Any:
-        """The decoder layers as nnsight sees them, under standard names: ``gate``, ``attention``, ``mlp``."""
-        return self._open_view.layers
-
-    @cached_property
-    def _open_view(self) -> GateView:
-        return view_gates(self.stacks[self.component], open_door=True)
 
     # ---------------------------------------------------------------- plumbing
 
@@ -330,6 +297,7 @@ class AudioLM(Speaking, Sweeping):
         *,
         gradients: bool = False,
         plan: str | None = None,
+        site: str = GATE,
     ) -> Float[Tensor, "clip label"]:
         decoder = self._decoder
 
@@ -340,7 +308,7 @@ class AudioLM(Speaking, Sweeping):
             tap: Tap | None = None,
             present: frozenset[str] | None = None,
         ) -> Any:
-            options: Any = {"gradients": gradients, "present": present, "plan": plan}
+            options: Any = {"gradients": gradients, "present": present, "plan": plan, "site": site}
             return self._run(decoder, inputs, scopes, edits, tap, **options)
 
         scorer = Scorer(self.family, self.model, self.processor.tokenizer, run, self._captured)

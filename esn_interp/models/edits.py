@@ -1,4 +1,4 @@
-"""An edit: an affine clamp on a few gate columns, as plain data that the traced run reads.
+"""An edit: an affine clamp on a few columns of a site, as plain data that the traced run reads.
 
 Edits are data and not functions so that they can be compared, saved, counted and applied alike in scoring, in
 generation and in a reference written with plain PyTorch.
@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from esn_interp.errors import EditError
+from esn_interp.models.sites import GATE, SITES, checked_site
 
 SCOPES = ("audio", "text", "last", "generated")
 """Where a token can stand: disjoint, and together every position that a run computes."""
@@ -36,7 +37,7 @@ class Whose(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Edit:
-    """Replace the gates ``g`` of chosen neurons of one layer by ``max(floor, gain * g + shift)``.
+    """Replace the values ``g`` of chosen neurons of one layer by ``max(floor, gain * g + shift)``.
 
     Parameters
     ----------
@@ -54,11 +55,19 @@ class Edit:
     whose
         Where the neurons were found, so that no other model is edited by mistake; None for neurons by hand. It is no
         part of what the edit does.
+    site
+        Where in the layer it acts, a name of `esn_interp.models.sites.SITES`: the gate after its activation unless
+        said otherwise. At the sites of the stream, ``neurons`` are coordinates of the hidden states.
+    along
+        A direction over these neurons, which is made one of length 1. Then not the neurons one by one but the
+        component along it is edited: ``gain=0`` projects it out, ``shift`` adds so much of it. Gain, shift and floor
+        are single numbers.
 
     Raises
     ------
     EditError
-        On a negative layer, neuron or gain, a repeated neuron, a non-finite value or an unknown scope.
+        On a negative layer, neuron or gain, a repeated neuron, a non-finite value, an unknown scope or site, or a
+        direction of length 0 or of another size.
     """
 
     layer: int
@@ -68,6 +77,8 @@ class Edit:
     floor: float | Float[np.ndarray, " neuron"] | None = None
     positions: frozenset[str] = field(default=EVERYWHERE)
     whose: Whose | None = field(default=None, repr=False, compare=False)
+    site: str = GATE
+    along: Float[np.ndarray, " neuron"] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         neurons = np.asarray(self.neurons, dtype=np.int64)
@@ -101,6 +112,19 @@ class Edit:
             raise EditError(
                 f"{where}: unknown token scope {sorted(unknown)[0]!r}; choose from {', '.join(SCOPES)}"
             )
+        checked_site(self.site)
+        if self.along is not None:
+            object.__setattr__(self, "along", self._direction(self.along))
+
+    def _direction(self, along: Float[np.ndarray, " _neuron"]) -> Float[np.ndarray, " _neuron"]:
+        """A direction of length 1."""
+        along, where = np.asarray(along, dtype=np.float64), f"edit at layer {self.layer}"
+        length = float(np.linalg.norm(along))
+        if along.shape != self.neurons.shape or not np.isfinite(length) or not length:
+            raise EditError(f"{where}: a direction has {self.neurons.size} finite numbers, one a neuron, and not all 0")
+        if any(np.ndim(value) for value in (self.gain, self.shift, self.floor) if value is not None):
+            raise EditError(f"{where}: along a direction, gain, shift and floor are single numbers")
+        return (along / length).astype(np.float32)
 
     @property
     def identity(self) -> bool:
@@ -125,6 +149,7 @@ class OnDevice:
             return torch.from_numpy(values.copy()).to(device, dtype)
 
         self._layer = edit.layer
+        self._along = None if edit.along is None else torch.from_numpy(edit.along).to(device)
         self._index = torch.from_numpy(edit.neurons).to(device)
         self._gain = numbers(edit.gain)
         self._shift = numbers(edit.shift) if np.any(edit.shift) else None
@@ -137,10 +162,19 @@ class OnDevice:
     ) -> Float[Tensor, "*position neuron"]:
         """The edited gates, see `Edit.apply`."""
         in_place = not torch.is_grad_enabled()
-        gain = self._gains(gate)
-        if self._silences and where is None and in_place:
+        if self._silences and where is None and in_place and self._along is None:
             return gate.index_fill_(gate.ndim - 1, self._index, 0)
         old = gate.index_select(gate.ndim - 1, self._index)
+        new = self._values(gate, old, where) if self._along is None else self._turned(old, self._along)
+        if where is not None:
+            new = torch.where(where.to(gate.device)[..., None], new, old)
+        if in_place:
+            return gate.index_copy_(gate.ndim - 1, self._index, new)
+        return gate.index_copy(gate.ndim - 1, self._index, new)
+
+    def _values(self, gate: Tensor, old: Tensor, where: Tensor | None) -> Tensor:
+        """What is written in the place of ``old``, neuron by neuron."""
+        gain = self._gains(gate)
         new = gain * old
         shift = None if self._shift is None else self._shifts(gate, self._shift, where)
         if shift is not None:
@@ -150,11 +184,16 @@ class OnDevice:
             new = torch.where(gain == 0, written, new)
         if self._floor is not None:
             new = torch.maximum(new, self._floor)
-        if where is not None:
-            new = torch.where(where.to(gate.device)[..., None], new, old)
-        if in_place:
-            return gate.index_copy_(gate.ndim - 1, self._index, new)
-        return gate.index_copy(gate.ndim - 1, self._index, new)
+        return new
+
+    def _turned(self, old: Tensor, along: Tensor) -> Tensor:
+        """What is written where the component along a direction is edited; the rest stays as it is."""
+        component = (old.float() @ along)[..., None]
+        shift = 0.0 if self._shift is None else self._shift[0]
+        new = self._gain[0] * component + shift
+        if self._floor is not None:
+            new = torch.maximum(new, self._floor[0])
+        return (old + (new - component) * along).to(old.dtype)
 
     def _gains(self, gate: Tensor) -> Tensor:
         if self._gain.ndim == 1:
@@ -187,8 +226,12 @@ class OnDevice:
         return over if gate.ndim == 3 else over[:, :, None]
 
 
-def edits_by_layer(edits: Iterable[Edit], widths: Sequence[int]) -> dict[int, list[Edit]]:
+def edits_by_layer(
+    edits: Iterable[Edit], widths: Sequence[int], *, hidden: int = 0
+) -> dict[int, list[Edit]]:
     """The edits that act, by layer in order; checked against the model's layers and widths.
+
+    ``widths`` are the gates of each layer, ``hidden`` is the width of the stream.
 
     Raises
     ------
@@ -201,10 +244,11 @@ def edits_by_layer(edits: Iterable[Edit], widths: Sequence[int]) -> dict[int, li
             raise EditError(
                 f"edit at layer {edit.layer}: the model has {len(widths)} decoder layers, 0 to {len(widths) - 1}"
             )
-        if len(edit.neurons) and int(edit.neurons.max()) >= widths[edit.layer]:
+        width = widths[edit.layer] if SITES[edit.site].neurons else hidden
+        if len(edit.neurons) and int(edit.neurons.max()) >= width:
             raise EditError(
                 f"edit at layer {edit.layer}: neuron {int(edit.neurons.max())} is out of range,"
-                f" the layer has {widths[edit.layer]}"
+                f" the layer has {width}{'' if edit.site == GATE else f' at {edit.site}'}"
             )
         if not edit.identity:
             by_layer.setdefault(edit.layer, []).append(edit)
@@ -225,7 +269,7 @@ class Neurons(Protocol):
 
 
 def as_edits(neurons: Neurons | Iterable[Edit], alpha: float | None) -> tuple[Edit, ...]:
-    """Neurons with a gain of ``1 + alpha``, or ready-made edits, as edits."""
+    """Neurons with a gain of ``1 + alpha``, at the site where they were found, or ready-made edits, as edits."""
     if not isinstance(neurons, Neurons):
         if alpha is not None:
             raise EditError("steered: alpha goes with neurons; ready-made edits carry their own gain")
@@ -235,8 +279,9 @@ def as_edits(neurons: Neurons | Iterable[Edit], alpha: float | None) -> tuple[Ed
             raise EditError(
                 "steered: say how much, for example alpha=2 (the gates are multiplied by 1 + alpha)"
             )
+        site = str(getattr(neurons, "site", GATE))
         edits = tuple(
-            Edit(int(layer), np.unique(neurons.in_layer[neurons.layer == layer]), gain=1 + alpha)
+            Edit(int(layer), np.unique(neurons.in_layer[neurons.layer == layer]), gain=1 + alpha, site=site)
             for layer in np.unique(neurons.layer)
         )
     if not edits:

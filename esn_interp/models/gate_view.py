@@ -5,7 +5,7 @@ with the number of wrapped modules that run. All readings and edits of the packa
 :func:`traced_run`; it is the only place where a gate is touched.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -17,16 +17,17 @@ from nnsight.intervention.interleaver import OutOfOrderError
 from torch import Tensor, nn
 from transformers.modeling_outputs import BaseModelOutputWithPast
 
-from esn_interp.errors import ModelError
+from esn_interp.errors import EditError, ModelError
 from esn_interp.models.acting import ActingEdits, Untouched
 from esn_interp.models.edits import Edit, edits_by_layer
 from esn_interp.models.routing import routed
+from esn_interp.models.sites import GATE, SITES, in_order, parts_of
 from esn_interp.models.stacks import Gate, Stack
 
 
 @runtime_checkable
 class Tap(Protocol):
-    """Reads the gates of one layer at one step; must not change them.
+    """Reads the gates of one layer at one step, or its values at another site; must not change them.
 
     In a mixture of experts the gates are ``[clip, token, choice, neuron]``, those of the experts that each token was
     routed to, whose numbers ``experts`` holds.
@@ -43,37 +44,34 @@ class Tap(Protocol):
 
 
 class _Block(nn.Module):
-    """One decoder layer under standard names: the gate after its activation, and who routes tokens to it."""
+    """One decoder layer under standard names: the gate after its activation, and who routes tokens to it.
 
-    def __init__(self, gate: Gate) -> None:
+    Other ``parts`` are there where a run needs them; every further module costs a little at each forward.
+    """
+
+    def __init__(self, gate: Gate, parts: Collection[str]) -> None:
         super().__init__()
         self.gate = gate.module
         if gate.router is not None:
             self.experts = gate.router
+        for name in parts:
+            setattr(self, name, gate.part(name))
 
 
 class _OpenBlock(_Block):
-    """The same layer for free exploration; every further module costs a little at each forward."""
+    """The same layer for free exploration."""
 
-    def __init__(self, gate: Gate) -> None:
-        super().__init__(gate)
+    def __init__(self, gate: Gate, parts: Collection[str]) -> None:
+        super().__init__(gate, parts)
         for name, ours in (("self_attn", "attention"), ("mlp", "mlp")):
             if isinstance(module := getattr(gate.layer, name, None), nn.Module):
                 setattr(self, ours, module)
 
 
-class _SkippableBlock(_Block):
-    """The same layer, which may also be left out: its output is known from another run."""
-
-    def __init__(self, gate: Gate) -> None:
-        super().__init__(gate)
-        self.whole = gate.layer
-
-
 class _View(nn.Module):
-    def __init__(self, stack: Stack, block: type[_Block]) -> None:
+    def __init__(self, stack: Stack, block: type[_Block], parts: Collection[str] = ()) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(block(gate) for gate in stack.gates)
+        self.layers = nn.ModuleList(block(gate, parts) for gate in stack.gates)
 
 
 class _Whole(nn.Module):
@@ -124,14 +122,22 @@ class Start:
         return Start(self.layer, output.repeat(times, 1, 1))
 
 
-def view_gates(stack: Stack, *, open_door: bool = False, skippable: bool = False) -> GateView:
+def view_gates(
+    stack: Stack, *, open_door: bool = False, skippable: bool = False, sites: Iterable[str] = ()
+) -> GateView:
     """An nnsight view with ``layers[i].gate`` (and ``attention`` and ``mlp`` with ``open_door``).
 
-    ``skippable`` is for runs that have a `Start`.
+    ``skippable`` is for runs that have a `Start`, ``sites`` are those beside the gate that are read or edited.
+
+    Raises
+    ------
+    EditError
+        When a layer has no such site.
     """
-    if skippable:
-        return GateView(_View(stack, _SkippableBlock), envoys={"layers.*.whole": _Alone})
-    return GateView(_View(stack, _OpenBlock if open_door else _Block))
+    if open_door:
+        return GateView(_View(stack, _OpenBlock))
+    parts = sorted(parts_of(sites) | ({"whole"} if skippable else set()))
+    return GateView(_View(stack, _Block, parts), envoys={f"layers.*.{name}": _Alone for name in parts})
 
 
 def layer_outputs(
@@ -214,6 +220,8 @@ def traced_run(
     edits: Sequence[Edit] = (),
     tap: Tap | None = None,
     start: Start | None = None,
+    site: str = GATE,
+    hidden: int = 0,
 ) -> Any:
     """Call ``fn(**batch)`` with edited gates and return what it returns: the package's one trace.
 
@@ -225,6 +233,10 @@ def traced_run(
     tap
         Called with every layer's gates at every step, after the edits. With gradients enabled they are part of
         the graph, so that something computed from the result can be differentiated by them.
+    site
+        Where in the layers the tap reads. It and the sites of edits must be in the view.
+    hidden
+        Width of the stream, for edits at its sites.
     start
         Where the run takes up another; none of the edits and no tap is before it, and the view is a ``skippable`` one.
 
@@ -234,13 +246,15 @@ def traced_run(
         When an edit is out of range, or acted on no token: it would have changed nothing, unnoticed. When no gate was
         computed at all.
     """
-    todo = edits_by_layer(edits, widths)
+    todo = edits_by_layer(edits, widths, hidden=hidden)
     layers = list(todo) if tap is None else list(range(len(widths)))
     if not layers:
         return fn(**batch)
     acting = ActingEdits(todo, scopes.cpu())
     acting.require_tokens(one_step="max_new_tokens" not in batch)
-    nodes = [(view.layers[layer], layer) for layer in layers]
+    tapped = [] if tap is None else [site]
+    sites = {layer: in_order([*tapped, *(edit.site for edit in todo.get(layer, ()))]) for layer in layers}
+    nodes = [(view.layers[layer], layer, [SITES[name] for name in sites[layer]]) for layer in layers]
     results: list[Any] = []
 
     def call(**keywords: Any) -> Any:
@@ -249,7 +263,7 @@ def traced_run(
 
     read: set[int] = set()
 
-    def act(step: int, layer: int, gate: Tensor, experts: Tensor | None) -> Tensor:
+    def act(step: int, layer: int, at: str, gate: Tensor, experts: Tensor | None) -> Tensor:
         read.add(layer)
         if torch.is_grad_enabled() and not gate.requires_grad:
             gate = gate.detach().requires_grad_()  # the weights need no gradient, so the graph begins here
@@ -257,8 +271,10 @@ def traced_run(
             gate, experts = routed(gate, experts, clips=len(scopes))
         elif gate.ndim == 2:  # an expert that sees every token is given them in a single row
             gate = gate.view(len(scopes), len(gate) // len(scopes), gate.shape[-1])
-        gate = acting.act(step, layer, gate, experts)
-        if tap is not None:
+        elif gate.ndim != 3:
+            raise EditError(f"site {at}: at layer {layer} values of shape {list(gate.shape)}, not by clip and token")
+        gate = acting.act(step, layer, gate, experts, at)
+        if tap is not None and at == site:
             tap(step, layer, gate, *([] if experts is None else [experts]))
         return gate
 
@@ -271,14 +287,20 @@ def traced_run(
         try:
             for step in tracer.iter[:]:
                 first = True
-                for block, layer in nodes:
-                    # the experts' second input says which expert each of the gate's rows belongs to
-                    experts = block.experts.inputs[0][1] if hasattr(block, "experts") else None
-                    output = block.gate.output
-                    first = False
-                    acted = act(step, layer, output, experts)
-                    if torch.is_grad_enabled():  # without gradients, edits work in place
-                        block.gate.output = acted.view(output.shape)
+                for block, layer, here in nodes:
+                    experts = None
+                    for place in here:
+                        if place.neurons and experts is None and hasattr(block, "experts"):
+                            # the experts' second input says which expert each of the gate's rows belongs to
+                            experts = block.experts.inputs[0][1]
+                        value = place.read(block)
+                        first = False
+                        if place.shared and not torch.is_grad_enabled():
+                            value = value.clone()
+                        acted = act(step, layer, place.name, value, experts if place.neurons else None)
+                        # without gradients, edits work in place
+                        if torch.is_grad_enabled() or place.shared:
+                            place.write(block, acted.view(value.shape))
         except OutOfOrderError:  # the run is over; that can only show at the first gate of a step
             if not first or (step < 1 and not results):
                 raise

@@ -1,6 +1,5 @@
 """A loaded model with its gates opened: the one traced run, and the edits that stand while it runs."""
 
-import hashlib
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -19,9 +18,11 @@ from esn_interp.models.edits import Edit, Neurons, as_edits, edits_by_layer
 from esn_interp.models.families.base import Family
 from esn_interp.models.families.info import THINKER
 from esn_interp.models.families.inputs import Inputs, Processor
-from esn_interp.models.fingerprint import compute_device, earlier_fingerprints, weights_fingerprint
+from esn_interp.models.fingerprint import compute_device
 from esn_interp.models.gate_view import GateView, Start, Tap, resumed_run, traced_run, view_gates
+from esn_interp.models.identified import Identified
 from esn_interp.models.plans import Carried, Planner, Weights, all_finite, checked_plan
+from esn_interp.models.sites import GATE, SITES, checked_site, parts_of
 from esn_interp.models.stacks import Stack
 from esn_interp.speech.audio import SAMPLE_RATE
 from esn_interp.speech.heard import Heard
@@ -30,7 +31,7 @@ from esn_interp.speech.heard import Heard
 AnyOpened = TypeVar("AnyOpened", bound="Opened")
 
 
-class Opened:
+class Opened(Identified):
     """A model whose gates can be read and edited; what is asked of it is :class:`~esn_interp.AudioLM`'s.
 
     Attributes
@@ -91,8 +92,8 @@ class Opened:
         self.widths: tuple[int, ...] = self.stacks[component].widths
         self.experts: tuple[int, ...] = self.stacks[component].experts
         self._view: GateView = view_gates(self.stacks[component])
+        self._views: dict[tuple[frozenset[str], bool], GateView] = {(frozenset(), False): self._view}
         self._standing: list[tuple[tuple[Edit, ...], str]] = []
-        self._fingerprint: str | None = None
         self.plan = checked_plan(plan)
         self.place = place
         self.baked = baked
@@ -109,6 +110,15 @@ class Opened:
         return sum(self.widths)
 
     @property
+    def hidden(self) -> int:
+        """Width of the hidden states that run through the layers."""
+        return self.stacks[self.component].hidden
+
+    def widths_at(self, site: str) -> tuple[int, ...]:
+        """How many values each layer has at a site: those of the gates, or the width of the stream."""
+        return self.widths if SITES[checked_site(site)].neurons else (self.hidden,) * self.n_layers
+
+    @property
     def device(self) -> torch.device:
         """Where inputs go."""
         first = next(self.model.parameters())  # offloaded weights are to be searched for, all others are not
@@ -117,42 +127,6 @@ class Opened:
     @property
     def dtype(self) -> torch.dtype:
         return next(self.model.parameters()).dtype
-
-    @property
-    def fingerprint(self) -> str:
-        """A short digest of architecture and weights, by which files are matched to models."""
-        if self._fingerprint is None:
-            with self._weights.whole():
-                self._fingerprint = self._named(weights_fingerprint(self.model))
-        return self._fingerprint
-
-    @cached_property
-    def part_fingerprint(self) -> str:
-        """The fingerprint of the part that answers, loaded by itself; empty where that is all there is.
-
-        So a thinker's neurons are known to be those of the speaking model, and the other way round.
-        """
-        with self._weights.whole():
-            return "" if self._part is None else self._named(weights_fingerprint(self._part))
-
-    @cached_property
-    def earlier_fingerprints(self) -> tuple[str, ...]:
-        """How files of earlier releases may call the same weights."""
-        parts = (self.model,) if self._part is None else (self.model, self._part)
-        with self._weights.whole():
-            return tuple(self._named(name) for part in parts for name in earlier_fingerprints(part))
-
-    def _named(self, fingerprint: str) -> str:
-        """A steered checkpoint's is its own, even if none of the scaled weights is among those that are sampled."""
-        if self.baked is None:
-            return fingerprint
-        return hashlib.sha256(f"{fingerprint} {self.baked.digest}".encode()).hexdigest()[:16]
-
-    @property
-    def _part(self) -> nn.Module | None:
-        """What is loaded when nothing but answers is asked for, where these gates are of it and there is more."""
-        part = self.family.answering_part(self.model)
-        return None if part is self.model or self.component not in self.family.answering else part
 
     @cached_property
     def _decoder(self) -> nn.Module:
@@ -264,6 +238,7 @@ class Opened:
         plan: str | None = None,
         certain: bool = True,
         start: Start | None = None,
+        site: str = GATE,
     ) -> Any:
         """One run with its edits.
 
@@ -277,6 +252,8 @@ class Opened:
             Whether the gates are sure to be computed, so that nobody needs to see it.
         start
             Where the run takes up another, before its first edit.
+        site
+            Where in the layers the tap reads.
         """
         acting = [*self.standing, *edits]
         self._require_ours(acting)
@@ -287,7 +264,7 @@ class Opened:
             wanted = "traced"
         with self._weights.lock, torch.set_grad_enabled(gradients):
             self._weights.settle()
-            by_layer = edits_by_layer(acting, self.widths)
+            by_layer = edits_by_layer(acting, self.widths, hidden=self.hidden)
             why = "asked for"
             if by_layer and wanted != "traced":
                 try:
@@ -301,13 +278,21 @@ class Opened:
                         raise EditError(f"plan 'scaled' can't carry out these edits: {reason}") from reason
                     why = str(reason)
             self.carried = Carried("traced", why) if by_layer else Carried("none")
-            view = self._view if start is None else self._skippable_view
-            options: Any = {"widths": self.widths, "edits": acting, "tap": tap, "start": start}
-            return traced_run(view, fn, batch, scopes=scopes, **options)
+            sites = {edit.site for edits in by_layer.values() for edit in edits} | ({site} if tap else set())
+            view = self._view_of(sites, skippable=start is not None)
+            options: Any = {"widths": self.widths, "hidden": self.hidden, "edits": acting, "tap": tap, "site": site}
+            return traced_run(view, fn, batch, scopes=scopes, start=start, **options)
 
-    @cached_property
+    def _view_of(self, sites: Iterable[str], *, skippable: bool = False) -> GateView:
+        """A view that holds what is read or edited; kept, since another run will want the same."""
+        key = parts_of(sites), skippable
+        if key not in self._views:
+            self._views[key] = view_gates(self.stacks[self.component], sites=sites, skippable=skippable)
+        return self._views[key]
+
+    @property
     def _skippable_view(self) -> GateView:
-        return view_gates(self.stacks[self.component], skippable=True)
+        return self._view_of((), skippable=True)
 
     def _scaled_run(
         self,

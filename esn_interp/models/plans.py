@@ -22,6 +22,7 @@ from esn_interp.errors import EditError
 from esn_interp.models.columns import Columns, NotScalable, Scaling, columns_of, put_back, shared
 from esn_interp.models.edits import EVERYWHERE, Edit
 from esn_interp.models.gate_view import GateView, traced_run
+from esn_interp.models.sites import GATE, SITES
 from esn_interp.models.stacks import Gate, Stack
 
 PLANS = ("auto", "traced", "scaled")
@@ -70,6 +71,8 @@ def gains_of(by_layer: Mapping[int, Sequence[Edit]]) -> Gains:
         for edit in edits:
             if np.any(edit.shift) or edit.floor is not None:
                 raise NotScalable(f"an edit at layer {layer} shifts gates or has a floor")
+            if edit.site not in (GATE, "gated") or edit.along is not None:
+                raise NotScalable(f"an edit at layer {layer} acts on {SITES[edit.site].title}")
             if np.ndim(edit.gain) > 1:
                 raise NotScalable(f"an edit at layer {layer} has gains of its own for every clip")
             if edit.positions != EVERYWHERE:

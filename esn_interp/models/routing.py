@@ -12,6 +12,7 @@ from einops import rearrange
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from esn_interp.errors import EditError
 from esn_interp.models.edits import Edit, OnDevice
 
 
@@ -30,6 +31,8 @@ class RoutedEdit:
     """An edit of experts' neurons, taken apart by expert, with its numbers on one device."""
 
     def __init__(self, edit: Edit, width: int, device: torch.device, dtype: torch.dtype) -> None:
+        if edit.along is not None:
+            raise EditError(f"edit at layer {edit.layer}: experts have no direction in common")
         owner = edit.neurons // width
 
         def of(value: Any, mine: Bool[np.ndarray, " neuron"]) -> Any:

@@ -11,9 +11,9 @@ from typing import Any, cast
 
 from torch import Tensor, nn
 
-from esn_interp.errors import ModelError
+from esn_interp.errors import EditError, ModelError
 
-_MLPS = ("mlp", "audio_mlp", "feed_forward", "ffn")
+MLPS = ("mlp", "audio_mlp", "feed_forward", "ffn")
 _SHARED_EXPERTS = ("shared_expert", "shared_experts")
 _ACTIVATIONS = ("act_fn", "activation_fn", "act", "activation")
 _OUTPUTS = ("down_proj", "fc2", "w2", "c_proj", "linear_out")
@@ -28,7 +28,8 @@ class Gate:
 
     ``width`` counts the gates of a layer, or of one expert of it; ``experts`` is 0 for a layer without a mixture,
     and ``router`` the module that is called with the chosen experts of every token. ``mlp`` computes the gates, and
-    ``reader`` is what reads them: the output projection, or the experts that hold it.
+    ``reader`` is what reads them: the output projection, or the experts that hold it. ``hidden`` is the width of the
+    hidden states around the layer; 0 where that is not known.
     """
 
     module: nn.Module = field(repr=False)
@@ -40,11 +41,29 @@ class Gate:
     router: nn.Module | None = field(default=None, repr=False)
     mlp: nn.Module | None = field(default=None, repr=False)
     reader: nn.Module | None = field(default=None, repr=False)
+    hidden: int = 0
 
     @property
     def count(self) -> int:
         """Gates of the layer over all experts."""
         return self.width * max(self.experts, 1)
+
+    def part(self, name: str) -> nn.Module:
+        """A module of the layer by our name for it: ``gate``, ``reader``, ``whole``, ``attention``, ``mlp``.
+
+        Raises
+        ------
+        EditError
+            When the layer has none, or, in a mixture of experts, nothing reads a token's gates by itself.
+        """
+        if name == "reader" and self.experts:
+            raise EditError(f"{self.path}: in a mixture of experts no module is given the product of gate and up")
+        found: Any = {"gate": self.module, "reader": self.reader, "whole": self.layer}.get(name)
+        for attribute in {"attention": ("self_attn",), "mlp": MLPS}.get(name, ()):
+            found = found if found is not None else getattr(self.layer, attribute, None)
+        if not isinstance(found, nn.Module):
+            raise EditError(f"{self.path}: this layer has no {name} that could be read")
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +82,11 @@ class Stack:
     def widths(self) -> tuple[int, ...]:
         """Gates per layer."""
         return tuple(gate.count for gate in self.gates)
+
+    @property
+    def hidden(self) -> int:
+        """Width of the hidden states that run through the layers; 0 where that is not known."""
+        return self.gates[0].hidden
 
     @property
     def experts(self) -> tuple[int, ...]:
@@ -149,7 +173,7 @@ def _gated_mlps(layers: nn.ModuleList) -> Iterator[str]:
     """Paths, below a layer, of the gated MLPs that every layer has."""
     if not all(hasattr(layer, "self_attn") for layer in layers):
         return
-    for name in _MLPS:
+    for name in MLPS:
         mlps = [getattr(layer, name, None) for layer in layers]
         if all(isinstance(mlp, nn.Module) and _is_gated(mlp) for mlp in mlps):
             yield name
@@ -190,7 +214,8 @@ def _gate(layer: nn.Module, mlp_path: str, where: str, activation: str | None = 
         module = experts.get_submodule(name)
         expression = f"{_formula(module)}(first half of gate_up_proj(x)), per expert"
         path = f"{path}.experts.{name}"
-        return Gate(module, layer, path, width, expression, int(number), experts, experts, experts)
+        hidden = int(next((size for size in sizes if size != 2 * width), 2 * width))
+        return Gate(module, layer, path, width, expression, int(number), experts, experts, experts, hidden)
     name = activation or str(_activation(mlp))
     output = next((output for output in _OUTPUTS if _features(mlp, output, 1)), "")
     width = _features(mlp, output, 1)
@@ -206,7 +231,8 @@ def _gate(layer: nn.Module, mlp_path: str, where: str, activation: str | None = 
         argument = "first half of fc1(x)" if hasattr(mlp, "fc1") else "x"
     module = mlp.get_submodule(name)
     formula, reader = f"{_formula(module)}({argument})", getattr(mlp, output)
-    return Gate(module, layer, f"{path}.{name}", width, formula, mlp=mlp, reader=reader)
+    hidden = _features(mlp, output, 0) or 0
+    return Gate(module, layer, f"{path}.{name}", width, formula, mlp=mlp, reader=reader, hidden=hidden)
 
 
 def _features(mlp: nn.Module, name: str, side: int) -> int | None:

@@ -94,7 +94,7 @@ class Sweeping(Opened):
         plans: list[str],
     ) -> None:
         """Fill in the conditions that scale gates, and those without an edit where that comes for nothing."""
-        by_layer = [edits_by_layer(edits, self.widths) for edits in conditions]
+        by_layer = [edits_by_layer(edits, self.widths, hidden=self.hidden) for edits in conditions]
         gains: dict[int, Gains] = {}
         for at, edits in enumerate(by_layer):
             with suppress(NotScalable):

@@ -69,6 +69,7 @@ class BatchTap:
     """
 
     def __init__(self, origin: Origin, scopes: Int[np.ndarray, "clip token"]) -> None:
+        self.site = origin.site
         self._mixtures = origin.mixtures
         self._shape = scopes.shape
         self._segments = Segments(scopes, scopes=len(SCOPES))

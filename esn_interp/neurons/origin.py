@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Int, Int64
 
 from esn_interp.errors import StatisticsError
+from esn_interp.models.sites import GATE, checked_site
 
 
 @runtime_checkable
@@ -44,6 +45,7 @@ class Origin:
     expert, neuron), and its flat index, which numbers all gates layer by layer, and within a layer expert by
     expert: ``index = offsets[layer] + expert * width + neuron``.
 
+    ``site`` is where in the layers they were read: the gate after its activation, or another with a value per gate.
     ``part_fingerprint`` is that of the part which holds these gates, where it can be loaded without the rest of the
     model; empty where it was.
     """
@@ -56,9 +58,12 @@ class Origin:
     corpus_fingerprint: str
     experts: tuple[int, ...] = ()
     part_fingerprint: str = ""
+    site: str = GATE
 
     @classmethod
-    def of(cls, lm: GatedModel, *, corpus: str = "", corpus_fingerprint: str = "") -> "Origin":
+    def of(
+        cls, lm: GatedModel, *, corpus: str = "", corpus_fingerprint: str = "", site: str = GATE
+    ) -> "Origin":
         """The gates of a model, and the clips that they are read on."""
         experts = tuple(getattr(lm, "experts", ()))
         return cls(
@@ -70,6 +75,7 @@ class Origin:
             corpus_fingerprint=corpus_fingerprint,
             experts=experts if any(experts) else (),
             part_fingerprint=getattr(lm, "part_fingerprint", ""),
+            site=site,
         )
 
     @property
@@ -120,8 +126,10 @@ class Origin:
         Raises
         ------
         StatisticsError
-            When weights, component or widths differ.
+            When weights, component, widths or the site differ.
         """
+        if (site := getattr(lm, "site", self.site)) != self.site:
+            raise StatisticsError(f"{what} are of the site {self.site}, not of {site}; collect both at one site")
         same = self.fingerprint == lm.fingerprint or not _fingerprints(self).isdisjoint(_fingerprints(lm))
         if not same or (self.component, self.widths) != (lm.component, tuple(lm.widths)):
             raise StatisticsError(
@@ -157,6 +165,7 @@ class Origin:
             "corpus": self.corpus,
             "corpus_fingerprint": self.corpus_fingerprint,
             **({"part_fingerprint": self.part_fingerprint} if self.part_fingerprint else {}),
+            **({"site": self.site} if self.site != GATE else {}),
         }
 
     @classmethod
@@ -171,6 +180,7 @@ class Origin:
             corpus_fingerprint=header["corpus_fingerprint"],
             experts=tuple(header["experts"]) if any(header["experts"]) else (),
             part_fingerprint=header.get("part_fingerprint", ""),
+            site=checked_site(header.get("site", GATE), neurons=True),
         )
 
 
@@ -193,6 +203,11 @@ class OfGates:
     def model(self) -> str:
         """Name of the model whose gates these are."""
         return self.origin.model
+
+    @property
+    def site(self) -> str:
+        """Where in the layers they were read."""
+        return self.origin.site
 
     @property
     def corpus(self) -> str:

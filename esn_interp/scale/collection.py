@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from esn_interp.errors import AudioError, CorpusError
 from esn_interp.models.loading import load
+from esn_interp.models.sites import GATE, checked_site
 from esn_interp.neurons.accumulator import Accumulator
 from esn_interp.neurons.origin import Origin
 from esn_interp.neurons.statistics import GateStatistics, merge
@@ -81,7 +82,7 @@ class _Stretches:
                 waveform(clip, longest)
             except AudioError as error:
                 skipped.append((clip.id, str(error)))
-        empty = Accumulator(Origin.of(self.lm), self.recognition.emotions)
+        empty = Accumulator(Origin.of(self.lm, site=self.options["site"]), self.recognition.emotions)
         return empty.statistics(prompt=self.recognition.prompt, skipped=skipped, seed=self.options["seed"])
 
 
@@ -102,6 +103,7 @@ def collect_on(
     synonyms: Mapping[str, tuple[str, ...]] | None = None,
     seed: int = 0,
     workers: int | None = None,
+    site: str = GATE,
 ) -> GateStatistics:
     """`esn_interp.collect`, done by an engine; options are its own.
 
@@ -129,7 +131,8 @@ def collect_on(
         start, total, plan = read_checkpoint(checkpoint, None, whose, recognition, per_clip=per_clip, plan=plan)
         batch_size = plan.budget.clips if plan.budget.tokens is None else "auto"
     how = {"batch_size": batch_size, "per_clip": per_clip, "strict": strict, "workers": workers, "seed": seed}
-    work = _Stretches(recipe, clips, recognition, {**how, "checkpoint_every": plan.window})
+    how |= {"checkpoint_every": plan.window, "site": checked_site(site, neurons=True)}
+    work = _Stretches(recipe, clips, recognition, how)
     shards = _shards(start, len(clips), plan.stretch)
     writes = Seldom()
     with progress_bar("Collecting statistics", len(clips), enabled=progress) as advance:

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 
 from esn_interp.errors import CorpusError, EsnWarning, StatisticsError
+from esn_interp.models.sites import GATE, checked_site
 from esn_interp.neurons.accumulator import Accumulator
 from esn_interp.neurons.batch_tap import BatchTap
 from esn_interp.neurons.layout import SCOPES
@@ -45,9 +46,12 @@ class ReadableModel(GatedModel, Protocol):
         ...
 
     def scores(
-        self, encoded: Any, labels: Sequence[str], *, tap: BatchTap
+        self, encoded: Any, labels: Sequence[str], *, tap: BatchTap, **site: str
     ) -> Float[np.ndarray, "clip label"]:
-        """Log-probabilities of the labels; shows every layer's gates over the prompt to ``tap``."""
+        """Log-probabilities of the labels; shows every layer's gates over the prompt to ``tap``.
+
+        Another ``site`` than the gate's is named by a keyword.
+        """
         ...
 
 
@@ -67,6 +71,7 @@ def collect(
     synonyms: Mapping[str, tuple[str, ...]] | None = None,
     seed: int = 0,
     workers: int | None = None,
+    site: str = GATE,
 ) -> GateStatistics:
     """Ask the multiple-choice emotion question about every clip, and add up its gates on the side of its
     answer.
@@ -106,6 +111,9 @@ def collect(
     workers
         Threads that read audio ahead of the model, and one more that makes its inputs. None: four where the model is
         on a card, none where it shares the CPU with them.
+    site
+        Where in the layers a neuron's value is read: ``gate`` after its activation, ``pre`` before it, or ``gated``,
+        the product that down reads. See `esn_interp.models.sites`.
 
     Raises
     ------
@@ -122,11 +130,12 @@ def collect(
     CollectWarning
         When clips were skipped, or fewer than 10 clips of an emotion were labelled correctly.
     """
+    checked_site(site, neurons=True)
     options = tuple(emotions) if emotions is not None else clips.emotions
     recognition = Recognition(options, synonyms=dict(synonyms or {}))
     clips = of_emotions(clips, recognition.emotions)
     clips = clips if limit is None else clips.limit(limit, seed=seed)
-    origin = Origin.of(lm, corpus=clips.name, corpus_fingerprint=clips.fingerprint)
+    origin = Origin.of(lm, corpus=clips.name, corpus_fingerprint=clips.fingerprint, site=site)
     if per_clip and progress:
         size = PerClip.size(len(clips), origin.n_gates, len(SCOPES))
         sys.stderr.write(f"Keeping the sums of each of {len(clips)} clips: {_in_words(size)}\n")
@@ -197,7 +206,8 @@ class _Runner:
         recognition = self._recognition
         encoded = self._lm.encode(batch.waveforms if batch.inputs is None else batch.inputs, recognition.prompt)
         tap = self._accumulator.tap(np.asarray(encoded.scopes))
-        return tap, recognition.by_emotion(self._lm.scores(encoded, recognition.labels, tap=tap))
+        where = {} if tap.site == GATE else {"site": tap.site}
+        return tap, recognition.by_emotion(self._lm.scores(encoded, recognition.labels, tap=tap, **where))
 
     def _fold(self, batch: Batch, tap: BatchTap, scores: Float[np.ndarray, "clip label"]) -> None:
         truth = np.array([self._recognition.index(clip.emotion, clip=clip.id) for clip in batch.clips])
