@@ -1,8 +1,9 @@
-"""Progress bars, drawn alike everywhere: on stderr, and only where somebody can see them."""
+"""Progress bars, drawn alike everywhere: on stderr or in a notebook, and only where somebody can see them."""
 
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import TypeVar
 
 from rich.console import Console
@@ -24,9 +25,12 @@ def progress_bar(
 ) -> Generator[Callable[[int], None], None, None]:
     """A bar whose steps are reported by calling what the context yields with their number.
 
-    Nothing is drawn when ``enabled`` is false or when stderr is not a terminal, so that logs stay readable.
+    Nothing is drawn when ``enabled`` is false or when there is neither a terminal nor a notebook, so that logs stay
+    readable. In a notebook the bar goes when the work is done, and does not stay in the file.
     """
-    if not enabled or not sys.stderr.isatty():
+    console = Console(stderr=True)
+    notebook = console.is_jupyter and find_spec("ipywidgets") is not None
+    if not enabled or not (notebook or sys.stderr.isatty()):
         yield lambda steps: None
         return
     columns = (
@@ -36,7 +40,7 @@ def progress_bar(
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    with Progress(*columns, console=console, transient=notebook) as bar:
         task = bar.add_task(description, total=total)
         yield lambda steps: bar.advance(task, steps)
 

@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast, get_args, get_origin
+from textwrap import shorten
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, Unpack, cast, get_args, get_origin
 
 import numpy as np
 
 from esn_interp.analysis.inference.significance import few_speakers_note
+from esn_interp.drawing.notebook import frame_table, sentence
 from esn_interp.errors import StatisticsError
 from esn_interp.files import package_version, read_json, write_json
 from esn_interp.neurons.neuron_set import NeuronSet
@@ -18,7 +20,11 @@ from esn_interp.tasks.batches import Skipped
 from esn_interp.tasks.listener import Listener
 
 if TYPE_CHECKING:
-    import plotly.graph_objects as go
+    from esn_interp.drawing.look import Look
+    from esn_interp.drawing.shown import Figure
+
+_LINE = 160
+"""Characters of a summary that the text of a result shows."""
 
 # Not typing.Self: the run-time type checker of the tests can't follow it.
 AnyResult = TypeVar("AnyResult", bound="Result")
@@ -63,14 +69,38 @@ class Result:
             raise StatisticsError(f"{path}: this {cls.kind} file is damaged ({error}); run it anew") from None
 
 
-    def plot(self) -> "go.Figure":
-        """Draw it; what the figure shows is said where it is drawn, in the module ``figure`` of the same folder."""
-        return self._drawn(self.drawn_by)
+    def plot(self, **look: Unpack["Look"]) -> "Figure":
+        """Draw it; what the figure shows is said where it is drawn, in the module ``figure`` of the same folder.
 
-    def _drawn(self, by: str, *options: Any) -> "go.Figure":
+        ``width``, ``height``, ``title``, ``font_size`` and ``greyscale`` are those of
+        `esn_interp.drawing.look.looking`: for a page or a paper.
+        """
+        return self._drawn(self.drawn_by, **look)
+
+    def _drawn(self, by: str, *options: Any, **look: Unpack["Look"]) -> "Figure":
         """What a function of another module of the result's own folder draws: plotly is loaded only now."""
+        from esn_interp.drawing.look import looking
+
         folder, (module, function) = type(self).__module__.rpartition(".")[0], by.split(".")
-        return getattr(import_module(f"{folder}.{module}"), function)(self, *options)
+        return looking(getattr(import_module(f"{folder}.{module}"), function)(self, *options), **look)
+
+    def told_briefly(self) -> str:
+        """The summary, where the result has one."""
+        summary: Any = getattr(self, "summary", None)
+        return summary() if summary else ""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """A subclass keeps our one-line text: a dataclass would print every number of every array."""
+        super().__init_subclass__(**options)
+        cls.__repr__ = Result.__repr__
+
+    def __repr__(self) -> str:
+        told = " ".join(self.told_briefly().split())
+        return f"{type(self).__name__}({shorten(told, _LINE, placeholder=' ...')})"
+
+    def _repr_html_(self) -> str:
+        frame: Any = getattr(self, "to_frame", None)
+        return sentence(self.told_briefly()) + (frame_table(frame()) if frame else "")
 
 
 @dataclass(frozen=True)

@@ -92,11 +92,14 @@ def heatmap(
     columns: Sequence[Any],
     lines: Sequence[Any],
     *,
-    limits: tuple[float | None, float | None],
+    limits: tuple[float, float],
     gap: int = 2,
     **about: Any,
 ) -> go.Heatmap:
-    """A matrix with its colours between these limits, and its texts in the cells."""
+    """A matrix with its colours between these limits, and its texts in the cells.
+
+    Both limits are needed: with one of them plotly takes neither, and spreads the colours over the values.
+    """
     return go.Heatmap(
         z=values,
         x=list(columns),
@@ -146,7 +149,7 @@ def reach(values: Num[np.ndarray, "..."], least: float) -> float:
     return max(least, float(np.nanmax(np.abs(values), initial=0.0)))
 
 
-def doublings(fold: Num[np.ndarray, "line column"], least: float = 2.0) -> tuple[np.ndarray, float]:
+def doublings(fold: Num[np.ndarray, "line column"], least: float = 4.0) -> tuple[np.ndarray, float]:
     """Multiples of chance as logarithms, and how far their scale goes to either side; nothing is the farthest down.
 
     The scale spans ``least`` at least, up and down, so that noise does not look strong.

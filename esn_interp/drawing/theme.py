@@ -1,7 +1,8 @@
 """One look for all figures: template, colours that colour-blind readers can tell apart, and shared wording.
 
-Hues are those of Okabe and Ito (2008), "Color universal design"; effects use the red-blue scale of
-ColorBrewer, centred on zero, counts a single-hue scale that starts at white.
+Hues are near those of Okabe and Ito (2008), "Color universal design", and moved until every colour stands out 3 : 1 on
+white and every two are 10 or more apart in CIELAB for readers of each kind of colour blindness, which a test computes.
+Effects use the red-blue scale of ColorBrewer, centred on zero, counts a single-hue scale that starts at white.
 """
 
 from collections.abc import Sequence
@@ -9,23 +10,29 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 INK, SOFT, GRID, PANEL = "#1f2933", "#52606d", "#e4e7eb", "#f5f7fa"
-CONTROL = "#8a94a0"
+CONTROL = "#7d858d"
 """Random controls, in every figure."""
-FIT = "#9b2226"
+FIT = "#98181f"
 """Fitted curves and what is read off them."""
 BROKEN = "#fbe9e7"
 """Background of doses at which the model breaks."""
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "x", "star")
 """Beside colours, so that emotions can be told apart without them."""
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+"""The same for lines without symbols."""
+PATTERNS = ("", "/", ".", "x", "-", "\\", "+", "|")
+"""The same for bars."""
 
 _EMOTIONS = {
-    "neutral": "#009e73",
-    "happy": "#e69f00",
-    "angry": "#d55e00",
-    "sad": "#0072b2",
-    "fearful": "#cc79a7",
+    "neutral": "#169f7a",
+    "happy": "#c18402",
+    "angry": "#b85100",
+    "sad": "#0594ff",
+    "fearful": "#bb7bba",
 }
-_FURTHER = ("#56b4e9", "#8c564b", "#6b5b95", "#7a7a00", "#000000")
+_FURTHER = ("#4b728e", "#84554d", "#574992", "#7f7e4d", "#3c1d61")
+SERIES = (*(_EMOTIONS[name] for name in ("sad", "angry", "neutral", "fearful", "happy")), *_FURTHER)
+"""For what is no emotion: selectors, kinds of tokens, what is lost."""
 
 COUNTS = ((0.0, "#ffffff"), (0.15, "#dbe9f6"), (0.4, "#9ecae1"), (0.7, "#4292c6"), (1.0, "#08519c"))
 EFFECTS = (
@@ -67,7 +74,7 @@ TEMPLATE = go.layout.Template(
         },
         # What stays are the download and the way back: figures are for reading and for hovering over.
         "modebar": {
-            "remove": ["zoom", "pan", "select", "lasso", "zoomin", "zoomout", "autoscale", "sendchartdata"]
+            "remove": ["zoom", "pan", "select", "lasso", "zoomin", "zoomout", "autoscale", "sendChartToCloud"]
         },
         "xaxis": _AXIS,
         "yaxis": _AXIS,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 import pandas as pd
@@ -15,17 +15,19 @@ from esn_interp.files import load_tensors, package_version, save_tensors
 from esn_interp.neurons.controls import draw_like
 from esn_interp.neurons.layout import LayeredArrays
 from esn_interp.neurons.origin import GatedModel, OfGates, Origin
+from esn_interp.neurons.showing import neurons_line, neurons_table
 from esn_interp.neurons.statistics import GateStatistics
 
 if TYPE_CHECKING:
-    import plotly.graph_objects as go
+    from esn_interp.drawing.look import Look
+    from esn_interp.drawing.shown import Figure
 
 KIND, VERSION = "neurons", 1
 _LABELS = ("emotion", "layer", "expert", "neuron")
 _COLUMNS = {**dict.fromkeys(_LABELS, np.int32), "score": np.float32}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class NeuronSet(OfGates):
     """Neurons labelled with emotions; a neuron may belong to several.
 
@@ -47,6 +49,8 @@ class NeuronSet(OfGates):
     score: Float32[np.ndarray, " member"]
     selector: str = "custom"
     parameters: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    __repr__, _repr_html_ = neurons_line, neurons_table
 
     def __post_init__(self) -> None:
         where = f"neuron set of {self.model}"
@@ -121,13 +125,6 @@ class NeuronSet(OfGates):
     def __len__(self) -> int:
         return len(self.neuron)
 
-    def __repr__(self) -> str:
-        sizes = zip(self.emotions, self.counts().sum(axis=1), strict=True)
-        members = ", ".join(f"{emotion} {n}" for emotion, n in sizes)
-        return (
-            f"NeuronSet({self.selector}, {self.model} on {self.corpus}: {members} of {self.n_gates:,} gates)"
-        )
-
     def __getitem__(self, emotion: str) -> "NeuronSet":
         mine = self.emotion == self._row(emotion)
         columns = {name: getattr(self, name)[mine] for name in _COLUMNS}
@@ -148,11 +145,12 @@ class NeuronSet(OfGates):
         columns = {name: getattr(self, name) for name in _COLUMNS}
         return pd.DataFrame(columns | {"emotion": [self.emotions[row] for row in self.emotion]})
 
-    def plot(self) -> "go.Figure":
-        """The neuron map: neurons per layer and emotion."""
+    def plot(self, **look: "Unpack[Look]") -> "Figure":
+        """The neuron map: neurons per layer and emotion; ``look`` is that of `esn_interp.drawing.look.looking`."""
+        from esn_interp.drawing.look import looking
         from esn_interp.neurons.neuron_map import neuron_map
 
-        return neuron_map(self)
+        return looking(neuron_map(self), **look)
 
     def check(self, lm: GatedModel) -> None:
         """Refuse a model in which these neurons were not found (StatisticsError)."""

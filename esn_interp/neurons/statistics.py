@@ -30,6 +30,7 @@ from esn_interp.neurons.layout import (
 from esn_interp.neurons.origin import GatedModel, OfGates, Origin
 from esn_interp.neurons.per_clip import PerClip
 from esn_interp.neurons.rates import Rates
+from esn_interp.neurons.showing import statistics_line, statistics_table
 
 KIND, VERSION = "statistics", 3
 READ = (1, 2, VERSION)
@@ -38,7 +39,7 @@ READ = (1, 2, VERSION)
 LABELLED = "labelled correctly by the unedited model"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class GateStatistics(OfGates):
     """Sums over clips and tokens of every gate ``g``, per group.
 
@@ -75,6 +76,8 @@ class GateStatistics(OfGates):
     seed: int = 0
     per_clip: PerClip | None = field(default=None, repr=False)
     success: str = LABELLED
+
+    __repr__, _repr_html_ = statistics_line, statistics_table
 
     @property
     def kept(self) -> dict[str, int]:

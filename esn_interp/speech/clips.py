@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any, overload
 
@@ -19,6 +19,7 @@ from esn_interp.speech.heard import Heard, Taught, heard_by
 from esn_interp.speech.labels import SPLITS, emotion_name, emotion_order, foreign_labels, listing
 from esn_interp.speech.preparation import AS_RECORDED, Preparation
 from esn_interp.speech.schema import COLUMNS, column_values, dataset_from_dataset, dataset_from_frame
+from esn_interp.speech.showing import clip_line, clip_player, clips_line, clips_table
 from esn_interp.speech.spelling import one_form
 from esn_interp.speech.splits import (
     SHARES,
@@ -32,7 +33,7 @@ from esn_interp.speech.splits import (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Clip:
     """One recording and what is known of it. Text that is not known is empty."""
 
@@ -49,12 +50,14 @@ class Clip:
     extras: Mapping[str, Any]  # whatever else the corpus tells
     preparation: Preparation = AS_RECORDED
 
+    __repr__, _repr_html_ = clip_line, clip_player
+
     def waveform(self) -> Float[np.ndarray, " sample"]:
         """The samples: mono, 16 kHz, float32. Raises `AudioError` naming the clip."""
         return self.preparation.apply(read_audio(self.audio, name=self.id))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Clips:
     """A corpus or a part of one. Wraps a `datasets.Dataset`; every operation returns new `Clips`.
 
@@ -66,7 +69,9 @@ class Clips:
     dataset: Dataset
     name: str
     preparation: Preparation = AS_RECORDED
-    notes: tuple[str, ...] = field(default=(), repr=False)
+    notes: tuple[str, ...] = ()
+
+    __repr__, _repr_html_ = clips_line, clips_table
 
     @classmethod
     def from_frame(cls, frame: pd.DataFrame, *, name: str) -> "Clips":
@@ -105,11 +110,6 @@ class Clips:
             raise IndexError(f"clip {index} of {len(self)}")
         row: Any = self.dataset[index]
         return Clip(**{**row, "extras": json.loads(row["extras"])}, preparation=self.preparation)
-
-    def __repr__(self) -> str:
-        counts = pd.Series(self.column("emotion"), dtype=object).value_counts()
-        emotions = ", ".join(f"{counts[emotion]} {emotion}" for emotion in self.emotions)
-        return f"Clips({self.name!r}: {len(self)} clips, {len(self.speakers)} speakers; {emotions})"
 
     @cached_property
     def emotions(self) -> tuple[str, ...]:

@@ -1,15 +1,14 @@
 """Speech that a model made: played in a notebook, saved as a file."""
 
-import base64
 import io
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 
 import numpy as np
 import soundfile
 from jaxtyping import Float
 
+from esn_interp.drawing.notebook import player, sentence
 from esn_interp.errors import AudioError
 from esn_interp.files import write_bytes
 
@@ -32,7 +31,7 @@ def wav_of_speech(
     return file.getvalue()
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Speech:
     """Mono speech at ``sampling_rate`` and the words that were meant; a notebook shows it with a player.
 
@@ -71,9 +70,12 @@ class Speech:
         """
         write_bytes(path, self.wav(mark=mark))
 
+    def __repr__(self) -> str:
+        wrong = f", {self.problem}" if self.problem else ""
+        return f"Speech({self.seconds:.1f} s at {self.sampling_rate} Hz, {self.text!r}{wrong})"
+
     def _repr_html_(self) -> str:
-        words = escape(self.text or "(no words)") + (f" ({escape(self.problem)})" if self.problem else "")
+        words = (self.text or "(no words)") + (f" ({self.problem})" if self.problem else "")
         if not len(self.waveform) or not np.isfinite(self.waveform).all():
-            return f"<p>{words}: no sound</p>"
-        data = base64.b64encode(self.wav()).decode("ascii")
-        return f'<p>{words}</p><audio controls src="data:audio/wav;base64,{data}"></audio>'
+            return sentence(f"{words}: no sound")
+        return player(self.wav(), "audio/wav", words)

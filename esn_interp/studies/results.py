@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from textwrap import shorten
+from typing import Any, ClassVar, TypeVar, Unpack
 
 import numpy as np
 import pandas as pd
 
 from esn_interp.analysis.inference.significance import Interval
+from esn_interp.drawing.look import Look
+from esn_interp.drawing.notebook import sentence
 from esn_interp.errors import EsnError, StatisticsError
 from esn_interp.files import package_version, read_json_of, write_json
 from esn_interp.neurons.neuron_set import NeuronSet
@@ -26,7 +29,7 @@ Made = TypeVar("Made")
 AnyStudy = TypeVar("AnyStudy", bound="Study")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Study:
     """A study that was run: where it is, its numbers, and what was found for each model on each corpus.
 
@@ -93,7 +96,13 @@ class Study:
         """The headline numbers as a few lines for a terminal."""
         return self.summary()
 
-    def plot(self) -> Any:
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self.folder)!r}: {shorten(self.summary(), 120, placeholder=' ...')})"
+
+    def _repr_html_(self) -> str:
+        return sentence(self.summary()) + sentence(f"The page for readers is {self.report}.")
+
+    def plot(self, **look: Unpack[Look]) -> Any:
         """The figure of the main result.
 
         Raises
@@ -103,7 +112,7 @@ class Study:
         """
         if (main := self._main()) is None:
             raise StatisticsError(f"nothing to draw: {self.summary()}")
-        return main.plot()
+        return main.plot(**look)
 
     def to_frame(self) -> pd.DataFrame:
         """The results of the first model and corpus as one table."""

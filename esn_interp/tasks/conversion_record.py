@@ -9,13 +9,16 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from esn_interp.drawing.notebook import player, sentence, table
+from esn_interp.drawing.numbers import count
 from esn_interp.models.speech_problems import PROBLEMS
 from esn_interp.neurons.origin import Origin
 from esn_interp.neurons.per_clip import PerClip
+from esn_interp.speech.playable import Speech
 from esn_interp.tasks.batches import Skipped
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Conversion:
     """One attempt to say a clip with another emotion.
 
@@ -52,6 +55,17 @@ class Conversion:
     tokens: int = 0
     codes: Int[np.ndarray, " code"] | None = field(default=None, repr=False)
 
+    def __repr__(self) -> str:
+        wrong = f", {self.problem}" if self.problem else ""
+        return f"Conversion({self.id!r}: {len(self.waveform) / self.rate:.1f} s, {self.text!r}{wrong})"
+
+    def _repr_html_(self) -> str:
+        label = f"{self.speaker}, {self.source_emotion} said as {self.target}: “{self.text or '(no words)'}”"
+        label += f" ({self.problem})" if self.problem else ""
+        if not self.audible or not np.isfinite(self.waveform).all():
+            return sentence(f"{label}: no sound")
+        return player(Speech(self.waveform, self.rate, self.text).wav(), "audio/wav", label)
+
     @property
     def id(self) -> str:
         """Clip and target: a clip is converted to every target once."""
@@ -68,7 +82,7 @@ class Conversion:
         return bool(len(self.waveform))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ConversionRun:
     """Conversions of a corpus to some emotions, clip by clip in the order of the corpus, targets as they were given.
 
@@ -97,6 +111,19 @@ class ConversionRun:
 
     def __len__(self) -> int:
         return len(self.conversions)
+
+    def __repr__(self) -> str:
+        wrong = ", ".join(f"{n} {kind}" for kind, n in self.problems.items())
+        return f"ConversionRun({len(self)} conversions to {', '.join(self.targets)}; {wrong or 'no problem'})"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (target, len(some), sum(one.audible for one in some), sum(one.problem is not None for one in some))
+            for target in self.targets
+            for some in [[one for one in self.conversions if one.target == target]]
+        ]
+        told = f"{count(len(self), 'conversion')} of {count(len({one.clip for one in self.conversions}), 'clip')}."
+        return sentence(told) + table(("target", "conversions", "with sound", "with a problem"), rows)
 
     @property
     def problems(self) -> dict[str, int]:

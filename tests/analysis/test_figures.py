@@ -3,6 +3,7 @@
 import numpy as np
 import plotly.graph_objects as go
 import pytest
+from colour_vision import distance, on_scale
 from planted_listener import EMOTIONS, WIDTHS, PlantedListener, planted_clips, planted_set
 
 from esn_interp.analysis.ablation.measure import ablation
@@ -43,14 +44,14 @@ def test_neuron_map_has_a_mark_for_every_member():
         one = neurons[trace.name]
         np.testing.assert_array_equal(trace.x, one.neuron)
         np.testing.assert_array_equal(np.round(trace.y), one.layer)  # lanes stay within the layer's band
-        np.testing.assert_array_equal(trace.customdata, np.stack([one.layer, one.neuron, one.score], axis=1))
-        assert "layer" in trace.hovertemplate
+        np.testing.assert_array_equal(trace.customdata, one.score)
+        assert "layer %{y:.0f}, neuron %{x}" in trace.hovertemplate
         assert "score" in trace.hovertemplate
     lanes = {tuple(np.round(trace.y - np.round(trace.y), 6)) for trace in marks}
     assert len(lanes) == len(EMOTIONS)
     (profile,) = traces(figure, go.Heatmap)
-    np.testing.assert_array_equal(profile.z, neurons.counts().T)
-    assert profile.zmin == 0
+    np.testing.assert_array_equal(profile.text, neurons.counts().T)
+    assert profile.zmin == -profile.zmax <= -2
     bands = [(shape.x0, shape.x1) for shape in figure.layout.shapes]
     assert bands == [(-0.5, width - 0.5) for width in WIDTHS]
     assert f"of {sum(WIDTHS)} gates, selected by planted" in figure.layout.title.text
@@ -62,6 +63,25 @@ def test_neuron_map_of_a_large_model_is_drawn_by_the_graphics_card():
     figure = neuron_map(NeuronSet.from_indices(origin, indices))
     assert len(traces(figure, go.Scattergl)) == len(EMOTIONS)
     assert sum(len(trace.x) for trace in traces(figure, go.Scattergl)) == 5 * 28 * 360
+
+
+def test_neurons_of_random_layers_look_as_even_as_they_are():
+    """At the size of a model of seven billion weights, in colours as they are drawn, and in a page that opens."""
+    widths, rng = (18_944,) * 28, np.random.default_rng(5)
+    origin = Origin("7B", "x", "thinker", widths, "c", "y")
+    size = round(0.005 * sum(widths))
+    random = {emotion: rng.choice(sum(widths), size, replace=False) for emotion in EMOTIONS}
+    gathered = random | {"angry": np.union1d(random["angry"], 20 * 18_944 + np.arange(0, 30_000, 300))}
+    for indices, uneven in ((random, {}), (gathered, {("angry", 20), ("angry", 21)})):
+        figure = neuron_map(NeuronSet.from_indices(origin, indices))
+        (profile,) = traces(figure, go.Heatmap)
+        scale = (profile.colorscale, profile.zmin, profile.zmax)
+        drawn = np.array([[on_scale(value, *scale) for value in line] for line in profile.z])
+        assert drawn.shape == (28, len(EMOTIONS))
+        seen = {(EMOTIONS[at], layer) for layer, at in zip(*np.nonzero(drawn != "#ffffff"), strict=True)}
+        assert seen == set(uneven)
+        assert all(distance("#ffffff", drawn[layer, EMOTIONS.index(emotion)]) > 10 for emotion, layer in uneven)
+        assert len(figure.to_html(include_plotlyjs=True).encode()) < 5e6
 
 
 def test_neuron_map_survives_an_emotion_without_neurons():

@@ -1,7 +1,7 @@
 """What an ablation says: changes of recall with their intervals, controls, and every single answer."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Unpack
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,8 @@ from esn_interp.analysis.inference.significance import Interval
 from esn_interp.analysis.result import OfSets
 
 if TYPE_CHECKING:
-    import plotly.graph_objects as go
+    from esn_interp.drawing.look import Look
+    from esn_interp.drawing.shown import Figure
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,6 +179,6 @@ class Ablation(OfSets):
             f" {len(self.clips)} clips of {self.specificity.speakers} speakers)."
         )
 
-    def plot_confusion(self) -> "go.Figure":
+    def plot_confusion(self, **look: Unpack["Look"]) -> "Figure":
         """What is heard as what: without an edit, and with each set ablated."""
-        return self._drawn("figure.draw_confusion")
+        return self._drawn("figure.draw_confusion", **look)

@@ -7,7 +7,7 @@ from plotly.subplots import make_subplots
 from esn_interp.analysis.attribution.check import AttributionCheck
 from esn_interp.analysis.attribution.result import Attribution
 from esn_interp.drawing.marks import bars, heatmap, reach
-from esn_interp.drawing.theme import EFFECTS, GRID, SOFT, SYMBOLS, dress, emotion_colors
+from esn_interp.drawing.theme import DASHES, EFFECTS, GRID, SOFT, SYMBOLS, dress, emotion_colors
 
 _POINTS = 200  # a curve over half a million gates needs no more
 
@@ -53,7 +53,7 @@ def draw(result: Attribution) -> go.Figure:
                 y=shares[row, ranks - 1],
                 mode="lines",
                 name=emotion,
-                line={"color": colors[emotion], "width": 2},
+                line={"color": colors[emotion], "width": 2, "dash": DASHES[row % len(DASHES)]},
                 customdata=ranks,
                 hovertemplate=(
                     f"<b>{emotion}</b>: the strongest %{{customdata}} gates (%{{x:.2f}} %)"

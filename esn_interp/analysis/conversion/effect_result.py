@@ -1,7 +1,7 @@
 """What steering does to conversions: levels and paired changes of every measure, and what was heard."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Unpack
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,8 @@ from esn_interp.analysis.inference.significance import Interval
 from esn_interp.analysis.result import OfConversions
 
 if TYPE_CHECKING:
-    import plotly.graph_objects as go
+    from esn_interp.drawing.look import Look
+    from esn_interp.drawing.shown import Figure
 
 UNSTEERED, STEERED, RANDOM, UNFILTERED = "unsteered", "steered", "random", "unfiltered"
 """Conditions: no edit; the neurons steered; as many random ones; those found without the success filter."""
@@ -110,7 +111,7 @@ class ConversionEffect(OfConversions):
             f" {len(self.targets)} emotions."
         )
 
-    def plot_prosody(self) -> "go.Figure":
+    def plot_prosody(self, **look: Unpack["Look"]) -> "Figure":
         """How far F0, its range, energy, duration and rate move."""
-        return self._drawn("effect_figure.draw_prosody")
+        return self._drawn("effect_figure.draw_prosody", **look)
 

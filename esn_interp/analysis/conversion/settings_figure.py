@@ -6,9 +6,8 @@ from plotly.subplots import make_subplots
 
 from esn_interp.analysis.conversion.settings_result import RANDOM_SELECTOR, ConversionGrid
 from esn_interp.drawing.marks import band, log_position
-from esn_interp.drawing.theme import CONTROL, INK, SYMBOLS, dress
+from esn_interp.drawing.theme import CONTROL, INK, SERIES, SYMBOLS, dress
 
-_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#7a7a00")
 _PANELS = (("accuracy", "heard as the target"), ("wer", "word error rate"))
 
 
@@ -34,7 +33,7 @@ def draw(result: ConversionGrid) -> go.Figure:
     # Random neurons lie under all other lines.
     for (selector, filtered), rows in sorted(curves.items(), key=lambda curve: curve[0][0] != RANDOM_SELECTOR):
         random = selector == RANDOM_SELECTOR
-        color = CONTROL if random else _COLORS[selectors.index(selector) % len(_COLORS)]
+        color = CONTROL if random else SERIES[selectors.index(selector) % len(SERIES)]
         name = "random neurons" if random else selector + ("" if filtered else ", filter off")
         rows = sorted(rows, key=lambda at: result.settings[at].alpha)
         alphas = np.array([0.0, *(result.settings[at].alpha for at in rows)])

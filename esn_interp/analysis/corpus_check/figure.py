@@ -33,7 +33,7 @@ def draw(check: CorpusCheck) -> go.Figure:
             check.emotions,
             # Names such as "03" would be drawn as numbers, to scale.
             [f"{name} " for name in names],
-            limits=(0, None),
+            limits=(0, max(1.0, float(table.max(initial=0)))),
             colorscale=COUNTS,
             text=text,
             texttemplate="%{text}" if len(check.emotions) <= 12 else "",

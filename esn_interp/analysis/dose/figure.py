@@ -10,10 +10,10 @@ from plotly.subplots import make_subplots
 from esn_interp.analysis.dose.result import DoseResponse
 from esn_interp.analysis.inference.estimates import Curves
 from esn_interp.drawing.marks import banded, known_bars, log_position
-from esn_interp.drawing.theme import BROKEN, CONTROL, FIT, INK, SYMBOLS, dress, emotion_colors
+from esn_interp.drawing.theme import BROKEN, CONTROL, FIT, INK, SERIES, SYMBOLS, dress, emotion_colors
 
 _PERCENT = [0, 25, 50, 75, 100]
-_LOSS_COLORS = ("#7a4b9a", "#8c6d1f", "#4f7a5b")
+_LOSS_COLORS = SERIES[5:8]
 _TITLES = (
     "clips of other emotions heard as the target",
     "clips of the target heard as the target",

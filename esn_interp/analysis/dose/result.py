@@ -1,7 +1,7 @@
 """What steering with each dose does: curves over the doses, and what is fitted to them."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Unpack
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,8 @@ from esn_interp.analysis.result import OfSets
 from esn_interp.errors import EditError
 
 if TYPE_CHECKING:
-    import plotly.graph_objects as go
+    from esn_interp.drawing.look import Look
+    from esn_interp.drawing.shown import Figure
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,7 +160,7 @@ class DoseResponse(OfSets):
             + f"{trend}; on {len(self.clips)} clips of {self.n_speakers} speakers."
         )
 
-    def plot(self) -> "go.Figure":
+    def plot(self, **look: Unpack["Look"]) -> "Figure":
         """The curves over the doses, with their intervals and the random control."""
-        return self._drawn("figure.draw" if self._ordered else "figure.draw_points")
+        return self._drawn("figure.draw" if self._ordered else "figure.draw_points", **look)
 

@@ -8,7 +8,7 @@ from plotly.subplots import make_subplots
 from esn_interp.analysis.efficiency.result import Efficiency
 from esn_interp.analysis.inference.significance import nan_mean
 from esn_interp.drawing.marks import banded, bars
-from esn_interp.drawing.theme import CONTROL, INK, SOFT, dress, emotion_colors
+from esn_interp.drawing.theme import CONTROL, INK, SOFT, SYMBOLS, dress, emotion_colors
 
 
 def draw(result: Efficiency) -> go.Figure:
@@ -28,7 +28,7 @@ def draw(result: Efficiency) -> go.Figure:
                 name=emotion,
                 legendgroup=emotion,
                 line={"color": colors[emotion], "width": 1.2},
-                marker={"size": 5},
+                marker={"size": 6, "symbol": SYMBOLS[at % len(SYMBOLS)]},
                 hovertemplate=f"<b>{emotion}</b>, %{{x}} clips: %{{y:.2f}} with all<extra></extra>",
             ),
             row=1,
@@ -70,7 +70,7 @@ def draw(result: Efficiency) -> go.Figure:
                     legendgroup=emotion,
                     showlegend=False,
                     line={"color": colors[emotion], "width": 1.2},
-                    marker={"size": 5},
+                    marker={"size": 6, "symbol": SYMBOLS[at % len(SYMBOLS)]},
                     hovertemplate=f"<b>{emotion}</b>: %{{y:+.1f}} points<extra></extra>",
                 ),
                 row=2,

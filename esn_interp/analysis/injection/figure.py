@@ -8,9 +8,9 @@ from esn_interp.analysis.inference.estimates import Estimates
 from esn_interp.analysis.injection.injected import ORACLE
 from esn_interp.analysis.injection.result import Injection
 from esn_interp.drawing.marks import known_bars, log_position
-from esn_interp.drawing.theme import CONTROL, INK, SOFT, SYMBOLS, dress
+from esn_interp.drawing.theme import CONTROL, INK, SERIES, SOFT, SYMBOLS, dress
 
-_COLORS = {ORACLE: INK, "two_pass": "#0072b2", "mix": "#d55e00", "union": "#009e73"}
+_COLORS = {ORACLE: INK, "two_pass": SERIES[0], "mix": SERIES[1], "union": SERIES[2]}
 _NAMES = {
     ORACLE: "oracle: the true label",
     "two_pass": "two_pass: the predicted label",

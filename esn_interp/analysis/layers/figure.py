@@ -110,12 +110,14 @@ def _title(result: LayerProfile, row: int) -> str:
 def draw_clusters(result: LayerProfile) -> go.Figure:
     """Fold enrichment of every row in every layer, in the order of the trees, which stand beside it.
 
-    Colours are logarithms: twice chance is as blue as half of it is red. A layer without any of a row's
-    neurons has no logarithm, and is the reddest.
+    Colours are logarithms: twice chance is as blue as half of it is red, and what uniform draws give as well (95 %
+    of them) is white. A layer without any of a row's neurons has no logarithm, and is the reddest.
     """
     rows, layers = result.rows.order, result.layers.order
     fold = result.fold[np.ix_(rows, layers)]
     strength, extent = doublings(fold)
+    by_chance = (result.share >= result.null_low) & (result.share <= result.null_high)
+    strength = np.where(by_chance[np.ix_(rows, layers)], 0.0, strength)
     figure = make_subplots(
         rows=2,
         cols=2,

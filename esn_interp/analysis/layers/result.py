@@ -1,7 +1,7 @@
 """Where in the network each emotion's neurons lie: layer profiles, bands, and which of them are alike."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Unpack
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,8 @@ from esn_interp.analysis.inference.clustering import Tree
 from esn_interp.analysis.result import Result
 
 if TYPE_CHECKING:
-    import plotly.graph_objects as go
+    from esn_interp.drawing.look import Look
+    from esn_interp.drawing.shown import Figure
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,7 @@ class LayerProfile(Result):
         )
         return f"Neurons gather in bands of layers: {told}."
 
-    def plot_clusters(self) -> "go.Figure":
+    def plot_clusters(self, **look: Unpack["Look"]) -> "Figure":
         """Rows and layers put next to those that they resemble, with the trees that say how much."""
-        return self._drawn("figure.draw_clusters")
+        return self._drawn("figure.draw_clusters", **look)
 

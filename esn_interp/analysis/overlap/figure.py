@@ -1,5 +1,7 @@
 """The overlap of two neuron sets, emotion by emotion, and over the fraction of gates that is selected."""
 
+from typing import Any
+
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
@@ -8,7 +10,7 @@ from esn_interp.analysis.inference.significance import nan_mean
 from esn_interp.analysis.overlap.pair import PairOverlap
 from esn_interp.analysis.overlap.result import Overlap
 from esn_interp.drawing.marks import bars, doublings, heatmap, outline
-from esn_interp.drawing.theme import CONTROL, COUNTS, EFFECTS, GRID, INK, SOFT, dress, emotion_colors
+from esn_interp.drawing.theme import CONTROL, COUNTS, EFFECTS, GRID, INK, SOFT, SYMBOLS, dress, emotion_colors
 
 _CELL = 46
 """Height of a row of a matrix, in pixels."""
@@ -194,9 +196,10 @@ def draw_curve(result: Overlap, at: int = 0) -> go.Figure:
         cell = (row, first.emotions_b.index(emotion))
         fold = np.array([pair.fold[cell] for pair in steps])
         bounds = np.array([(pair.fold_low[cell], pair.fold_high[cell]) for pair in steps])
-        _curve(figure, beside, fold, name=emotion, color=colors[emotion], bounds=bounds, panel=1)
+        look: dict[str, Any] = {"name": emotion, "color": colors[emotion], "symbol": SYMBOLS[row % len(SYMBOLS)]}
+        _curve(figure, beside, fold, bounds=bounds, panel=1, **look)
         shared = np.array([pair.jaccard[cell] for pair in steps])
-        _curve(figure, beside, shared, name=emotion, color=colors[emotion], panel=2)
+        _curve(figure, beside, shared, panel=2, **look)
     aside = where / 1.035 ** (len(first.emotions_a) / 2)
     others = np.array([(pair.other_emotion.low, pair.other_emotion.high) for pair in steps])
     pooled = np.array([pair.other_emotion.fold for pair in steps])
@@ -232,6 +235,7 @@ def _curve(
     panel: int,
     bounds: np.ndarray | None = None,
     dash: str = "solid",
+    symbol: str = "circle",
 ) -> None:
     error = None
     if bounds is not None:
@@ -246,7 +250,7 @@ def _curve(
             legendgroup=name,
             showlegend=panel == 1,
             line={"color": color, "width": 1.6, "dash": dash},
-            marker={"size": 6},
+            marker={"size": 6, "symbol": symbol},
             customdata=None if bounds is None else bounds,
             hovertemplate=(
                 f"<b>{name}</b>: %{{y:.2f}}"

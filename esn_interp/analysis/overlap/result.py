@@ -1,7 +1,7 @@
 """What two or more neuron sets share, pair by pair and pattern by pattern."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Unpack
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,8 @@ from esn_interp.analysis.result import Result
 from esn_interp.errors import StatisticsError
 
 if TYPE_CHECKING:
-    import plotly.graph_objects as go
+    from esn_interp.drawing.look import Look
+    from esn_interp.drawing.shown import Figure
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,19 +78,19 @@ class Overlap(Result):
             f" {other:.2f}, {_times(pair.other_emotion)}."
         )
 
-    def plot(self) -> "go.Figure":
+    def plot(self, **look: Unpack["Look"]) -> "Figure":
         """The matrices of the first pair; with three sets or more, which neurons are in which sets."""
-        return self.plot_pair() if len(self.names) == 2 else self.plot_sets()
+        return self.plot_pair(**look) if len(self.names) == 2 else self.plot_sets(**look)
 
-    def plot_pair(self, pair: int = 0) -> "go.Figure":
+    def plot_pair(self, pair: int = 0, **look: Unpack["Look"]) -> "Figure":
         """Fold enrichment with its bounds, and the matrices, of one pair of sets."""
-        return self._drawn("figure.draw", pair)
+        return self._drawn("figure.draw", pair, **look)
 
-    def plot_sets(self) -> "go.Figure":
+    def plot_sets(self, **look: Unpack["Look"]) -> "Figure":
         """How many neurons are in exactly which of the sets (an UpSet plot)."""
-        return self._drawn("upset_figure.draw")
+        return self._drawn("upset_figure.draw", **look)
 
-    def plot_curve(self, pair: int = 0) -> "go.Figure":
+    def plot_curve(self, pair: int = 0, **look: Unpack["Look"]) -> "Figure":
         """Overlap of one pair over the fraction of gates that is selected.
 
         Raises
@@ -99,7 +100,7 @@ class Overlap(Result):
         """
         if not self.curve:
             raise StatisticsError("no fractions were compared; call overlap with statistics= and tops=")
-        return self._drawn("figure.draw_curve", pair)
+        return self._drawn("figure.draw_curve", pair, **look)
 
 
 def _times(pooled: Pooled) -> str:

@@ -10,7 +10,7 @@ from plotly.subplots import make_subplots
 
 from esn_interp.analysis.overlap.result import Overlap
 from esn_interp.drawing.marks import name_lines
-from esn_interp.drawing.theme import GRID, INK, SOFT, dress, emotion_colors
+from esn_interp.drawing.theme import GRID, INK, PATTERNS, SOFT, dress, emotion_colors
 
 _MOST = 15
 """Columns that are drawn at most; the rest hold the fewest neurons."""
@@ -34,7 +34,7 @@ def draw(result: Overlap) -> go.Figure:
                 x=columns,
                 y=counts[:, at],
                 name=emotion,
-                marker={"color": color},
+                marker={"color": color, "pattern": {"shape": PATTERNS[at % len(PATTERNS)], "size": 6}},
                 customdata=np.stack([members, np.round(expected[:, at], 2)], axis=1),
                 hovertemplate=(
                     f"<b>{emotion}</b>, %{{customdata[0]}}<br>%{{y}} neurons, by chance %{{customdata[1]}}"

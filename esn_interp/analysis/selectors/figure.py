@@ -6,9 +6,8 @@ from plotly.subplots import make_subplots
 
 from esn_interp.analysis.selectors.result import SelectorComparison
 from esn_interp.drawing.marks import bars
-from esn_interp.drawing.theme import CONTROL, SOFT, SYMBOLS, dress
+from esn_interp.drawing.theme import CONTROL, SERIES, SOFT, SYMBOLS, dress
 
-_COLORS = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#6b5b95")
 _DODGE = 0.012
 """Share of a tenfold by which curves are set apart, so that their intervals do not hide one another."""
 _PANELS = {
@@ -51,11 +50,11 @@ def draw(result: SelectorComparison) -> go.Figure:
                         legendgroup=label,
                         showlegend=row == 1 and (own or at == 0),
                         legendrank=1000 if own else 1001,
-                        line={"color": _COLORS[at % len(_COLORS)], "width": 2},
+                        line={"color": SERIES[at % len(SERIES)], "width": 2},
                         marker={
                             "symbol": SYMBOLS[at % len(SYMBOLS)],
                             "size": 8 if own else 6,
-                            "color": _COLORS[at % len(_COLORS)] if own else CONTROL,
+                            "color": SERIES[at % len(SERIES)] if own else CONTROL,
                         },
                         error_y=bars(value, low, high, width=0, thickness=1.2) if own else None,
                         customdata=np.stack(

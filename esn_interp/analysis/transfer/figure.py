@@ -10,9 +10,8 @@ from esn_interp.analysis.inference.estimates import Estimates
 from esn_interp.analysis.transfer.carried_over import RANDOM, CarriedOver
 from esn_interp.analysis.transfer.result import EFFECTS, OnTarget, Transfer
 from esn_interp.drawing.marks import known_bars, name_lines
-from esn_interp.drawing.theme import CONTROL, SOFT, dress
+from esn_interp.drawing.theme import CONTROL, SERIES, SOFT, dress
 
-_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#7a7a00")
 _TITLES = {
     "ablation": "silenced: change of recall, in points",
     "steering": "turned up (alpha {alpha:g}): change of flip rate, in points",
@@ -88,7 +87,7 @@ def _label(result: Transfer, on: OnTarget, k: int) -> str:
 
 
 def _color(result: Transfer, k: int) -> str:
-    return CONTROL if result.sources[k] == RANDOM else _COLORS[k % len(_COLORS)]
+    return CONTROL if result.sources[k] == RANDOM else SERIES[k % len(SERIES)]
 
 
 def _ratio_text(measured: CarriedOver, k: int) -> str:

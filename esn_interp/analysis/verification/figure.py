@@ -3,9 +3,9 @@
 import plotly.graph_objects as go
 
 from esn_interp.analysis.verification.result import FAILED, PASSED, SKIPPED, Verification
-from esn_interp.drawing.theme import CONTROL, FIT, dress
+from esn_interp.drawing.theme import CONTROL, FIT, SERIES, dress
 
-_COLORS = {PASSED: "#0072b2", FAILED: FIT, SKIPPED: CONTROL}
+_COLORS = {PASSED: SERIES[0], FAILED: FIT, SKIPPED: CONTROL}
 
 
 def draw(result: Verification) -> go.Figure:
