@@ -31,6 +31,7 @@ from esn_interp.cli import (
     dose,
     efficiency,
     evc,
+    figure,
     ground,
     inject,
     layers,
@@ -53,7 +54,7 @@ PANELS = {
     "Prove": (ablate, side_effects, ground, redundancy, efficiency),
     "Steer": (dose, convert, inject, bake),
     "Compare": (compare, overlap, transfer),
-    "Studies": (demo, study, report),
+    "Studies": (demo, study, report, figure),
     "Catalogue": (models, corpora, verify, doctor),
 }
 """Every command in the panel of `esn --help` that it belongs to; the first two of each show their example there."""

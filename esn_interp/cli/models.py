@@ -28,10 +28,13 @@ def models(
         _access_points(name, options, run)
         return
 
-    from esn_interp.models.loading import BUNDLED
+    from esn_interp.models.loading import BUNDLED, speaks
 
     rows = [
-        {"name": model, "family": "qwen2.5-omni", "can": "recognise", "tested": "itself", "needs": "nothing"}
+        {
+            **{"name": model, "family": "qwen2.5-omni", "can": "speak" if speaks(model) else "recognise"},
+            **{"tested": "itself", "needs": "nothing"},
+        }
         for model in BUNDLED
     ]
     rows += [
@@ -40,7 +43,7 @@ def models(
             "family": family.name,
             "can": family.info.capability,
             "tested": family.info.tested,
-            "needs": family.info.needs,
+            "needs": family.info.needs_of.get(checkpoint, family.info.needs),
         }
         for family in esn.FAMILIES
         for checkpoint in family.info.checkpoints or (family.name,)

@@ -1,5 +1,6 @@
 """From a name, a path or a loaded model to an :class:`AudioLM`."""
 
+import json
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -28,6 +29,11 @@ BUNDLED = ("toy-omni", "toy-emodb")
 def bundled_path(name: str) -> Path:
     """The folder of a model that comes with the package."""
     return Path(str(files("esn_interp") / "models" / "bundled" / name))
+
+
+def speaks(name: str) -> bool:
+    """Whether a bundled model says something aloud: it has a talker, and not the part that answers alone."""
+    return "talker_config" in json.loads((bundled_path(name) / "config.json").read_text(encoding="utf-8"))
 
 
 def load(

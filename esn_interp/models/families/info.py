@@ -16,6 +16,8 @@ class FamilyInfo:
         Those of its configurations.
     capability
         ``recognise`` (answers about audio), ``speak`` (speech comes out) or ``gates only``.
+    needs, needs_of
+        What must be there, and of single checkpoints where they differ.
     tested
         What the contract tests run on: ``the real class``, or ``a stand-in`` for code that is not in transformers.
     roles
@@ -30,6 +32,7 @@ class FamilyInfo:
     capability: str = "recognise"
     checkpoints: tuple[str, ...] = ()
     needs: str = "transformers only"
+    needs_of: Mapping[str, str] = field(default_factory=dict[str, str])
     tested: str = "the real class"
     roles: Mapping[str, str] = field(
         default_factory=lambda: {THINKER: "reads audio and instruction, writes the answer"}

@@ -38,7 +38,11 @@ class Qwen25Omni(Family):
         model_types=("qwen2_5_omni", "qwen2_5_omni_thinker"),
         capability="speak",
         checkpoints=("Qwen/Qwen2.5-Omni-7B", "Qwen/Qwen2.5-Omni-3B"),
-        needs="transformers only; about 18 GB of memory for the 7B thinker in bfloat16",
+        needs="transformers only",
+        needs_of={
+            "Qwen/Qwen2.5-Omni-7B": "transformers only; about 18 GB of memory for the thinker in bfloat16",
+            "Qwen/Qwen2.5-Omni-3B": "transformers only; about 9 GB of memory for the thinker in bfloat16",
+        },
         roles={
             THINKER: "reads audio and instruction, writes the answer; its edits change text and speech",
             "talker": "turns the thinker's words into speech codes; its edits change the speech only",
