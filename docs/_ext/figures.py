@@ -88,6 +88,12 @@ def _coverage(world: World) -> go.Figure:
     return coverage_figure()
 
 
+def _planted_scales(_: World) -> go.Figure:
+    from planted_scales import planted_scales_figure
+
+    return planted_scales_figure()
+
+
 def _layer_profile(world: World) -> go.Figure:
     import esn_interp as esn
 
@@ -223,6 +229,7 @@ FIGURES: dict[str, Callable[[World], go.Figure]] = {
     "ablation": _ablation,
     "confusion": _confusion,
     "selectors": _selectors,
+    "planted-scales": _planted_scales,
     "side-effects": _side_effects,
     "coverage": _coverage,
     "layer-profile": _layer_profile,

@@ -173,10 +173,15 @@ class OfConversions(Result):
         return len(self.speakers)
 
 
-def standing_notes(speakers: int, skipped: Sequence[Skipped], *others: str | None) -> tuple[str, ...]:
-    """What must be said of a result: that speakers are few, what else there is, and that clips were skipped."""
+def standing_notes(
+    speakers: int, skipped: Sequence[Skipped], *others: str | None, tests: int = 1
+) -> tuple[str, ...]:
+    """What must be said of a result: that speakers are few, what else there is, and that clips were skipped.
+
+    ``tests`` is how many p-values make a family.
+    """
     left_out = f"{len(skipped)} clips were skipped, the first: {skipped[0].reason}" if skipped else None
-    return told(few_speakers_note(speakers), *others, left_out)
+    return told(few_speakers_note(speakers, tests), *others, left_out)
 
 
 def told(*notes: str | None) -> tuple[str, ...]:

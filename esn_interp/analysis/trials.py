@@ -88,8 +88,8 @@ class Trials:
         """Prompt positions, summed over the clips, that an edit of these scopes acts on."""
         return int(self.tokens[:, [scope in positions for scope in PROMPT_SCOPES]].sum())
 
-    def notes(self, neurons: NeuronSet) -> tuple[str, ...]:
-        """What a reader must know before trusting the figures."""
+    def notes(self, neurons: NeuronSet, *, tests: int = 1) -> tuple[str, ...]:
+        """What a reader must know before trusting the figures; ``tests`` is how many p-values make a family."""
         empty = [emotion for emotion in self.sets if not len(neurons[emotion])]
         standing = standing_notes(
             self.n_speakers,
@@ -103,6 +103,7 @@ class Trials:
                 if count < self.n_speakers
             ),
             self.no_control,
+            tests=tests,
         )
         carried = f"edits were carried out {', '.join(self.plans)}" if self.plans else ""
         return tuple(note for note in (self.heard, *standing, carried) if note)

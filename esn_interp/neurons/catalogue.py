@@ -15,7 +15,8 @@ class Selector:
 
     ``told`` says what the score is as reports put it, after "scores every neuron by". ``formula`` names a function of
     `esn_interp.neurons.scores`, so that commands can list the selectors without waiting for torch. A ``control`` is
-    one that finds nothing.
+    one that finds nothing. ``scale_free`` promises that multiplying a gate by any positive number changes nothing;
+    ``on_request`` ones are not among those that comparisons and studies try by themselves.
     """
 
     title: str
@@ -23,6 +24,8 @@ class Selector:
     formula: str
     pooling: Literal["clip", "token"] = "clip"
     control: bool = False
+    scale_free: bool = False
+    on_request: bool = False
 
     @property
     def score(self) -> "Callable[..., Scores]":
@@ -39,12 +42,13 @@ class Selector:
 
 
 SELECTORS: dict[str, Selector] = {
-    "lap": Selector("firing frequency", "how often the neuron opens for this emotion", "lap"),
+    "lap": Selector("firing frequency", "how often the neuron opens for this emotion", "lap", scale_free=True),
     "lape": Selector(
         "entropy of the firing frequency over the emotions",
         "how unevenly the neuron’s openings are spread over the emotions",
         "lape",
         pooling="token",
+        scale_free=True,
     ),
     "mad": Selector(
         "mean deviation of the gate from the other emotions",
@@ -55,11 +59,38 @@ SELECTORS: dict[str, Selector] = {
         "contrast: firing frequency of the first emotion minus the second's",
         "how much more often the neuron opens for this emotion than for the runner-up",
         "cas",
+        scale_free=True,
     ),
-    "random": Selector("uniform draw, as a control", "a draw by lot", "random", control=True),
+    "cohen": Selector(
+        "standardised difference: mean deviation in units of the gate's spread over clips",
+        "how much further the neuron opens for this emotion than for the mean of the others, in units of how much it"
+        " differs between clips of one emotion",
+        "cohen",
+        scale_free=True,
+    ),
+    "welch": Selector(
+        "Welch's t: mean deviation in units of its standard error",
+        "how surely the neuron opens further for this emotion than for the mean of the others",
+        "welch",
+        scale_free=True,
+        on_request=True,
+    ),
+    "auroc": Selector(
+        "area under the ROC curve, over single clips",
+        "how often the neuron opens further for a clip of this emotion than for one of another",
+        "auroc",
+        scale_free=True,
+        on_request=True,
+    ),
+    "random": Selector("uniform draw, as a control", "a draw by lot", "random", control=True, scale_free=True),
 }
 
 
 def contenders() -> tuple[str, ...]:
-    """The selectors that a comparison or a study tries unless it is told which: all but the controls."""
-    return tuple(name for name, selector in SELECTORS.items() if not selector.control)
+    """The selectors that a comparison or a study tries unless it is told which: no control, none on request only."""
+    return tuple(name for name, one in SELECTORS.items() if not one.control and not one.on_request)
+
+
+def controls() -> tuple[str, ...]:
+    """The selectors that find nothing, to compare others with."""
+    return tuple(name for name, one in SELECTORS.items() if one.control)

@@ -46,9 +46,9 @@ class PerClip:
         """Share of the tokens of one scope, or of all, at which each gate fires (0 to 1), per clip."""
         return self._per_token("firings", scope)
 
-    def mean(self, scope: str = ALL) -> Float64[np.ndarray, "clip gate"]:
-        """Mean of each gate over the tokens of one scope, or of all, per clip."""
-        return self._per_token("sum", scope)
+    def mean(self, scope: str = ALL, columns: slice = slice(None)) -> Float64[np.ndarray, "clip gate"]:
+        """Mean of each gate, or of those in ``columns``, over the tokens of one scope, or of all, per clip."""
+        return self._per_token("sum", scope, columns)
 
     def rows(self, ids: Sequence[str]) -> Int[np.ndarray, " chosen"]:
         """Where the clips of these ids are, in the order in which they were run.
@@ -127,11 +127,14 @@ class PerClip:
             },
         )
 
-    def _per_token(self, kind: str, scope: str) -> Float64[np.ndarray, "clip gate"]:
+    def _per_token(
+        self, kind: str, scope: str, columns: slice = slice(None)
+    ) -> Float64[np.ndarray, "clip gate"]:
         (name,) = parse_scopes(scope, tuple(self.tokens))
         parts = tuple(self.tokens) if name == ALL else (name,)
         # In float64 before scopes are added: a clip's own sums may be float32.
-        total = sum_over(self.sums[f"{part}/{kind}"].astype(np.float64) for part in parts)
+        total = sum_over(self.sums[f"{part}/{kind}"][:, columns].astype(np.float64) for part in parts)
         if ROUTED in self.kinds:
-            return total / np.maximum(sum_over(self.sums[f"{part}/{ROUTED}"] for part in parts), 1)
+            reached = sum_over(self.sums[f"{part}/{ROUTED}"][:, columns] for part in parts)
+            return total / np.maximum(reached, 1)
         return total / sum_over(self.tokens[part] for part in parts)[:, None]

@@ -3,15 +3,20 @@
 [ESN-SER] Zhao, Schuller, Sisman, arXiv 2601.03115; [LAPE] Tang et al., arXiv 2402.16438.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float64
+from scipy.stats import rankdata
 
 from esn_interp.errors import StatisticsError
-from esn_interp.neurons.rates import Rates
+from esn_interp.neurons.rates import Rates, Spread
+
+_GATES = 8192
+"""Gates that are ranked at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +63,58 @@ def cas(rates: Rates) -> Scores:
     return Scores(score, score > 0)
 
 
+def cohen(rates: Rates) -> Scores:
+    """Standardised difference: the deviation of `mad` in units of the gate's own spread, where it is positive.
+
+    With ``s`` the standard deviation of single clips' means within emotions, pooled: ``s^2 = sum_e (n_e - 1) s_e^2 /
+    sum_e (n_e - 1)``. It is Cohen's d of an emotion against the mean of the others (Cohen 1988), and the same
+    whatever a gate is multiplied by. Several scopes are scored by themselves and averaged with equal weight. A gate
+    that is 0 on every clip has no score.
+    """
+    spreads = _spreads(rates, "cohen")
+    pooled = [
+        (spread.variance * (spread.clips - 1)).sum(axis=0) / np.maximum((spread.clips - 1).sum(axis=0), 1)
+        for spread in spreads
+    ]
+    return _standardised([(spread.contrast, variance) for spread, variance in zip(spreads, pooled, strict=True)])
+
+
+def welch(rates: Rates) -> Scores:
+    """Welch's t of an emotion's clips against the others', where it is positive (Welch 1947).
+
+    The deviation of `mad` divided by its standard error, in which every emotion has a variance of its own:
+    ``s_e^2 / n_e + sum over e' != e of s_e'^2 / n_e' / (E - 1)^2``. Otherwise as `cohen`.
+    """
+    parts: list[tuple[np.ndarray, np.ndarray]] = []
+    for spread in _spreads(rates, "welch"):
+        error = spread.variance / np.maximum(spread.clips, 1)
+        others = (error.sum(axis=0) - error) / (len(error) - 1) ** 2
+        parts.append((spread.contrast, error + others))
+    return _standardised(parts)
+
+
+def auroc(rates: Rates) -> Scores:
+    """How often a clip of the emotion opens the gate further than a clip of another, where that is above one half.
+
+    The area under the ROC curve, from the ranks of single clips' means: ``U / (n_e (n - n_e))`` with ties counted
+    half (Mann and Whitney 1947). It needs single clips. Nothing but the order counts, so it is the same whatever a
+    gate is multiplied by; and many gates may share the highest score, 1.
+    """
+    _require_contrast(rates)
+    _require_clips(rates, "auroc")
+    singles = rates.singles()
+    gates = rates.mean.shape[1]
+    score = np.empty((len(rates.emotions), gates))
+    mine = singles.emotion == np.arange(len(rates.emotions))[:, None]
+    sizes = mine.sum(axis=1)[:, None]
+    for start in range(0, gates, _GATES):
+        columns = slice(start, start + _GATES)
+        ranks = rankdata(singles.means(columns), axis=0)
+        above = mine @ ranks - sizes * (sizes + 1) / 2
+        score[:, columns] = above / (sizes * (len(singles.emotion) - sizes))
+    return Scores(score, score > 0.5)
+
+
 def lape(rates: Rates, tau_rate: float = 0.95, beta_rate: float = 0.95) -> Scores:
     """Entropy over the emotions: ``-H`` with ``H = -sum_e q[e] ln q[e]``, ``q = P / sum_e P``. [LAPE]
 
@@ -100,6 +157,29 @@ def random(rates: Rates, seed: int = 0) -> Scores:
 def _order_statistic(p: torch.Tensor, rate: float) -> torch.Tensor:
     """The r-th smallest value, r = round(rate * number of values): not an interpolated quantile. [LAPE]"""
     return p.flatten().kthvalue(max(1, round(rate * p.numel()))).values
+
+
+def _spreads(rates: Rates, selector: str) -> tuple[Spread, ...]:
+    """The spread over clips in every scope (StatisticsError where there is none)."""
+    _require_contrast(rates)
+    _require_clips(rates, selector)
+    if (rates.clips < 2).all():
+        raise StatisticsError(
+            f"selector {selector!r} measures how clips of an emotion differ, and every emotion has one; collect more"
+        )
+    return rates.spreads()
+
+
+def _standardised(parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> Scores:
+    """The mean over scopes of a contrast in units of the square root of a variance; 0 where that is 0."""
+    # A variance of 0 is that of a gate which is 0 on every clip, and so is its contrast.
+    score = np.mean([contrast / np.sqrt(np.where(variance > 0, variance, 1.0)) for contrast, variance in parts], axis=0)
+    return Scores(score, score > 0)
+
+
+def _require_clips(rates: Rates, selector: str) -> None:
+    if rates.pooling != "clip":
+        raise StatisticsError(f"selector {selector!r} compares clips, so pooling is clip, not {rates.pooling}")
 
 
 def _require_contrast(rates: Rates) -> None:

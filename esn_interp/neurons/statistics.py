@@ -29,7 +29,7 @@ from esn_interp.neurons.layout import (
 )
 from esn_interp.neurons.origin import GatedModel, OfGates, Origin
 from esn_interp.neurons.per_clip import PerClip
-from esn_interp.neurons.rates import Rates
+from esn_interp.neurons.rates import Rates, SingleClips, Spread
 from esn_interp.neurons.showing import statistics_line, statistics_table
 
 KIND, VERSION = "statistics", 3
@@ -136,7 +136,18 @@ class GateStatistics(OfGates):
             frequency, mean = _ratio(total("rate_sum", names), shares), _ratio(total("mean_sum", names), shares)
         else:
             frequency, mean = _ratio(firings, reached), _ratio(total("sum", parts), reached)
-        return Rates(self.emotions, frequency, mean, clips, firings, reached, pooling)
+
+        return Rates(
+            self.emotions,
+            frequency,
+            mean,
+            clips,
+            firings,
+            reached,
+            pooling,
+            spreads=lambda: tuple(self._spread(name, filter) for name in names),
+            singles=lambda: SingleClips.of(self.per_clip, names, kept=filter == "correct", corpus=self.corpus),
+        )
 
     def magnitude(self, *, scope: str = ALL) -> Float64[np.ndarray, " gate"]:
         """Mean of abs(g) over the tokens of a scope: unweighted mean over the emotions that have clips.
@@ -236,6 +247,16 @@ class GateStatistics(OfGates):
         """The scopes that hold each token once."""
         names = parse_scopes(scope, self.scopes)
         return self.scopes if names == (ALL,) else names
+
+    def _spread(self, scope: str, filter: str) -> Spread:
+        """How the means of single clips are spread in one scope."""
+        clips = _sides(self.clips, filter)[:, None]
+        if self.origin.mixtures:
+            clips = _sides(self.sums[f"{scope}/{ROUTED_CLIPS}"], filter)
+        mean, square = (
+            _ratio(_sides(self.sums[f"{scope}/{kind}"], filter), clips) for kind in ("mean_sum", "mean_sum_sq")
+        )
+        return Spread(mean, square, clips)
 
     def _require(self, clips: Int64[np.ndarray, " emotion"], least: int, filter: str) -> None:
         for emotion, n in zip(self.emotions, clips, strict=True):

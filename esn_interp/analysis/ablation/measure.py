@@ -230,5 +230,5 @@ def _result(
         ),
         random_predicted=rearrange(trials.random, "draw treatment set clip -> draw (treatment set) clip"),
         skipped=trials.skipped,
-        notes=trials.notes(sets["own"]),
+        notes=trials.notes(sets["own"], tests=len(trials.sets)),
     )

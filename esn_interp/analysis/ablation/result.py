@@ -50,7 +50,8 @@ class Ablation(OfSets):
     ``cross_change`` under another emotion's, and ``specificity`` self minus cross; ``random_self`` and
     ``random_cross`` are the same for the random sets, ``self_minus_random`` the paired difference.
     ``p_values`` come from sign-flip tests over speakers of own minus random self change, ``p_holm`` adjusts
-    them over the emotions; both are NaN with fewer than six speakers or without random draws.
+    them over the emotions; both are NaN without random draws, or with fewer
+    speakers than a family of so many tests needs (`min_speakers`).
     ``effect_sizes`` are the same differences standardised, by set: their mean over speakers divided by their
     standard deviation between speakers (see `standardised_effect`); ``effect_size`` is that of each speaker's
     mean over the sets. ``comparisons`` holds the controls that are not drawn.

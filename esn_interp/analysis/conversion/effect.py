@@ -90,7 +90,7 @@ def conversion_effect(
         problems=_problems(dict(zip(conditions, table, strict=True))),
         clips=tuple(sorted({o.clip for o in table[0]})),
         speakers=tuple(everyone),
-        notes=standing_notes(len(everyone), (), *notes),
+        notes=standing_notes(len(everyone), (), *notes, tests=len(targets)),
     )
 
 

@@ -1,5 +1,6 @@
 """A sigmoid through a dose-response curve, and the dose of half effect (EC50) with its interval over speakers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,8 @@ REACHED = 0.75
 A curve that has not bent yet says nothing about its plateau, and so nothing about where half of it is."""
 
 _LEAST_RISE = 0.02
+_FALL = 0.1
+_MISS = 0.05
 _STEEPEST = 20.0
 
 
@@ -27,7 +30,8 @@ class Sigmoid:
     """Hill's equation, a logistic in the logarithm of the dose (our choice).
 
     ``bottom + (top - bottom) * dose^slope / (dose^slope + ec50^slope)``. ``bottom`` is not fitted: it is what
-    is measured without a dose. All numbers are NaN where the fit is not identified, and ``note`` says why;
+    is measured without a dose. All numbers are NaN where the fit is not identified, or where a free curve is nearer to
+    the speakers, such as one that rises and falls; ``note`` says why;
     the bounds of ``ec50`` alone are NaN where it can't be fitted without one of the speakers.
     """
 
@@ -66,6 +70,9 @@ def fit_sigmoid(
         return Sigmoid(nothing, np.nan, np.nan, np.nan, note)
     log_ec50, log_slope, top = fitted
     refits = [_fit(doses, curve, start=fitted) for curve in replicates]
+    if free := _better_free(doses, value, replicates, refits):
+        nothing = Interval(np.nan, np.nan, np.nan, speakers)
+        return Sigmoid(nothing, np.nan, np.nan, np.nan, free)
     low = high = np.nan
     if any(refit is None for refit in refits):
         note = "no interval for EC50: without one of the speakers the curve can't be fitted"
@@ -115,6 +122,58 @@ def _identified(
     return fitted, ""
 
 
+def _better_free(
+    doses: Float[np.ndarray, " dose"],
+    value: Float[np.ndarray, " dose"],
+    replicates: Float[np.ndarray, "speaker dose"],
+    refits: Sequence[Float[np.ndarray, " parameter"] | None],
+) -> str:
+    """Why a curve with a level of its own at every dose is to be believed instead; empty where the sigmoid is.
+
+    Each speaker's curve is foretold from the others': by their sigmoid, and by their curve as it is. The free curve
+    is better where its squared errors are smaller by more than a standard error over speakers, and by more than what a
+    miss of a twentieth of the rise makes (our choice: with noise alone one of two equal descriptions is always a
+    little better, and without any no equation fits to the last digit). With one speaker there is nothing to
+    foretell, and a fall by more than a tenth of the rise decides.
+    """
+    speakers, peak = len(replicates), int(np.argmax(value))
+    fall, rise = value[peak] - value[-1], value[peak] - value[0]
+    if speakers < 2:
+        worse = fall > _FALL * rise
+    else:
+        own = speakers * value - (speakers - 1) * replicates
+        known = [(at, refit) for at, refit in enumerate(refits) if refit is not None]
+        excess = np.array(
+            [
+                np.mean((own[at] - _curve(refit, doses, replicates[at])) ** 2 - (own[at] - replicates[at]) ** 2)
+                for at, refit in known
+            ]
+        )
+        error = excess.std(ddof=1) / np.sqrt(len(excess)) if len(excess) > 1 else 0.0
+        worse = len(excess) > 0 and bool(excess.mean() > error + (_MISS * rise) ** 2)
+    if not worse:
+        return ""
+    where = f"its peak is {value[peak]:.0%} at {doses[peak]:g}"
+    falls = f", and {value[-1]:.0%} are left at {doses[-1]:g}" if peak < len(doses) - 1 else ""
+    return f"no EC50: a free curve fits better than a rising sigmoid; {where}{falls}"
+
+
+def _curve(
+    parameters: Float[np.ndarray, " parameter"], doses: Float[np.ndarray, " dose"], value: Float[np.ndarray, " dose"]
+) -> Float[np.ndarray, " dose"]:
+    """The fitted curve, from what is measured without a dose."""
+    return value[0] + np.r_[0.0, _rise(parameters, np.log(doses[1:]), value[0])]
+
+
+def _rise(
+    parameters: Float[np.ndarray, " parameter"], position: Float[np.ndarray, " dose"], bottom: float
+) -> Float[np.ndarray, " dose"]:
+    log_ec50, log_slope, top = parameters
+    # Far out the slope would overflow; nothing there is accepted as a fit.
+    slope = np.exp(np.clip(log_slope, -10.0, 10.0))
+    return (top - bottom) * expit(slope * (position - log_ec50))
+
+
 def _start(
     doses: Float[np.ndarray, " dose"], value: Float[np.ndarray, " dose"]
 ) -> Float[np.ndarray, " parameter"]:
@@ -135,10 +194,7 @@ def _fit(
     position, above = np.log(doses[1:]), value[1:] - value[0]
 
     def residuals(parameters: Float[np.ndarray, " parameter"]) -> Float[np.ndarray, " dose"]:
-        log_ec50, log_slope, top = parameters
-        # Far out the slope would overflow; nothing there is accepted as a fit.
-        slope = np.exp(np.clip(log_slope, -10.0, 10.0))
-        return (top - value[0]) * expit(slope * (position - log_ec50)) - above
+        return _rise(parameters, position, value[0]) - above
 
     found = least_squares(residuals, start, method="lm", max_nfev=500)
     return np.asarray(found.x) if found.success else None

@@ -17,7 +17,9 @@ from scipy import special, stats
 from esn_interp.errors import StatisticsError
 
 MIN_SPEAKERS = 6
-"""With fewer speakers no p-value is given: a two-sided sign-flip test of five can't go below 0.06."""
+"""With fewer speakers no p-value is given: a two-sided sign-flip test of five can't go below 0.06.
+
+A family of tests needs more, see `min_speakers`."""
 
 Range = tuple[float, float]
 ANYWHERE: Range = (-np.inf, np.inf)
@@ -58,13 +60,25 @@ class Interval:
         return f"{self.value:{spec}} [{self.low:{spec}}, {self.high:{spec}}]"
 
 
-def few_speakers_note(speakers: int) -> str | None:
-    """What a reader must be told when the speakers are too few for a test; None when they are enough."""
-    if speakers >= MIN_SPEAKERS:
+def min_speakers(tests: int = 1, *, level: float = 0.05) -> int:
+    """Speakers from which a family of so many sign-flip tests can say anything: 6 for one, 8 for five, 9 for twelve.
+
+    The smallest two-sided p of S speakers is ``2^(1 - S)``, and Holm multiplies it by the number of tests.
+    """
+    return 1 + int(np.ceil(np.log2(max(tests, 1) / level)))
+
+
+def few_speakers_note(speakers: int, tests: int = 1) -> str | None:
+    """What a reader must be told when the speakers are too few for a family of tests; None when they are enough."""
+    needed = min_speakers(tests)
+    if speakers >= needed:
         return None
     if speakers < 2:
         return "one speaker only: no interval and no test, results may not carry over to other speakers"
-    return f"only {speakers} speakers: wide, rough intervals, and no p-value (given from {MIN_SPEAKERS} on)"
+    family = f" for {tests} tests together" if tests > 1 else ""
+    if speakers >= MIN_SPEAKERS:
+        return f"{speakers} speakers are too few{family}: no p-value (given from {needed} on)"
+    return f"only {speakers} speakers: wide, rough intervals, and no p-value{family} (given from {needed} on)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -299,8 +313,17 @@ def sign_flip_test(
 def sign_flip_tests(
     values: Float[np.ndarray, "speaker test"], *, seed: int = 0
 ) -> Float[np.ndarray, " test"]:
-    """`sign_flip_test` of each column; NaN where fewer than `MIN_SPEAKERS` have a value."""
-    enough = (~np.isnan(values)).sum(axis=0) >= MIN_SPEAKERS
+    """`sign_flip_test` of each column, a family that is to be adjusted by `holm`.
+
+    NaN where too few speakers have a value: where, even if all of them were alike, and every test of more speakers had
+    been rejected, Holm's step would leave more than .05 (see `min_speakers`). A column without any value is no test.
+    """
+    speakers = (~np.isnan(values)).sum(axis=0)
+    order = np.argsort(-speakers, kind="stable")
+    steps = np.arange((speakers > 0).sum(), 0, -1)
+    needed = np.array([min_speakers(int(step)) for step in steps], dtype=np.int64)
+    enough = np.zeros(len(speakers), dtype=np.bool_)
+    enough[order[: len(steps)]] = np.logical_and.accumulate(speakers[order[: len(steps)]] >= needed)
     tested = zip(values.T, enough, strict=True)
     return np.array([sign_flip_test(column, seed=seed) if of else np.nan for column, of in tested], np.float64)
 

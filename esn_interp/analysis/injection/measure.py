@@ -147,9 +147,12 @@ def _result(
     right = (before == truth).astype(np.float64)
     everyone = np.ones_like(right, dtype=np.bool_)
     per_speaker = accuracy.per_speaker[:, _OWN] - accuracy.per_speaker[:, _RANDOM]
-    p_values = sign_flip_tests(rearrange(per_speaker, "speaker method alpha -> speaker (method alpha)"), seed=seed)
-    p_values = p_values.reshape(cells)
     # The oracle is a yardstick, not one of the ways that are tested, so it is a family of its own.
+    families = per_speaker[:, :1], per_speaker[:, 1:]
+    tested = [
+        sign_flip_tests(rearrange(one, "speaker method alpha -> speaker (method alpha)"), seed=seed) for one in families
+    ]
+    p_values = np.concatenate(tested).reshape(cells)
     adjusted = np.vstack([holm(p_values[0]), holm(p_values[1:].ravel()).reshape(-1, len(doses))])
 
     def accuracy_of(kind: int) -> Estimates:
@@ -185,11 +188,11 @@ def _result(
         predicted=edited[0],
         random_predicted=edited[1:].astype(np.int8),
         skipped=answers.skipped,
-        notes=_notes(answers, esns, controls.missing),
+        notes=_notes(answers, esns, controls.missing, tests=families[1][0].size),
     )
 
 
-def _notes(answers: Predictions, esns: NeuronSet, no_control: str) -> tuple[str, ...]:
+def _notes(answers: Predictions, esns: NeuronSet, no_control: str, *, tests: int) -> tuple[str, ...]:
     """What a reader must know before trusting the figures."""
     without = [name for name in answers.emotions if name not in esns.emotions or not len(esns[name])]
     unheard = [name for at, name in enumerate(answers.emotions) if not (answers.truth == at).any()]
@@ -199,4 +202,5 @@ def _notes(answers: Predictions, esns: NeuronSet, no_control: str) -> tuple[str,
         f"no neurons for {', '.join(without)}: these clips are not steered towards it" if without else None,
         f"no clip is {', '.join(unheard)}: left out of the mean recall" if unheard else None,
         no_control,
+        tests=tests,
     )

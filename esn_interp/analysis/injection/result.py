@@ -22,7 +22,8 @@ class Injection(OfSets):
     against no injection, ``random_accuracy`` and ``random_uar`` the same when layer-matched random neurons
     stand in for the found ones, and ``above_random`` is the accuracy's difference of the two. ``p_values``
     test that difference by sign-flips over speakers; ``p_holm`` adjusts them over all methods and alphas (the
-    oracle's by themselves). Both are NaN with fewer than six speakers or without random draws.
+    oracle's by themselves). Both are NaN without random draws, or with
+    fewer speakers than a family of so many tests needs (`min_speakers`).
 
     Per clip: ``baseline_predicted`` and ``predicted`` index ``emotions``; ``random_predicted`` holds the
     answers under as many random sets as each clip met.

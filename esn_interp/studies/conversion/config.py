@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from esn_interp.models.families.manner import Manner
-from esn_interp.neurons.catalogue import SELECTORS
+from esn_interp.neurons.catalogue import contenders, controls
 from esn_interp.studies.config import Fraction, Gain, StudyConfig
 from esn_interp.tasks.judges import FILTER, RECOGNISER, SCORER
 from esn_interp.tasks.success import SuccessFilter
@@ -40,7 +40,7 @@ class ConversionConfig(StudyConfig):
 
     ready = ("evc-toy", "paper-conversion")
 
-    selectors: Annotated[tuple[str, ...], Field(min_length=1, default_factory=lambda: tuple(SELECTORS))]
+    selectors: Annotated[tuple[str, ...], Field(min_length=1, default_factory=lambda: (*contenders(), *controls()))]
     tops: Annotated[tuple[Fraction, ...], Field(min_length=1)] = (0.01, 0.02, 0.05)
     scope: str = "generated"
     alphas: Annotated[tuple[Gain, ...], Field(min_length=1)] = (1.0, 2.0, 4.0)

@@ -63,7 +63,7 @@ def test_the_interval_covers_the_truth():
     assert np.mean([np.isnan(one.ec50.low) for one in found]) < 0.02
     assert np.mean(covered) >= 0.92
     # An interval from 0 to infinity would cover as well: this one says something.
-    assert np.median([one.ec50.high / one.ec50.low for one in found]) < 2
+    assert np.nanmedian([one.ec50.high / one.ec50.low for one in found]) < 2
 
 
 @pytest.mark.parametrize(
@@ -90,3 +90,30 @@ def test_one_speaker_gives_an_estimate_without_an_interval():
     assert found.ec50.value == pytest.approx(4, rel=1e-3)
     assert np.isnan(found.ec50.low)
     assert "no interval for EC50" in found.note
+
+
+UP_AND_DOWN = np.array([0.05, 0.10, 0.30, 0.60, 0.80, 0.85, 0.40])
+SEVEN = DOSES[:7]
+
+
+def test_a_curve_that_rises_and_falls_has_no_ec50_but_a_peak():
+    found = fit_sigmoid(SEVEN, UP_AND_DOWN, np.tile(UP_AND_DOWN, (6, 1)))
+    assert np.isnan([found.ec50.value, found.ec50.low, found.slope, found.top]).all()
+    assert found.note.startswith("no EC50: a free curve fits better than a rising sigmoid")
+    assert "its peak is 85% at 8, and 40% are left at 16" in found.note
+    rising = fit_sigmoid(SEVEN[:-1], UP_AND_DOWN[:-1], np.tile(UP_AND_DOWN[:-1], (6, 1)))
+    assert rising.ec50.value == pytest.approx(1.45, abs=0.01)
+    alone = fit_sigmoid(SEVEN, UP_AND_DOWN, np.full((1, 7), np.nan))
+    assert np.isnan(alone.ec50.value)
+
+
+def test_noise_of_speakers_tells_a_fall_from_a_plateau():
+    rng = np.random.default_rng(5)
+
+    def refused(curve: np.ndarray) -> float:
+        skill = 1 + 0.12 * rng.normal(size=(60, 6, 1))
+        drawn = rng.binomial(30, np.clip(curve * skill, 0, 1)) / 30
+        return float(np.mean(["free curve" in fit(one, SEVEN).note for one in drawn]))
+
+    assert refused(UP_AND_DOWN) >= 0.95
+    assert refused(hill(SEVEN, 2, 1.6, 0.05, 0.8)) <= 0.05

@@ -14,8 +14,10 @@ from esn_interp.analysis.inference.significance import (
     cluster_t_interval,
     few_speakers_note,
     holm,
+    min_speakers,
     nan_mean,
     sign_flip_test,
+    sign_flip_tests,
 )
 from esn_interp.analysis.recall_changes import RecallChanges
 from esn_interp.errors import StatisticsError
@@ -93,6 +95,33 @@ def test_few_speakers_are_told():
     assert few_speakers_note(6) is None
     assert "only 5 speakers" in (few_speakers_note(5) or "")
     assert "one speaker only" in (few_speakers_note(1) or "")
+    assert few_speakers_note(8, tests=5) is None
+    assert few_speakers_note(7, tests=5) == "7 speakers are too few for 5 tests together: no p-value (given from 8 on)"
+
+
+@pytest.mark.parametrize("tests", [1, 2, 5, 12])
+def test_a_family_is_tested_from_the_first_number_of_speakers_that_could_reject_anything(tests: int):
+    least = min_speakers(tests)
+    for speakers, tested in ((least - 1, False), (least, True)):
+        p_values = sign_flip_tests(np.ones((speakers, tests)))
+        assert (~np.isnan(p_values)).all() == tested
+        # As extreme as can be: all speakers alike. With one speaker fewer, Holm leaves nothing under .05.
+        extreme = np.full(tests, sign_flip_test(np.ones(speakers)))
+        assert (holm(extreme) <= 0.05).all() == tested
+
+
+def test_a_column_that_nobody_has_is_not_a_test():
+    values = np.ones((6, 3))
+    values[:, 1:] = np.nan
+    assert np.isnan(sign_flip_tests(values)).tolist() == [False, True, True]
+
+
+def test_holms_last_steps_need_fewer_speakers():
+    values = np.ones((8, 5))
+    values[6:, 3] = np.nan
+    assert (~np.isnan(sign_flip_tests(values))).all()
+    values[6:, 2] = np.nan  # two tests of six speakers: the first of them would be doubled
+    assert np.isnan(sign_flip_tests(values)).tolist() == [False, False, True, True, False]
 
 
 def test_mean_of_nothing_is_unknown_without_a_warning():
