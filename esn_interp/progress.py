@@ -19,6 +19,11 @@ from rich.progress import (
 Item = TypeVar("Item")
 
 
+def remark(line: str) -> None:
+    """One line on stderr that somebody who reads a log later should find there; a terminal sees it as well."""
+    sys.stderr.write(line + "\n")
+
+
 @contextmanager
 def progress_bar(
     description: str, total: int, *, enabled: bool = True

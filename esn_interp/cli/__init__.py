@@ -31,6 +31,7 @@ from esn_interp.cli import (
     dose,
     efficiency,
     evc,
+    fetch,
     figure,
     ground,
     inject,
@@ -55,7 +56,7 @@ PANELS = {
     "Steer": (dose, convert, inject, bake),
     "Compare": (compare, overlap, transfer),
     "Studies": (demo, study, report, figure),
-    "Catalogue": (models, corpora, verify, doctor),
+    "Catalogue": (models, corpora, fetch, verify, doctor),
 }
 """Every command in the panel of `esn --help` that it belongs to; the first two of each show their example there."""
 

@@ -65,6 +65,8 @@ class AudioLM(Speaking, Sweeping, Looking):
         for points in access_points(self.stacks, self.family.info.roles):
             of = f"{points.component}, layers {points.layers}" if points.first != points.last else points.component
             lines.append(f"  {of}: {points.gate}, {points.gates:,} gates a layer, at {points.path}")
+        if self.made_of is not None:
+            lines.append(f"  {self.made_of.words}")
         if self.baked is not None:
             lines.append(f"  {self.baked.summary()}")
         return "\n".join(lines)

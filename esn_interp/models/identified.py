@@ -5,6 +5,7 @@ from functools import cached_property
 
 from torch import nn
 
+from esn_interp.models.assembly.parts import MadeOf
 from esn_interp.models.baked import Baked
 from esn_interp.models.families.base import Family
 from esn_interp.models.fingerprint import earlier_fingerprints, weights_fingerprint
@@ -18,6 +19,7 @@ class Identified:
     family: Family
     component: str
     baked: Baked | None
+    made_of: MadeOf | None
     _weights: Weights
 
     @cached_property
@@ -41,6 +43,11 @@ class Identified:
         parts = (self.model,) if self._part is None else (self.model, self._part)
         with self._weights.whole():
             return tuple(self._named(name) for part in parts for name in earlier_fingerprints(part))
+
+    @property
+    def kin(self) -> str:
+        """What models share whose weights are those of one model, rounded in different ways; empty for most."""
+        return "" if self.made_of is None or self.baked is not None else self.made_of.kin
 
     def _named(self, fingerprint: str) -> str:
         """A steered checkpoint's is its own, even if none of the scaled weights is among those that are sampled."""

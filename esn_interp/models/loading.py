@@ -11,6 +11,8 @@ from torch import nn
 from transformers import AutoConfig
 
 from esn_interp.errors import ModelError, first_line
+from esn_interp.models.assembly import smol_audio
+from esn_interp.models.assembly.parts import MadeOf
 from esn_interp.models.audio_lm import AudioLM
 from esn_interp.models.baked import Baked
 from esn_interp.models.conversion import ConversionPrompt
@@ -21,9 +23,12 @@ from esn_interp.models.families.info import THINKER
 from esn_interp.models.families.inputs import Processor
 from esn_interp.models.stacks import Stack
 from esn_interp.models.wrappers import unwrapped
+from esn_interp.progress import remark
 from esn_interp.speech.heard import Heard
 
-BUNDLED = ("toy-omni", "toy-emodb")
+ASSEMBLED = (smol_audio.NAME,)
+"""Models of which only the part that we trained comes with the package; the others are published elsewhere."""
+BUNDLED = ("toy-omni", "toy-emodb", *ASSEMBLED)
 
 
 def bundled_path(name: str) -> Path:
@@ -56,9 +61,10 @@ def load(
     Parameters
     ----------
     name_or_path_or_model
-        ``"toy-omni"`` or ``"toy-emodb"`` (they come with the package), a hub name such as
-        ``"Qwen/Qwen2.5-Omni-7B"``, a folder, or a model that is already loaded (then with ``processor``), which may be
-        inside DataParallel, torch.compile or peft.
+        ``"toy-omni"`` or ``"toy-emodb"`` (they come with the package), ``"smol-audio"`` (its projector does; its other
+        weights come from the hub, or by ``esn fetch smol-audio``), a hub name such as ``"Qwen/Qwen2.5-Omni-7B"``, a
+        folder, or a model that is already loaded (then with ``processor``), which may be inside DataParallel,
+        torch.compile or peft.
     processor
         The model's processor of transformers, or a `Processor` of ours; found beside the checkpoint when it is
         loaded from one.
@@ -97,6 +103,16 @@ def load(
     asked = str(name_or_path_or_model)
     path = _place(asked)
     family = family_of(_config(path, asked, trust_remote_code), gates=gates)
+    if asked in ASSEMBLED:
+        if quantization_config is not None:
+            raise ModelError(f"{asked} is put together from published weights as they are; it can't be quantised")
+        whole, own, made_of = smol_audio.assemble(path, dtype=dtype)
+        if attn_implementation is not None:
+            whole.set_attn_implementation(attn_implementation)
+        whole.to(_one_device(device_map, asked)).requires_grad_(False)
+        remark(f"{asked}: {made_of.words}")
+        given = family.processor(whole, own if processor is None else processor)
+        return _opened(whole, given, family, name or asked, component, system, plan, place=path, made_of=made_of)
     options: dict[str, Any] = {
         key: value
         for key, value in {
@@ -129,6 +145,7 @@ def _opened(
     plan: str,
     *,
     place: str | None = None,
+    made_of: MadeOf | None = None,
 ) -> AudioLM:
     """The model with what lies beside its weights: whom it has heard, and what it was taught to be asked."""
     # A model that somebody else has loaded knows where from.
@@ -148,6 +165,7 @@ def _opened(
         plan=plan,
         place=folder,
         baked=baked,
+        made_of=made_of,
     )
 
 
@@ -227,6 +245,15 @@ def _config(path: str, asked: str, trust_remote_code: bool) -> Any:
             f"no model {asked!r}: neither bundled ({known}) nor a folder with a config.json nor to be had"
             f" from the hub ({first_line(error)})"
         ) from error
+
+
+def _one_device(device_map: str | dict[str, Any] | None, asked: str) -> torch.device:
+    """Where a small model goes as a whole."""
+    if isinstance(device_map, dict):
+        raise ModelError(f"{asked} is small and goes to one device as a whole: device_map='cuda', 'cpu' or 'auto'")
+    if device_map == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(device_map or "cpu")
 
 
 def _refuse_code(error: Exception, asked: str, trust_remote_code: bool) -> None:

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from esn_interp.errors import AudioError, EditError, ModelError
+from esn_interp.models.assembly.parts import MadeOf
 from esn_interp.models.baked import Baked
 from esn_interp.models.columns import NotScalable
 from esn_interp.models.conversion import ConversionPrompt
@@ -59,6 +60,8 @@ class Opened(Identified):
         The folder that it was loaded from, where that is known.
     baked
         What was done to it, when it is a steered checkpoint (see `AudioLM.bake`); None for any other.
+    made_of
+        Where its weights came from, when it was put together from published parts; None for any other.
     """
 
     def __init__(
@@ -75,6 +78,7 @@ class Opened(Identified):
         plan: str = "auto",
         place: str | None = None,
         baked: Baked | None = None,
+        made_of: MadeOf | None = None,
     ) -> None:
         self.model = model.eval()
         self.processor = processor
@@ -97,6 +101,7 @@ class Opened(Identified):
         self.plan = checked_plan(plan)
         self.place = place
         self.baked = baked
+        self.made_of = made_of
         self.carried = Carried("none")
         self._weights = Weights.of(self.stacks.values(), self)
         self._planner = Planner(model, self.stacks[component], self._view)

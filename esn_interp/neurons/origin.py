@@ -1,5 +1,6 @@
 """Where statistics and neuron sets come from: which model's gates, and which clips."""
 
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
@@ -7,8 +8,12 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Int, Int64
 
-from esn_interp.errors import StatisticsError
+from esn_interp.errors import EsnWarning, StatisticsError
 from esn_interp.models.sites import GATE, checked_site
+
+
+class KinWarning(EsnWarning):
+    """Gates are used in a model whose weights are those in which they were found, but rounded in another way."""
 
 
 @runtime_checkable
@@ -47,7 +52,7 @@ class Origin:
 
     ``site`` is where in the layers they were read: the gate after its activation, or another with a value per gate.
     ``part_fingerprint`` is that of the part which holds these gates, where it can be loaded without the rest of the
-    model; empty where it was.
+    model; empty where it was. ``kin`` is what the model shares with others that have its weights in another rounding.
     """
 
     model: str
@@ -59,6 +64,7 @@ class Origin:
     experts: tuple[int, ...] = ()
     part_fingerprint: str = ""
     site: str = GATE
+    kin: str = ""
 
     @classmethod
     def of(
@@ -76,6 +82,7 @@ class Origin:
             experts=experts if any(experts) else (),
             part_fingerprint=getattr(lm, "part_fingerprint", ""),
             site=site,
+            kin=getattr(lm, "kin", ""),
         )
 
     @property
@@ -123,6 +130,8 @@ class Origin:
     def check(self, lm: GatedModel, what: str) -> None:
         """Refuse a model whose gates are not these; ``what`` names the refused object.
 
+        Where they are these gates with their weights in another rounding, it warns.
+
         Raises
         ------
         StatisticsError
@@ -131,10 +140,18 @@ class Origin:
         if (site := getattr(lm, "site", self.site)) != self.site:
             raise StatisticsError(f"{what} are of the site {self.site}, not of {site}; collect both at one site")
         same = self.fingerprint == lm.fingerprint or not _fingerprints(self).isdisjoint(_fingerprints(lm))
-        if not same or (self.component, self.widths) != (lm.component, tuple(lm.widths)):
+        kin = self.kin != "" and self.kin == getattr(lm, "kin", "")
+        if not (same or kin) or (self.component, self.widths) != (lm.component, tuple(lm.widths)):
             raise StatisticsError(
                 f"{what} come from {_gates(self)}, not from {_gates(lm)};"
                 " use the model that they were found in, or collect anew"
+            )
+        if not same:
+            warnings.warn(
+                f"{what} come from {self.model} with its weights in another rounding ({self.fingerprint}, here"
+                f" {lm.fingerprint}): the gates are the same, what they read differs a little",
+                KinWarning,
+                stacklevel=3,
             )
 
     def join(self, others: Iterable["Origin"]) -> "Origin":
@@ -166,6 +183,7 @@ class Origin:
             "corpus_fingerprint": self.corpus_fingerprint,
             **({"part_fingerprint": self.part_fingerprint} if self.part_fingerprint else {}),
             **({"site": self.site} if self.site != GATE else {}),
+            **({"kin": self.kin} if self.kin else {}),
         }
 
     @classmethod
@@ -181,6 +199,7 @@ class Origin:
             experts=tuple(header["experts"]) if any(header["experts"]) else (),
             part_fingerprint=header.get("part_fingerprint", ""),
             site=checked_site(header.get("site", GATE), neurons=True),
+            kin=header.get("kin", ""),
         )
 
 
