@@ -11,9 +11,10 @@ import soundfile
 from voices.casting import TRAINING_VOICES
 
 from esn_interp.errors import CorpusError
+from esn_interp.models.loading import heard_of
 from esn_interp.speech.audio import read_audio
 from esn_interp.speech.clips import Clips
-from esn_interp.speech.corpora import CORPORA, corpus
+from esn_interp.speech.corpora import CORPORA, corpus, toy
 
 FIVE = ("neutral", "happy", "angry", "sad", "fearful")
 BUNDLED = ("toy-studio", "toy-phone")
@@ -96,8 +97,37 @@ def test_the_bundled_corpora_stay_small() -> None:
     import esn_interp.speech.corpora as package
 
     files = list((Path(package.__file__).parent / "data").glob("*.parquet"))
-    assert {file.stem for file in files} == set(BUNDLED)
+    assert {file.stem for file in files} == {*BUNDLED, "emodb-sample"}
     assert sum(file.stat().st_size for file in files) < 15e6
+
+
+def test_three_speakers_of_emodb_come_with_the_package_and_no_bundled_model_learnt_from_them() -> None:
+    clips = corpus("emodb-sample")
+    assert len(clips) == 163
+    assert set(clips.speakers) == {"10", "14", "15"}
+    assert Counter(clips.column("emotion")) == CORPORA["emodb-sample"].counts
+    assert all(clip.audio["bytes"][:4] == b"OggS" for clip in clips)
+    for model in ("toy-emodb", "smol-audio"):
+        heard = heard_of(model)
+        assert set(heard.roles(clips.column("corpus"), clips.column("speaker"))) == {""}
+        whole = ["emodb"] * 10, ["03", "08", "09", "10", "11", "12", "13", "14", "15", "16"]
+        assert "training" in heard.roles(*whole)
+    card = (Path(toy.__file__).parent / "data" / "emodb-sample.md").read_text(encoding="utf-8")
+    assert "CC0-1.0" in card
+    assert "Interspeech 2005" in card
+
+
+def test_the_sample_is_what_the_release_says(emodb_root: Path) -> None:
+    whole = {clip.id: clip for clip in corpus("emodb", root=emodb_root).where(speaker=["10", "14", "15"])}
+    sample = corpus("emodb-sample")
+    assert {clip.id for clip in sample} == set(whole)
+    for clip in sample.limit(14):
+        theirs = whole[clip.id]
+        for name in ("emotion", "speaker", "sex", "sentence", "transcript", "language"):
+            assert getattr(clip, name) == getattr(theirs, name)
+        ours, recorded = clip.waveform(), theirs.waveform()
+        assert len(ours) == len(recorded)
+        assert np.corrcoef(ours, recorded)[0, 1] > 0.9
 
 
 def test_the_bundled_clips_are_what_the_generator_makes() -> None:

@@ -14,6 +14,7 @@ from esn_interp.speech.clips import Clips
 from esn_interp.speech.corpora import (
     crema_d,
     emodb,
+    emodb_sample,
     emovo,
     esd,
     iemocap,
@@ -34,7 +35,7 @@ from esn_interp.speech.corpora.info import CorpusInfo
 from esn_interp.speech.spelling import legible, writable
 
 _MODULES = (
-    *(emodb, iemocap, meld, msp_podcast, esd, ravdess, crema_d, tess, savee),
+    *(emodb_sample, emodb, iemocap, meld, msp_podcast, esd, ravdess, crema_d, tess, savee),
     *(emovo, nemo, jl_corpus, mesd),
 )
 CORPORA: dict[str, CorpusInfo] = {

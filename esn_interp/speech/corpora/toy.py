@@ -16,15 +16,16 @@ from esn_interp.speech.schema import dataset_from_table
 
 def load_toy_studio() -> Clips:
     """Clean recordings, emotions mostly acted out (elation, hot anger, dejection, panic)."""
-    return _load("toy-studio")
+    return load_bundled("toy-studio")
 
 
 def load_toy_phone() -> Clips:
     """A telephone line, emotions mostly held back (contentment, cold anger, crying, anxiety)."""
-    return _load("toy-phone")
+    return load_bundled("toy-phone")
 
 
-def _load(name: str) -> Clips:
+def load_bundled(name: str) -> Clips:
+    """A corpus that comes with the package, by the name of its file."""
     with (resources.files("esn_interp.speech.corpora") / "data" / f"{name}.parquet").open("rb") as file:
         return Clips(dataset_from_table(parquet.read_table(file)), name)
 
