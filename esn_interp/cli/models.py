@@ -28,7 +28,7 @@ def models(
         _access_points(name, options, run)
         return
 
-    from esn_interp.models.loading import BUNDLED, speaks
+    from esn_interp.models.loading import ASSEMBLED, BUNDLED, speaks
 
     rows = [
         {
@@ -36,6 +36,17 @@ def models(
             **{"tested": "itself", "needs": "nothing"},
         }
         for model in BUNDLED
+        if model not in ASSEMBLED
+    ]
+    rows += [
+        {
+            "name": model,
+            "family": "audio-flamingo-3",
+            "can": "recognise",
+            "tested": "itself",
+            "needs": f"esn fetch {model}, or the hub",
+        }
+        for model in ASSEMBLED
     ]
     rows += [
         {

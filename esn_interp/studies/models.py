@@ -6,8 +6,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from esn_interp.models.assembly import smol_audio
 from esn_interp.models.audio_lm import AudioLM
-from esn_interp.models.loading import BUNDLED, Outline, bundled_path, heard_of, load, load_speaking, outline
+from esn_interp.models.loading import ASSEMBLED, BUNDLED, Outline, bundled_path, heard_of, load, load_speaking, outline
 from esn_interp.speech.heard import Heard, heard_by
 from esn_interp.studies.config import ModelSpec
 from esn_interp.tasks.listener import Listener, SpeakingLM
@@ -34,6 +35,8 @@ class StudiedModel:
         folder = bundled_path(self.spec.model) if self.spec.model in BUNDLED else Path(self.spec.model)
         found = folder.rglob("*") if folder.is_dir() else ()
         files = sorted(file for file in found if file.is_file() and file.suffix != ".md")
+        if self.spec.model in ASSEMBLED:
+            parts.append(smol_audio.way_to_parts() or "hub")
         parts += [
             f"{file.relative_to(folder)} {file.stat().st_size} {file.stat().st_mtime_ns}" for file in files
         ]

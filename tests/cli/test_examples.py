@@ -8,6 +8,7 @@ import pytest
 import soundfile
 import typer
 from command_line import esn, write_wave
+from grown import require_smol_audio
 from headless_browser import CHROMIUM
 from tiny_omni import noise
 
@@ -92,6 +93,8 @@ def test_the_example_of_a_command_runs(command: str, folder: Path, monkeypatch: 
     monkeypatch.chdir(folder)
     if command == "figure" and CHROMIUM is None:
         pytest.skip("a PDF is drawn by a Chromium, and there is none")
+    if command == "fetch":
+        require_smol_audio()  # then it finds all that it looks for, and asks no network
     content = run_example(command)
     named = words_of(command)
     if "--out" in named and "--dry-run" not in named:
