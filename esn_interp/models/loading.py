@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -108,7 +108,7 @@ def load(
             raise ModelError(f"{asked} is put together from published weights as they are; it can't be quantised")
         whole, own, made_of = smol_audio.assemble(path, dtype=dtype)
         if attn_implementation is not None:
-            whole.set_attn_implementation(attn_implementation)
+            cast(Any, whole).set_attn_implementation(attn_implementation)
         whole.to(_one_device(device_map, asked)).requires_grad_(False)
         remark(f"{asked}: {made_of.words}")
         given = family.processor(whole, own if processor is None else processor)

@@ -8,7 +8,16 @@ from typing import Any
 
 from esn_interp.models.assembly import smol_audio
 from esn_interp.models.audio_lm import AudioLM
-from esn_interp.models.loading import ASSEMBLED, BUNDLED, Outline, bundled_path, heard_of, load, load_speaking, outline
+from esn_interp.models.loading import (
+    ASSEMBLED,
+    BUNDLED,
+    Outline,
+    bundled_path,
+    heard_of,
+    load,
+    load_speaking,
+    outline,
+)
 from esn_interp.speech.heard import Heard, heard_by
 from esn_interp.studies.config import ModelSpec
 from esn_interp.tasks.listener import Listener, SpeakingLM

@@ -1,6 +1,7 @@
 """A Llama decoder out of a GGUF file: the weights that llama.cpp runs, as transformers names them."""
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +35,8 @@ def require_gguf() -> None:
     ModelError
         When it is not installed.
     """
-    try:
-        import gguf  # noqa: F401
-    except ImportError as error:
-        raise ModelError("the decoder is a GGUF file, which takes one more library: pip install gguf") from error
+    if find_spec("gguf") is None:
+        raise ModelError("the decoder is a GGUF file, which takes one more library: pip install gguf")
 
 
 def llama_weights(path: str | Path, *, heads: int, key_value_heads: int) -> dict[str, Tensor]:

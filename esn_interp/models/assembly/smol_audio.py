@@ -16,6 +16,7 @@ from transformers import (
     LlamaForCausalLM,
     WhisperFeatureExtractor,
 )
+from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 from transformers.models.whisper.modeling_whisper import WhisperModel
 
 from esn_interp.errors import ModelError, first_line
@@ -90,7 +91,7 @@ def assemble(
         model = AudioFlamingo3ForConditionalGeneration(config)
     parts = cast(Any, model).model
     projector = {name: value.float() for name, value in load_file(folder / PROJECTOR).items()}
-    positions = config.audio_config.max_source_positions
+    positions = cast(Any, config.audio_config).max_source_positions
     encoder["embed_positions.weight"] = encoder["embed_positions.weight"][:positions].contiguous()
     parts.audio_tower.load_state_dict(encoder, assign=True)
     parts.multi_modal_projector.load_state_dict(projector, assign=True)
@@ -100,7 +101,7 @@ def assemble(
     model.lm_head.weight = nn.Parameter(decoder.lm_head.weight.detach().clone())
     model.lm_head.out_features, model.lm_head.in_features = model.lm_head.weight.shape
     model.generation_config = GenerationConfig.from_pretrained(folder)
-    model.to(_precision(dtype))
+    cast(nn.Module, model).to(_precision(dtype))
     return model.eval(), _processor(folder, tokenizer), _made_of(way, projector)
 
 
@@ -111,7 +112,9 @@ def _from_packages(config: AudioFlamingo3Config) -> tuple[LlamaForCausalLM, dict
         raise ModelError(_neither(f"{' and '.join(lacking)} not found"))
     path = cast(Path, files["decoder"])
     text: Any = config.text_config
-    decoder = LlamaForCausalLM._from_config(text)
+    with torch.device("meta"):
+        decoder = LlamaForCausalLM(text)
+    decoder.model.rotary_emb = LlamaRotaryEmbedding(text)  # what it holds is computed, and stands in no file
     heads = {"heads": text.num_attention_heads, "key_value_heads": text.num_key_value_heads}
     state = llama_weights(path, **heads)
     state.setdefault("lm_head.weight", state["model.embed_tokens.weight"])
