@@ -84,7 +84,7 @@ def always_on(stats: GateStatistics, like: NeuronSet) -> NeuronSet:
         When the statistics are of another model, or lack an emotion or its clips.
     """
     stats.check(like.origin)
-    rates = stats.rates(filter="none")
+    rates = stats.rates(scope="all", filter="none")
     frequency = {emotion: rates.frequency[rates.row(emotion)] for emotion in like.emotions}
     chosen = {
         emotion: np.argsort(-values, kind="stable")[: len(like.indices(emotion))]

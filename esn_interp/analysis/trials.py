@@ -19,6 +19,7 @@ from esn_interp.speech.clips import Clips
 from esn_interp.tasks.batches import Skipped
 from esn_interp.tasks.listener import Listener
 from esn_interp.tasks.recognition import BASELINE, PROMPT_SCOPES, Recognition, recognise
+from esn_interp.tasks.wording import Wording
 
 Treatment = Callable[[NeuronSet], Sequence[Edit]]
 """How a set of neurons is edited: silenced, steered with some alpha, ..."""
@@ -110,17 +111,18 @@ class Trials:
 
 
 def options(clips: Clips, sets: NeuronSet) -> Recognition:
-    """The question to ask: it offers the emotions of the sets, or those of the clips when these know more.
+    """The question to ask, as the sets were asked for: about their emotions, or the clips' when these know more.
 
     Raises
     ------
     CorpusError
         When the clips and the sets each have an emotion that the other lacks.
     """
+    wording = Wording.behind(sets.parameters)
     if set(clips.emotions) <= set(sets.emotions) and len(sets.emotions) > 1:
-        return Recognition(tuple(sets.emotions))
+        return Recognition(tuple(sets.emotions), wording=wording)
     if set(sets.emotions) <= set(clips.emotions):
-        return Recognition(tuple(clips.emotions))
+        return Recognition(tuple(clips.emotions), wording=wording)
     raise CorpusError(
         f"corpus {clips.name} has the emotions {', '.join(clips.emotions)}, the neuron sets"
         f" {', '.join(sets.emotions)}: keep the clips of the sets' emotions only"

@@ -60,6 +60,14 @@ def collect(
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at the first bad clip instead of skipping it.")
     ] = False,
+    protocol: Annotated[
+        str,
+        typer.Option(
+            "--protocol",
+            metavar="NAME",
+            help="How the question is put, and how many correct clips are enough: ours, authors, or a .yaml file.",
+        ),
+    ] = "ours",
     engine: EngineChoice,
     run: Run,
 ) -> None:
@@ -85,6 +93,7 @@ def collect(
         "progress": run.progress,
         "checkpoint": checkpoint,
         "resume": resume,
+        "protocol": protocol,
         "seed": run.seed,
         "site": site.value,
     }

@@ -42,7 +42,7 @@ def compare(
     tops: Annotated[
         str, typer.Option("--tops", metavar="T", help="Sizes, as fractions of all gates for each emotion.")
     ] = "0.001,0.002,0.005,0.01,0.02,0.05",
-    scope: CountedScope = "all",
+    scope: CountedScope = None,
     filter: Filter = "correct",
     how: Annotated[str, typer.Option("--how", metavar="H", help="What is written: zero or mean.")] = "zero",
     positions: TokenScope = "all",

@@ -29,7 +29,7 @@ def efficiency(
     selector: Annotated[str, typer.Option("--selector", metavar="NAME", help="As for `esn select`.")] = "mad",
     top: Top = None,
     count: Count = None,
-    scope: CountedScope = "all",
+    scope: CountedScope = None,
     filter: Filter = "correct",
     sizes: Annotated[
         str, typer.Option("--sizes", metavar="N", help="Clips per emotion, separated by commas.")

@@ -22,7 +22,7 @@ def select(
     top: Top = None,
     count: Count = None,
     threshold: Annotated[float | None, typer.Option("--threshold", metavar="X", help="Least score.")] = None,
-    scope: CountedScope = "all",
+    scope: CountedScope = None,
     pooling: Annotated[
         str | None,
         typer.Option(

@@ -17,7 +17,7 @@ from esn_interp.models.baking import changes, write_baked
 from esn_interp.models.columns import NotScalable
 from esn_interp.models.decoding import greedy, static_cache, untraced
 from esn_interp.models.edits import EVERYWHERE, Edit, edits_by_layer
-from esn_interp.models.families.inputs import Inputs
+from esn_interp.models.families.inputs import Inputs, Prompts, each
 from esn_interp.models.gate_view import Tap
 from esn_interp.models.gradients import Attributions, differentiable, gate_attributions
 from esn_interp.models.labels import likeliest
@@ -53,7 +53,6 @@ class AudioLM(Speaking, Sweeping, Looking):
 
     Use :func:`esn_interp.load` to make one. With no edit its outputs are those of the bare model, bit for bit:
     nothing of the model is reimplemented.
-
     """
 
     def __repr__(self) -> str:
@@ -89,7 +88,7 @@ class AudioLM(Speaking, Sweeping, Looking):
         scores = self.scores(self.encode([waveform], question or QUESTION), options)
         return options[likeliest(scores[0], self.name)]
 
-    def prepare(self, waveforms: Sequence[Float[np.ndarray, " _sample"]], prompt: str) -> Inputs:
+    def prepare(self, waveforms: Sequence[Float[np.ndarray, " _sample"]], prompt: Prompts) -> Inputs:
         """The model's inputs on the host, for `encode`: features and tokens, for which the model is not needed.
 
         Another thread may do this while the model runs; one at a time, since tokenizers are not shared.
@@ -101,8 +100,8 @@ class AudioLM(Speaking, Sweeping, Looking):
         # From pinned memory, a card fetches them while others work.
         return Inputs({name: tensor.pin_memory() for name, tensor in inputs.tensors.items()}, inputs.audio)
 
-    def encode(self, waveforms: Sequence[Float[np.ndarray, " _sample"]] | Inputs, prompt: str) -> Encoded:
-        """Encode the audio of a batch once, with the prompt around it (left-padded).
+    def encode(self, waveforms: Sequence[Float[np.ndarray, " _sample"]] | Inputs, prompt: Prompts) -> Encoded:
+        """Encode the audio of a batch once, with the prompt, or each clip's own, around it (left-padded).
 
         In the place of waveforms it takes what `prepare` made of them, whose prompt counts then.
         """
@@ -171,7 +170,7 @@ class AudioLM(Speaking, Sweeping, Looking):
     def generate(
         self,
         waveforms: Sequence[Float[np.ndarray, " _sample"]],
-        prompt: str,
+        prompt: Prompts,
         *,
         edits: Sequence[Edit] = (),
         max_new_tokens: int = 32,
@@ -197,7 +196,8 @@ class AudioLM(Speaking, Sweeping, Looking):
         """
         if self.family.clip_by_clip and len(waveforms) > 1:
             options: Any = {"edits": edits, "max_new_tokens": max_new_tokens, "plan": plan, "compiled": compiled}
-            return [self.generate([waveform], prompt, **options)[0] for waveform in waveforms]
+            asked = zip(waveforms, each(prompt, len(waveforms)), strict=True)
+            return [self.generate([waveform], words, **options)[0] for waveform, words in asked]
         inputs = self._inputs(waveforms, prompt)
         generator: Any = self.family.generator(self.model)
         write = generator.generate

@@ -18,7 +18,7 @@ from esn_interp.models.conversion import ConversionPrompt
 from esn_interp.models.edits import Edit, Neurons, as_edits, edits_by_layer
 from esn_interp.models.families.base import Family
 from esn_interp.models.families.info import THINKER
-from esn_interp.models.families.inputs import Inputs, Processor
+from esn_interp.models.families.inputs import Inputs, Processor, Prompts, each
 from esn_interp.models.fingerprint import compute_device
 from esn_interp.models.gate_view import GateView, Start, Tap, resumed_run, traced_run, view_gates
 from esn_interp.models.identified import Identified
@@ -203,11 +203,11 @@ class Opened(Identified):
                 f" there; load with component={answering[0]!r}"
             )
 
-    def _inputs(self, waveforms: Sequence[Float[np.ndarray, " _sample"]], prompt: str) -> Inputs:
+    def _inputs(self, waveforms: Sequence[Float[np.ndarray, " _sample"]], prompt: Prompts) -> Inputs:
         return self._on_device(self._on_host(waveforms, prompt))
 
-    def _on_host(self, waveforms: Sequence[Float[np.ndarray, " _sample"]], prompt: str) -> Inputs:
-        for words in (prompt, self.system or ""):
+    def _on_host(self, waveforms: Sequence[Float[np.ndarray, " _sample"]], prompt: Prompts) -> Inputs:
+        for words in {*each(prompt, len(waveforms)), self.system or ""}:
             self.processor.require_words(words)
         longest, limit = max(map(len, waveforms)) / SAMPLE_RATE, self.family.max_seconds
         if limit is not None and longest > limit:

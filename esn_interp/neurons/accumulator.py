@@ -1,6 +1,7 @@
 """Statistics as a model runs: batches are added up, clip by clip, once their labels are known."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Int
@@ -110,6 +111,7 @@ class Accumulator:
         skipped: Sequence[tuple[str, str]] = (),
         seed: int = 0,
         success: str = LABELLED,
+        asking: Mapping[str, Any] | None = None,
     ) -> GateStatistics:
         """What was added up so far, as a copy.
 
@@ -131,6 +133,7 @@ class Accumulator:
             per_clip=PerClip.concatenate(self._per_clip),
             scopes=self.scopes,
             success=success,
+            asking=dict(asking or {}),
         )
 
     def _add(

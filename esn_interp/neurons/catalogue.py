@@ -55,6 +55,13 @@ SELECTORS: dict[str, Selector] = {
         "how much further the neuron opens, on average, for this emotion than for the mean of the others",
         "mad",
     ),
+    "mad_rate": Selector(
+        "mean deviation of the firing frequency from the other emotions",
+        "how much more often the neuron opens for this emotion than for the mean of the others",
+        "mad_rate",
+        scale_free=True,
+        on_request=True,
+    ),
     "cas": Selector(
         "contrast: firing frequency of the first emotion minus the second's",
         "how much more often the neuron opens for this emotion than for the runner-up",

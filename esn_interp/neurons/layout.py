@@ -14,6 +14,9 @@ SCOPES = ("audio", "text", "last")
 ALL = "all"
 """Every position of the prompt, as a scope of its own at clip level."""
 
+ANSWERING = "audio,last"
+"""The scopes that count unless somebody says which: the instruction is the same whatever is heard."""
+
 TOKEN_SUMS = ("firings", "sum", "sum_sq", "sum_abs")
 CLIP_SUMS = ("rate_sum", "rate_sum_sq", "mean_sum", "mean_sum_sq")
 

@@ -56,7 +56,7 @@ def subset(
     origin = replace(stats.origin, corpus_fingerprint=digest.hexdigest()[:12])
     accumulator = Accumulator(origin, stats.emotions, per_clip=per_clip, scopes=stats.scopes)
     accumulator.add(single, rows)
-    return accumulator.statistics(prompt=stats.prompt, seed=stats.seed, success=stats.success)
+    return accumulator.statistics(prompt=stats.prompt, seed=stats.seed, success=stats.success, asking=stats.asking)
 
 
 def require_single_clips(stats: GateStatistics) -> PerClip:

@@ -50,6 +50,17 @@ def mad(rates: Rates) -> Scores:
     return Scores(score, score > 0)
 
 
+def mad_rate(rates: Rates) -> Scores:
+    """Mean deviation of the firing rate: ``P[e] - mean of P[e'] over e' != e``, where it is positive.
+
+    What the authors later call mean deviation may be this, since firings and tokens are all that they keep.
+    """
+    _require_contrast(rates)
+    n = len(rates.emotions)
+    score = rates.frequency - (rates.frequency.sum(axis=0) - rates.frequency) / (n - 1)
+    return Scores(score, score > 0)
+
+
 def cas(rates: Rates) -> Scores:
     """Contrast: ``P[e] - max of P[e'] over e' != e``, where it is positive. [ESN-SER]
 

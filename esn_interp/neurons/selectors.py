@@ -51,7 +51,7 @@ def select(
     top: float | None = None,
     count: int | None = None,
     threshold: float | None = None,
-    scope: str = "all",
+    scope: str | None = None,
     pooling: str | None = None,
     filter: str = "correct",
     per_layer: bool = False,
@@ -70,7 +70,8 @@ def select(
         both per emotion (``lape``: over all emotions together); ``threshold`` is the least score. Fewer are
         selected when fewer are eligible; ties are broken by (layer, neuron).
     scope, pooling, filter, min_clips
-        Which tokens and clips count, and how: see `GateStatistics.rates`. Pooling is by clip unless said
+        Which tokens and clips count, and how: see `GateStatistics.rates`. Of a prompt, the instruction's tokens
+        don't count unless a scope says so. Pooling is by clip unless said
         otherwise; for ``lape`` it is by token, as published.
     per_layer
         Cut within each layer instead of over the whole model.
@@ -93,6 +94,7 @@ def select(
         known = ", ".join(chosen.options) or "none"
         raise StatisticsError(f"selector {selector!r} has no option {unknown[0]!r}; it has {known}")
     settings = {**chosen.options, **({"seed": seed} if "seed" in chosen.options else {}), **options}
+    scope = scope or stats.usual_scope
     rates = stats.rates(scope=scope, pooling=pooling, filter=filter, min_clips=min_clips)
     scores = chosen.score(rates, **settings)
     return take(
@@ -107,6 +109,7 @@ def select(
             "pooling": pooling,
             "filter": filter,
             **settings,
+            **({"asking": dict(stats.asking)} if stats.asking else {}),
             "seen": stats.seen,
             "kept": stats.kept,
         },

@@ -18,6 +18,7 @@ from esn_interp.errors import StatisticsError
 from esn_interp.files import load_tensors, package_version, save_tensors
 from esn_interp.neurons.layout import (
     ALL,
+    ANSWERING,
     ROUTED,
     ROUTED_CLIPS,
     SCOPES,
@@ -63,6 +64,8 @@ class GateStatistics(OfGates):
         Clips that could not be used, each with the reason.
     success
         What the kept clips are.
+    asking
+        How the question was put, where it was not the usual one; neurons that are selected keep it.
     """
 
     origin: Origin
@@ -76,6 +79,7 @@ class GateStatistics(OfGates):
     seed: int = 0
     per_clip: PerClip | None = field(default=None, repr=False)
     success: str = LABELLED
+    asking: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     __repr__, _repr_html_ = statistics_line, statistics_table
 
@@ -90,19 +94,24 @@ class GateStatistics(OfGates):
         dropped = self.clips[len(self.emotions) :]
         return {emotion: n + int(dropped[row]) for row, (emotion, n) in enumerate(self.kept.items())}
 
+    @property
+    def usual_scope(self) -> str:
+        """The tokens that count unless somebody says which: of a prompt all but the instruction, else all."""
+        return ANSWERING if set(ANSWERING.split(",")) <= set(self.scopes) else ALL
+
     def check(self, lm: GatedModel) -> None:
         """Refuse a model whose gates are not those of these statistics (StatisticsError)."""
         self.origin.check(lm, "the statistics")
 
     def rates(
-        self, *, scope: str = ALL, pooling: str = "clip", filter: str = "correct", min_clips: int = 1
+        self, *, scope: str | None = None, pooling: str = "clip", filter: str = "correct", min_clips: int = 1
     ) -> Rates:
         """Firing frequency P[e] and mean gate mu[e] of every gate, per emotion.
 
         Parameters
         ----------
         scope
-            Token scopes, separated by commas, or ``all``.
+            Token scopes, separated by commas, or ``all``; by default `usual_scope`.
         pooling
             ``clip``: every clip counts once, as the mean over clips of the clip's own rate or mean; several
             scopes are averaged with equal weight. (Both our choice.) ``token``: sums over the tokens of all
@@ -123,6 +132,7 @@ class GateStatistics(OfGates):
             raise StatisticsError(f"unknown filter {filter!r}; choose correct or none")
         clips = _sides(self.clips, filter)
         self._require(clips, max(min_clips, 1), filter)
+        scope = scope or self.usual_scope
         names, parts = parse_scopes(scope, self.scopes), self._disjoint(scope)
 
         def total(kind: str, over: Sequence[str]) -> np.ndarray:
@@ -193,6 +203,7 @@ class GateStatistics(OfGates):
             "kept": self.kept,
             "skipped": [list(pair) for pair in self.skipped],
             "prompt": self.prompt,
+            "asking": dict(self.asking),
             "seed": self.seed,
             "per_clip": self.per_clip.header() if self.per_clip else None,
             "esn_interp": package_version(),
@@ -241,6 +252,7 @@ class GateStatistics(OfGates):
             seed=header["seed"],
             per_clip=None if single is None else PerClip.read(file, single, scopes),
             success=header["filter"].removeprefix("kept: "),
+            asking=header.get("asking", {}),
         )
 
     def _disjoint(self, scope: str) -> tuple[str, ...]:
@@ -316,6 +328,7 @@ def merge(shards: Sequence[GateStatistics]) -> GateStatistics:
         seed=first.seed,
         per_clip=PerClip.concatenate([part for part in per_clip if part is not None]),
         success=first.success,
+        asking=first.asking,
     )
 
 

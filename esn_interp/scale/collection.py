@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, runtime_checkable
+from typing import Protocol as Interface
 
-from esn_interp.errors import AudioError, CorpusError
+from esn_interp.errors import AudioError, CorpusError, EsnError
 from esn_interp.models.loading import load
 from esn_interp.models.sites import GATE, checked_site
 from esn_interp.neurons.accumulator import Accumulator
@@ -22,13 +23,15 @@ from esn_interp.tasks.checkpoints import Seldom, read_checkpoint, write_checkpoi
 from esn_interp.tasks.collection import CollectWarning, ReadableModel, collect, of_emotions, warn_of_weakness
 from esn_interp.tasks.hearing import Plan
 from esn_interp.tasks.listener import longest_clip
+from esn_interp.tasks.protocols import Protocol
+from esn_interp.tasks.protocols import protocol as protocol_of
 from esn_interp.tasks.recognition import Recognition
 
 _SHARDS, _LARGEST = 64, 16
 
 
 @runtime_checkable
-class ModelRecipe(Protocol):
+class ModelRecipe(Interface):
     """Says how a model is loaded, wherever that is to be."""
 
     def load(self) -> ReadableModel:
@@ -58,6 +61,7 @@ class _Stretches:
     recipe: ModelRecipe
     clips: Clips
     recognition: Recognition
+    how: Protocol
     options: Mapping[str, Any]
 
     @cached_property
@@ -66,7 +70,7 @@ class _Stretches:
 
     def __call__(self, rows: tuple[int, int]) -> GateStatistics:
         part = self.clips.take(range(*rows))
-        asked = {"emotions": self.recognition.emotions, "synonyms": self.recognition.synonyms}
+        asked = {"emotions": self.recognition.emotions, "synonyms": self.recognition.synonyms, "protocol": self.how}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", CollectWarning)  # whether clips are few is asked of all of them
             try:
@@ -83,7 +87,8 @@ class _Stretches:
             except AudioError as error:
                 skipped.append((clip.id, str(error)))
         empty = Accumulator(Origin.of(self.lm, site=self.options["site"]), self.recognition.emotions)
-        return empty.statistics(prompt=self.recognition.prompt, skipped=skipped, seed=self.options["seed"])
+        asked, seed = self.recognition, self.options["seed"]
+        return empty.statistics(prompt=asked.told, skipped=skipped, seed=seed, asking=asked.wording.told)
 
 
 def collect_on(
@@ -101,6 +106,7 @@ def collect_on(
     resume: bool = False,
     emotions: Sequence[str] | None = None,
     synonyms: Mapping[str, tuple[str, ...]] | None = None,
+    protocol: str | Path | Protocol = "ours",
     seed: int = 0,
     workers: int | None = None,
     site: str = GATE,
@@ -121,7 +127,13 @@ def collect_on(
         As `esn_interp.collect` and the engine say.
     """
     options = tuple(emotions) if emotions is not None else clips.emotions
-    recognition = Recognition(options, synonyms=dict(synonyms or {}))
+    how = protocol_of(protocol)
+    if how.identification_clips is not None:
+        raise EsnError(
+            f"protocol {how.name}: it stops at {how.identification_clips} correct clips of an emotion, which replicas"
+            " can't know of one another; collect without an engine"
+        )
+    recognition = replace(how.recognition(options), synonyms=dict(synonyms or {}))
     clips = of_emotions(clips, recognition.emotions)
     clips = clips if limit is None else clips.limit(limit, seed=seed)
     plan = Plan(Budget.of(batch_size, None), checkpoint_every)  # what a replica finds by itself may be another budget
@@ -130,9 +142,9 @@ def collect_on(
         whose = Origin("", "", "", (), clips.name, clips.fingerprint)
         start, total, plan = read_checkpoint(checkpoint, None, whose, recognition, per_clip=per_clip, plan=plan)
         batch_size = plan.budget.clips if plan.budget.tokens is None else "auto"
-    how = {"batch_size": batch_size, "per_clip": per_clip, "strict": strict, "workers": workers, "seed": seed}
-    how |= {"checkpoint_every": plan.window, "site": checked_site(site, neurons=True)}
-    work = _Stretches(recipe, clips, recognition, how)
+    run = {"batch_size": batch_size, "per_clip": per_clip, "strict": strict, "workers": workers, "seed": seed}
+    run |= {"checkpoint_every": plan.window, "site": checked_site(site, neurons=True)}
+    work = _Stretches(recipe, clips, recognition, how, run)
     shards = _shards(start, len(clips), plan.stretch)
     writes = Seldom()
     with progress_bar("Collecting statistics", len(clips), enabled=progress) as advance:

@@ -10,6 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from esn_interp.errors import EsnError
 from esn_interp.neurons.catalogue import SELECTORS, contenders
+from esn_interp.neurons.layout import ANSWERING
+from esn_interp.tasks.protocols import Protocol
+from esn_interp.tasks.protocols import protocol as protocol_of
 
 Fraction = Annotated[float, Field(gt=0, le=1)]
 Gain = Annotated[float, Field(ge=-1)]
@@ -70,7 +73,8 @@ class CorpusSpec(_Strict):
 class StudyConfig(_Strict):
     """What every kind of study says: each model on each corpus, under each seed.
 
-    Subclasses name the configs of their kind that come with the package, and the stages that they can do.
+    The ``protocol`` is ``ours``, ``authors`` or a file of that form: what it tells stands, unless the config says
+    otherwise. Subclasses name the configs of their kind that come with the package, and the stages that they can do.
     """
 
     ready: ClassVar[tuple[str, ...]] = ()
@@ -80,11 +84,34 @@ class StudyConfig(_Strict):
     models: Annotated[tuple[ModelSpec, ...], Field(min_length=1)]
     corpora: Annotated[tuple[CorpusSpec, ...], Field(min_length=1)]
     emotions: tuple[str, ...] | str | None = None
+    protocol: str = "ours"
     selectors: Annotated[tuple[str, ...], Field(min_length=1, default_factory=contenders)]
     tops: Annotated[tuple[Fraction, ...], Field(min_length=1)] = (0.005, 0.01, 0.02, 0.05)
-    scope: str = "all"
+    scope: str = ANSWERING
     alphas: Annotated[tuple[Gain, ...], Field(min_length=1)] = (0.0, 0.5, 1.0, 2.0, 4.0)
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0,)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_protocol(cls, content: Any) -> Any:
+        """What the config does not say is as its protocol has it."""
+        if not isinstance(content, dict) or content.get("protocol", "ours") == "ours":
+            return content
+        try:
+            told = cls.told_by(protocol_of(content["protocol"]))
+        except EsnError as error:
+            raise ValueError(str(error)) from None
+        return told | content
+
+    @classmethod
+    def told_by(cls, protocol: Protocol) -> dict[str, Any]:
+        """The settings of such a study that a protocol tells."""
+        return {name: getattr(protocol, name) for name in ("selectors", "tops", "alphas", "draws")}
+
+    @property
+    def how(self) -> Protocol:
+        """The protocol."""
+        return protocol_of(self.protocol)
 
     @field_validator("models", mode="before")
     @classmethod
@@ -129,8 +156,11 @@ class StudyConfig(_Strict):
         kind = type(self)
         if unknown := sorted(set(changed) - set(kind.model_fields)):
             raise EsnError(f"such a study has no setting {unknown[0]!r}; see {kind.__name__} for those that it has")
+        settings = self.model_dump()
+        if changed.get("protocol", self.protocol) != self.protocol:  # another one tells what it tells
+            settings = {name: value for name, value in settings.items() if name not in kind.told_by(self.how)}
         try:
-            return kind.model_validate(self.model_dump() | changed)
+            return kind.model_validate(settings | changed)
         except ValueError as error:
             raise EsnError(f"the settings of the study: {' '.join(str(error).split())}") from None
 

@@ -78,7 +78,7 @@ def read_checkpoint(
         partial.origin.check(lm, f"the sums in {path}")
     for what, theirs, ours in (
         ("clips", partial.origin.corpus_fingerprint, origin.corpus_fingerprint),
-        ("prompt", partial.prompt, recognition.prompt),
+        ("prompt", partial.prompt, recognition.told),
         ("per-clip values", partial.per_clip is not None, per_clip),
     ):
         if theirs != ours:

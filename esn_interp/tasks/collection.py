@@ -3,14 +3,17 @@
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, cast, runtime_checkable
+from typing import Protocol as Interface
 
 import numpy as np
 import torch
 from jaxtyping import Float
 
 from esn_interp.errors import CorpusError, EsnWarning, StatisticsError
+from esn_interp.models.families.inputs import Prompts
 from esn_interp.models.sites import GATE, checked_site
 from esn_interp.neurons.accumulator import Accumulator
 from esn_interp.neurons.batch_tap import BatchTap
@@ -23,7 +26,10 @@ from esn_interp.speech.clips import Clips
 from esn_interp.tasks.batches import Batch
 from esn_interp.tasks.budget import out_of_memory
 from esn_interp.tasks.checkpoints import Seldom, read_checkpoint, write_checkpoint
+from esn_interp.tasks.enough import until_correct
 from esn_interp.tasks.hearing import Hearing, Plan
+from esn_interp.tasks.protocols import Protocol
+from esn_interp.tasks.protocols import protocol as protocol_of
 from esn_interp.tasks.recognition import Recognition
 
 FEW = 10
@@ -35,13 +41,13 @@ class CollectWarning(EsnWarning):
 
 
 @runtime_checkable
-class ReadableModel(GatedModel, Protocol):
+class ReadableModel(GatedModel, Interface):
     """The part of `AudioLM` that collecting needs.
 
     One that has `AudioLM.prepare` as well is given what that made, in another thread, in the place of waveforms.
     """
 
-    def encode(self, waveforms: Any, prompt: str) -> Any:
+    def encode(self, waveforms: Any, prompt: Prompts) -> Any:
         """Hear the clips once; ``scopes`` of the result says where each token stands (-1 is padding)."""
         ...
 
@@ -69,6 +75,7 @@ def collect(
     resume: bool = False,
     emotions: Sequence[str] | None = None,
     synonyms: Mapping[str, tuple[str, ...]] | None = None,
+    protocol: str | Path | Protocol = "ours",
     seed: int = 0,
     workers: int | None = None,
     site: str = GATE,
@@ -108,6 +115,9 @@ def collect(
 
     synonyms
         Further words that count as naming an emotion, see `Recognition`.
+    protocol
+        How the question is put, and how many correct clips of an emotion are enough: then clips are asked about
+        beforehand, in an order drawn with ``seed``, until there are so many.
     workers
         Threads that read audio ahead of the model, and one more that makes its inputs. None: four where the model is
         on a card, none where it shares the CPU with them.
@@ -131,10 +141,13 @@ def collect(
         When clips were skipped, or fewer than 10 clips of an emotion were labelled correctly.
     """
     checked_site(site, neurons=True)
-    options = tuple(emotions) if emotions is not None else clips.emotions
-    recognition = Recognition(options, synonyms=dict(synonyms or {}))
+    options, how = tuple(emotions) if emotions is not None else clips.emotions, protocol_of(protocol)
+    recognition = replace(how.recognition(options, lm=lm), synonyms=dict(synonyms or {}))
     clips = of_emotions(clips, recognition.emotions)
     clips = clips if limit is None else clips.limit(limit, seed=seed)
+    if (most := how.identification_clips) is not None:
+        asked: dict[str, Any] = {"batch_size": batch_size if isinstance(batch_size, int) else 16, "strict": strict}
+        clips = until_correct(cast(Any, lm), clips, recognition, most, seed=seed, progress=progress, **asked)
     origin = Origin.of(lm, corpus=clips.name, corpus_fingerprint=clips.fingerprint, site=site)
     if per_clip and progress:
         size = PerClip.size(len(clips), origin.n_gates, len(SCOPES))
@@ -149,9 +162,10 @@ def collect(
     writes = Seldom()
 
     def so_far() -> GateStatistics:
-        return accumulator.statistics(prompt=recognition.prompt, skipped=skipped, seed=seed)
+        asked = recognition.wording.told
+        return accumulator.statistics(prompt=recognition.told, skipped=skipped, seed=seed, asking=asked)
 
-    hearing = Hearing(lm, clips, recognition.prompt, plan, strict=strict, workers=workers)
+    hearing = Hearing(lm, clips, recognition, plan, strict=strict, workers=workers)
     bar = progress_bar("Collecting statistics", len(clips), enabled=progress)
     with bar as advance, hearing.from_row(start) as heard:
         advance(start)
@@ -204,10 +218,13 @@ class _Runner:
 
     def _answered(self, batch: Batch) -> tuple[BatchTap, Float[np.ndarray, "clip label"]]:
         recognition = self._recognition
-        encoded = self._lm.encode(batch.waveforms if batch.inputs is None else batch.inputs, recognition.prompt)
+        ids = [clip.id for clip in batch.clips]
+        heard = batch.waveforms if batch.inputs is None else batch.inputs
+        encoded = self._lm.encode(heard, recognition.asked(ids))
         tap = self._accumulator.tap(np.asarray(encoded.scopes))
         where = {} if tap.site == GATE else {"site": tap.site}
-        return tap, recognition.by_emotion(self._lm.scores(encoded, recognition.labels, tap=tap, **where))
+        scores = self._lm.scores(encoded, recognition.labels, tap=tap, **where)
+        return tap, recognition.by_emotion(scores, ids)
 
     def _fold(self, batch: Batch, tap: BatchTap, scores: Float[np.ndarray, "clip label"]) -> None:
         truth = np.array([self._recognition.index(clip.emotion, clip=clip.id) for clip in batch.clips])

@@ -15,6 +15,7 @@ from esn_interp.tasks.ahead import ahead, mapped
 from esn_interp.tasks.batches import Batch, Skipped, waveform
 from esn_interp.tasks.budget import Budget, Lengths
 from esn_interp.tasks.listener import longest_clip
+from esn_interp.tasks.recognition import Recognition
 
 _AUTO = 16  # clips of a batch, where it is to be told how many a stretch has before batches are made
 _DEPTH = 3
@@ -73,12 +74,14 @@ class Hearing:
     """
 
     def __init__(
-        self, lm: Any, clips: Clips, prompt: str, plan: Plan, *, strict: bool, workers: int | None
+        self, lm: Any, clips: Clips, recognition: Recognition, plan: Plan, *, strict: bool, workers: int | None
     ) -> None:
-        self._lm, self._clips, self._prompt, self._plan, self._strict = lm, clips, prompt, plan, strict
+        self._lm, self._clips, self._recognition = lm, clips, recognition
+        self._plan, self._strict = plan, strict
         self._longest = longest_clip(lm)
         self._workers = _default_workers(lm) if workers is None else workers
-        self._lengths = Lengths(lm if plan.budget.tokens is not None else None, prompt, longest=self._longest)
+        measured = lm if plan.budget.tokens is not None else None
+        self._lengths = Lengths(measured, recognition.prompt, longest=self._longest)
 
     @contextmanager
     def from_row(self, start: int) -> Generator[Iterator[Batch | Stretch]]:
@@ -116,11 +119,9 @@ class Hearing:
     def _prepared(self, batch: Batch) -> Batch:
         """With the model's inputs, where somebody makes them ahead of it."""
         prepare = getattr(self._lm, "prepare", None)
-        return (
-            batch
-            if not self._workers or prepare is None
-            else batch.with_inputs(prepare(batch.waveforms, self._prompt))
-        )
+        if not self._workers or prepare is None:
+            return batch
+        return batch.with_inputs(prepare(batch.waveforms, self._recognition.asked([clip.id for clip in batch.clips])))
 
 
 def _default_workers(lm: Any) -> int:

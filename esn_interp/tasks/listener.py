@@ -16,8 +16,8 @@ from esn_interp.neurons.origin import GatedModel
 class Listener(GatedModel, Protocol):
     """The part of `AudioLM` that tasks and analyses use; anything that has it can be studied."""
 
-    def encode(self, waveforms: Sequence[np.ndarray], prompt: str) -> Any:
-        """Hear the clips once; opaque but for its ``scopes`` (clip by token, -1 is padding)."""
+    def encode(self, waveforms: Sequence[np.ndarray], prompt: str | Sequence[str]) -> Any:
+        """Hear the clips once, with one prompt or one each; opaque but for ``scopes`` (clip by token; -1: padding)."""
         ...
 
     def scores(
@@ -29,7 +29,7 @@ class Listener(GatedModel, Protocol):
     def generate(
         self,
         waveforms: Sequence[np.ndarray],
-        prompt: str,
+        prompt: str | Sequence[str],
         *,
         edits: Sequence[Edit] = (),
         max_new_tokens: int = 32,

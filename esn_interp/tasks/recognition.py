@@ -10,14 +10,15 @@ from jaxtyping import Bool, Float, Float32, Int, Int64
 
 from esn_interp.errors import CorpusError, EditError
 from esn_interp.models.edits import Edit
+from esn_interp.models.families.inputs import Prompts
 from esn_interp.models.recording import PROMPT_SCOPES, tokens_by_scope
 from esn_interp.progress import progress_bar
 from esn_interp.speech.clips import Clips
 from esn_interp.speech.heard import warn_of_heard
 from esn_interp.tasks.batches import Skipped, batches
 from esn_interp.tasks.listener import Listener, longest_clip, scores_under
+from esn_interp.tasks.wording import LETTERS, Wording
 
-QUESTION = "What is the emotion of the speaker?"
 FREE_QUESTION = "How does the speaker feel?"
 BASELINE = "baseline"
 
@@ -31,12 +32,12 @@ class Recognition:
 
     ``emotions`` are the options that the prompt lists and, by default, the labels that are scored, in this order.
     With ``synonyms`` an emotion is scored by several words: the probabilities of its own name and of these are
-    added, over all words that are scored.
+    added, over all words that are scored. Where ``wording`` puts options behind letters, letters are scored.
     """
 
     emotions: tuple[str, ...]
-    question: str = QUESTION
     synonyms: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    wording: Wording = field(default_factory=Wording)
 
     def __post_init__(self) -> None:
         if len(self.emotions) < 2 or len(set(self.emotions)) != len(self.emotions):
@@ -45,6 +46,8 @@ class Recognition:
         words = [word for emotion in self.emotions for word in self.words(emotion)]
         if shared := sorted({word for word in words if words.count(word) > 1}):
             raise CorpusError(f"the word {shared[0]!r} stands for two emotions; give each word to one only")
+        if self.wording.lettered and self.synonyms:
+            raise CorpusError("letters have no synonyms; score words, or leave the synonyms out")
         if strange := sorted(set(self.synonyms) - set(self.emotions)):
             raise CorpusError(f"synonyms of {strange[0]!r}, which is not among {', '.join(self.emotions)}")
 
@@ -55,20 +58,55 @@ class Recognition:
     @property
     def labels(self) -> tuple[str, ...]:
         """What is scored as an answer."""
+        if self.wording.lettered:
+            return tuple(LETTERS[: len(self.emotions)])
         return tuple(word for emotion in self.emotions for word in self.words(emotion))
 
-    def by_emotion(self, scores: Float[np.ndarray, "clip label"]) -> Float[np.ndarray, "clip emotion"]:
-        """Log-probabilities of the emotions, from those of the labels: probabilities of synonyms are added."""
+    def by_emotion(
+        self, scores: Float[np.ndarray, "clip label"], clips: Sequence[str] = ()
+    ) -> Float[np.ndarray, "clip emotion"]:
+        """Log-probabilities of the emotions, from those of the labels when these clips (by id) were asked about.
+
+        Probabilities of synonyms are added; letters are those of the emotions that stood behind them.
+        """
+        if self.wording.shuffled:
+            return np.take_along_axis(scores, self._letters(clips), axis=1)
         if not self.synonyms:
             return scores
         owner = np.array([at for at, emotion in enumerate(self.emotions) for _ in self.words(emotion)])
         columns = [np.logaddexp.reduce(scores[:, owner == at], axis=1) for at in range(len(self.emotions))]
         return np.stack(columns, axis=1)
 
+    def answers(
+        self, emotion: Int[np.ndarray, " clip"], clips: Sequence[str]
+    ) -> Int[np.ndarray, " clip"]:
+        """Which of the ``labels`` names an emotion when this clip (by id) is asked about: its name, or its letter."""
+        if self.wording.shuffled:
+            return np.take_along_axis(self._letters(clips), emotion[:, None], axis=1)[:, 0]
+        first = np.cumsum([0, *(1 if self.wording.lettered else len(self.words(one)) for one in self.emotions)])
+        return first[emotion]
+
+    def _letters(self, clips: Sequence[str]) -> Int64[np.ndarray, "clip emotion"]:
+        """The place of every emotion's letter."""
+        return np.argsort([self.wording.order(clip, len(self.emotions)) for clip in clips], axis=1)
+
     @property
     def prompt(self) -> str:
-        """The text that follows the audio."""
-        return f"{self.question} Choose one: {', '.join(self.emotions)}."
+        """The text that follows the audio, with the options in the order of the emotions."""
+        return self.wording.prompt(self.emotions)
+
+    @property
+    def told(self) -> str:
+        """The same, and how options are shuffled, where they are."""
+        shuffled = f" (letters shuffled by clip, seed {self.wording.seed})" if self.wording.shuffled else ""
+        return self.prompt + shuffled
+
+    def asked(self, clips: Sequence[str]) -> Prompts:
+        """What these clips, by their ids, are asked: the same about all, or its own order of options about each."""
+        if not self.wording.shuffled:
+            return self.prompt
+        orders = (self.wording.order(clip, len(self.emotions)) for clip in clips)
+        return [self.wording.prompt([self.emotions[at] for at in order]) for order in orders]
 
     def index(self, emotion: str, *, clip: str) -> int:
         """Position of an emotion among the options; ``clip`` is named when it is none of them."""
@@ -207,10 +245,11 @@ def recognise(
         for batch in batches(
             clips, batch_size=batch_size, skipped=skipped, strict=strict, longest=longest_clip(lm)
         ):
-            encoded = lm.encode(batch.waveforms, recognition.prompt)
+            ids = [clip.id for clip in batch.clips]
+            encoded = lm.encode(batch.waveforms, recognition.asked(ids))
             used[batch.rows] = True
             tokens[batch.rows] = tokens_by_scope(np.asarray(encoded.scopes))
-            scored = _Scored(lm, recognition, encoded, plan, np.array(batch.rows, dtype=np.int64))
+            scored = _Scored(lm, recognition, encoded, plan, np.array(batch.rows, dtype=np.int64), ids)
             for at, name in enumerate(plan):
                 scores, carried = scored.under(name)
                 plans[name].add(carried)
@@ -252,6 +291,7 @@ class _Scored:
     encoded: Any
     conditions: Mapping[str, Sequence[Edit] | Informed]
     rows: Int64[np.ndarray, " clip"]
+    ids: Sequence[str]
 
     def under(self, name: str) -> tuple[Float[np.ndarray, "clip emotion"], str]:
         """Log-probabilities, and how the edits were carried out, where the model tells."""
@@ -277,7 +317,7 @@ class _Scored:
 
     def _under(self, conditions: Sequence[Sequence[Edit]]) -> list[tuple[Float[np.ndarray, "clip emotion"], str]]:
         scores, plans = scores_under(self.lm, self.encoded, self.recognition.labels, conditions)
-        return list(zip(map(self.recognition.by_emotion, scores), plans, strict=True))
+        return [(self.recognition.by_emotion(one, self.ids), plan) for one, plan in zip(scores, plans, strict=True)]
 
 
 def _changes_nothing(edits: Sequence[Edit]) -> bool:

@@ -25,10 +25,12 @@ from esn_interp.models.edits import Edit
 from esn_interp.models.families import FAMILIES
 from esn_interp.models.families.inputs import PER_TOKEN
 from esn_interp.models.gate_view import view_gates
+from esn_interp.models.labels import label_tokens
 from esn_interp.models.loading import load
 from esn_interp.models.plans import Planner
 from esn_interp.speech.clips import Clips
 from esn_interp.tasks.collection import collect
+from esn_interp.tasks.protocols import protocol
 
 CLIPS = noise(0.7, 1.3, 1.9)
 TOKENS = 5
@@ -54,13 +56,13 @@ def some_edits(lm: AudioLM, **options: Any) -> list[Edit]:
     ]
 
 
-def prepared(lm: AudioLM, waveforms=CLIPS):
-    return lm.family.inputs(lm.processor, waveforms, CHOICE)
+def prepared(lm: AudioLM, waveforms=CLIPS, prompt: str = CHOICE):
+    return lm.family.inputs(lm.processor, waveforms, prompt)
 
 
-def bare_logits(lm: AudioLM, waveforms=CLIPS) -> torch.Tensor:
+def bare_logits(lm: AudioLM, waveforms=CLIPS, prompt: str = CHOICE) -> torch.Tensor:
     with torch.no_grad():
-        return lm.family.generator(lm.model)(**prepared(lm, waveforms).tensors).logits
+        return lm.family.generator(lm.model)(**prepared(lm, waveforms, prompt).tensors).logits
 
 
 def bare_answers(lm: AudioLM, waveforms=CLIPS) -> list[str]:
@@ -141,6 +143,26 @@ def test_batches_change_nothing(lm):
     together = lm.scores(lm.encode(CLIPS, CHOICE), EMOTIONS)
     alone = np.concatenate([lm.scores(lm.encode([clip], CHOICE), EMOTIONS) for clip in CLIPS])
     assert_close(together, alone, terms=terms_of(lm.model))
+
+
+def test_lettered_questions_are_answered_by_every_clip_to_its_own_options(lm):
+    """Prompts of one batch differ in length and order; each clip is asked what it would be asked alone."""
+    asked = protocol("authors").recognition(("neutral", "happy", "angry", "sad", "fearful"), lm=lm)
+    ids = [f"clip {at}" for at in range(len(CLIPS))]
+    prompts = asked.asked(ids)
+    assert len(set(prompts)) == len(CLIPS)
+    together = lm.scores(lm.encode(CLIPS, prompts), asked.labels)
+    alone = np.concatenate(
+        [lm.scores(lm.encode([clip], words), asked.labels) for clip, words in zip(CLIPS, prompts, strict=True)]
+    )
+    assert_close(together, alone, terms=terms_of(lm.model))
+    bare = torch.cat([bare_logits(lm, [clip], words)[:, -1] for clip, words in zip(CLIPS, prompts, strict=True)], dim=0)
+    letters = label_tokens(lm.processor.tokenizer, asked.labels)
+    assert_close(together, bare[:, [one[0] for one in letters]].float().log_softmax(-1), terms=terms_of(lm.model))
+    assert np.ptp(together, axis=0).max() > 1e-3, "prompts do not differ, so the test would see nothing"
+    assert lm.generate(CLIPS, prompts, max_new_tokens=TOKENS) == [
+        lm.generate([clip], words, max_new_tokens=TOKENS)[0] for clip, words in zip(CLIPS, prompts, strict=True)
+    ]
 
 
 def test_gates_are_those_that_a_hook_sees(lm):

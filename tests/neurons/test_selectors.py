@@ -44,12 +44,13 @@ def formula(
     score = {
         "lap": frequency[e][n],
         "mad": mean[e][n] - sum(much) / len(much),
+        "mad_rate": frequency[e][n] - sum(often) / len(often),
         "cas": frequency[e][n] - max(often),
     }[name]
     return score, name == "lap" or score > 0
 
 
-OF_RATES = [name for name in contenders() if name not in ("lape", "cohen")]  # which have tests of their own
+OF_RATES = [name for name in (*contenders(), "mad_rate") if name not in ("lape", "cohen")]  # which have tests of their own
 
 
 @pytest.mark.parametrize("name", OF_RATES)
@@ -149,7 +150,7 @@ def test_the_set_says_how_it_was_selected():
 @pytest.mark.parametrize(
     ("name", "options", "part"),
     [
-        ("mda", {"top": 0.1}, "unknown selector 'mda'; choose from lap, lape, mad, cas, cohen, welch, auroc, random"),
+        ("mda", {"top": 0.1}, "unknown selector 'mda'; choose from lap, lape, mad, mad_rate, cas, cohen, welch, auroc, random"),
         ("mad", {}, "got none"),
         ("mad", {"top": 0.1, "count": 3}, "got top and count"),
         ("mad", {"top": 0.0}, "fraction"),

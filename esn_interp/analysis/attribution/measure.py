@@ -85,12 +85,14 @@ def attribution(
     with progress_bar("Attributing", len(clips), enabled=progress) as advance:
         for batch in batches(clips, batch_size=batch_size, skipped=skipped, strict=strict):
             target = np.array([recognition.index(clip.emotion, clip=clip.id) for clip in batch.clips])
-            encoded = lm.encode(batch.waveforms, recognition.prompt)
-            found = lm.attributions(encoded, recognition.labels, target, positions=where)
+            ids = [clip.id for clip in batch.clips]
+            encoded = lm.encode(batch.waveforms, recognition.asked(ids))
+            asked = recognition.answers(target, ids)
+            found = lm.attributions(encoded, recognition.labels, asked, positions=where)
             if not np.isfinite(found.values).all():
                 bad = batch.clips[int(np.argmin(np.isfinite(found.values).all(axis=1)))].id
                 raise StatisticsError(f"clip {bad}: a gradient is not finite; run the model in float32")
-            answer = found.log_probs.argmax(axis=1)
+            answer = recognition.by_emotion(found.log_probs, ids).argmax(axis=1)
             for at, row in enumerate(batch.rows):
                 sides = [KEPT, ALL] if answer[at] == target[at] else [ALL]
                 total[speaker[row], sides, target[at]] += found.values[at]
@@ -105,7 +107,7 @@ def attribution(
         raise CorpusError(f"corpus {clips.name}: no clip to attribute{reason}")
     return Attribution(
         origin=origin,
-        prompt=recognition.prompt,
+        prompt=recognition.told,
         positions=tuple(scope for scope in SCOPES if scope in where),
         emotions=recognition.emotions,
         seen=count[:, ALL].sum(axis=0),

@@ -27,8 +27,8 @@ WORDING = "Listen to the voice. How does the speaker feel?"
 
 def other_prompts(recognition: Recognition) -> dict[str, str]:
     """What differs from the usual question in the order of its options, in its wording, or altogether."""
-    backwards = Recognition(recognition.emotions[::-1], recognition.question)
-    reworded = Recognition(recognition.emotions, WORDING)
+    backwards = replace(recognition, emotions=recognition.emotions[::-1])
+    reworded = replace(recognition, wording=replace(recognition.wording, question=WORDING))
     return {"order": backwards.prompt, "wording": reworded.prompt, "task": TRANSCRIPTION}
 
 

@@ -32,7 +32,8 @@ def compare_selectors(
     *,
     selectors: Sequence[str] | None = None,
     tops: Sequence[float] = TOPS,
-    scope: str = "all",
+    scope: str | None = None,
+    pooling: str | None = None,
     filter: str = "correct",
     how: str = "zero",
     draws: int = 3,
@@ -55,8 +56,8 @@ def compare_selectors(
         Names of `SELECTORS`; without them all but the controls.
     tops
         Sizes, as fractions of all gates; see `select`. (For ``lape`` over all emotions together.)
-    scope, filter
-        Which tokens and clips the selectors count; see `GateStatistics.rates`.
+    scope, pooling, filter
+        Which tokens and clips the selectors count, and how; see `GateStatistics.rates`.
     draws
         Random sets for each selector, size and emotion; fewer than for a single ablation, since there are so
         many. 0 for no control.
@@ -76,9 +77,9 @@ def compare_selectors(
         raise StatisticsError("to compare selectors, give at least one selector and one size")
     if how == "resample":
         raise StatisticsError("selectors are compared by zero or mean ablation; resample with `ablation`")
-    where = frozenset(positions)
+    where, scope = frozenset(positions), scope or stats.usual_scope
     candidates = {
-        (name, top): select(stats, name, top=top, scope=scope, filter=filter, seed=seed)
+        (name, top): select(stats, name, top=top, scope=scope, pooling=pooling, filter=filter, seed=seed)
         for name in names
         for top in sizes.tolist()
     }

@@ -69,9 +69,10 @@ def verify(
     checks = [
         _done(name, subject) for name in track(CHECKS, "Verifying", len(CHECKS), enabled=progress)
     ]
+    by_emotion = recognition.by_emotion(scores, [clip.id for clip in heard])
     answers = [
         Answer(clip.id, clip.emotion, recognition.emotions[int(row.argmax())], said)
-        for clip, row, said in zip(heard, recognition.by_emotion(scores), _said(subject), strict=True)
+        for clip, row, said in zip(heard, by_emotion, _said(subject), strict=True)
     ]
     return Verification(
         model=lm.name,

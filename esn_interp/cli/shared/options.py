@@ -31,7 +31,12 @@ PromptScope = Annotated[
     str, typer.Option("--positions", metavar="P", help="Token scopes: all, or some of audio,text,last.")
 ]
 CountedScope = Annotated[
-    str, typer.Option("--scope", metavar="SCOPE", help="Tokens that count: all, or some of audio,text,last.")
+    str | None,
+    typer.Option(
+        "--scope",
+        metavar="SCOPE",
+        help="Tokens that count: all, or some of audio,text,last; by default audio,last, without the instruction.",
+    ),
 ]
 Filter = Annotated[
     str,

@@ -31,7 +31,9 @@ from esn_interp.models.families.info import THINKER, FamilyInfo
 from esn_interp.models.families.inputs import (
     Inputs,
     Processor,
+    Prompts,
     collate,
+    each,
     messages,
     require_template,
     require_whole,
@@ -207,15 +209,16 @@ class Family:
         self,
         processor: Processor,
         waveforms: Sequence[Float[np.ndarray, " _sample"]],
-        prompt: str,
+        prompt: Prompts,
         *,
         system: str | None = None,
     ) -> Inputs:
-        """The inputs that ask ``prompt`` about each waveform (mono, at ``sampling_rate``).
+        """The inputs that ask ``prompt``, or each its own, about each waveform (mono, at ``sampling_rate``).
 
         Every clip is prepared by itself and padded afterwards, so that none depends on its neighbours.
         """
-        singles = [self.one_input(processor, waveform, prompt, system=system) for waveform in waveforms]
+        asked = zip(waveforms, each(prompt, len(waveforms)), strict=True)
+        singles = [self.one_input(processor, waveform, words, system=system) for waveform, words in asked]
         padding = processor.tokenizer.pad_token_id
         if not isinstance(padding, int) or padding == processor.audio_token_id:
             padding = 0 if processor.audio_token_id else 1  # padding must not be taken for audio

@@ -19,7 +19,7 @@ from transformers.utils.import_utils import is_timm_available
 
 from esn_interp.models.families.base import Family
 from esn_interp.models.families.info import THINKER, FamilyInfo
-from esn_interp.models.families.inputs import Inputs, Processor, messages
+from esn_interp.models.families.inputs import Inputs, Processor, Prompts, messages
 
 
 class _Gemma(Family):
@@ -120,7 +120,7 @@ class Gemma3n(_Gemma):
         self,
         processor: Processor,
         waveforms: Sequence[Float[np.ndarray, " _sample"]],
-        prompt: str,
+        prompt: Prompts,
         *,
         system: str | None = None,
     ) -> Inputs:

@@ -98,6 +98,24 @@ def resampled(waveform: Float[np.ndarray, " sample"], rate: int) -> Float[np.nda
     return resample_poly(waveform, rate // divisor, SAMPLE_RATE // divisor).astype(np.float32)
 
 
+Prompts = str | Sequence[str]
+"""What is asked: the same about all clips, or something else about each."""
+
+
+def each(prompt: Prompts, clips: int) -> list[str]:
+    """The prompt of every clip: the same for all, or one each.
+
+    Raises
+    ------
+    ModelError
+        When there are neither one nor as many as clips.
+    """
+    prompts = [prompt] * clips if isinstance(prompt, str) else list(prompt)
+    if len(prompts) != clips:
+        raise ModelError(f"{len(prompts)} prompts for {clips} clips; give one for all, or one each")
+    return prompts
+
+
 def messages(waveform: np.ndarray, prompt: str, *, system: str | None = None) -> list[dict[str, Any]]:
     """The conversation in the form that transformers' chat templates read."""
     user = [{"type": "audio", "audio": waveform}, {"type": "text", "text": prompt}]

@@ -26,7 +26,7 @@ from transformers.modeling_outputs import CausalLMOutputWithPast
 from esn_interp.errors import ModelError
 from esn_interp.models.families.clip_by_clip import ClipByClip
 from esn_interp.models.families.info import THINKER, FamilyInfo
-from esn_interp.models.families.inputs import Inputs, Processor
+from esn_interp.models.families.inputs import Inputs, Processor, Prompts, each
 from esn_interp.models.families.kimi_streams import (
     CODES_PER_SECOND,
     RATE,
@@ -126,7 +126,7 @@ class KimiAudio(ClipByClip):
         self,
         processor: Processor,
         waveforms: Sequence[Float[np.ndarray, " _sample"]],
-        prompt: str,
+        prompt: Prompts,
         *,
         system: str | None = None,
     ) -> Inputs:
@@ -146,7 +146,7 @@ class KimiAudio(ClipByClip):
         self,
         processor: Processor,
         waveforms: Sequence[Float[np.ndarray, " _sample"]],
-        prompt: str,
+        prompt: Prompts,
         *,
         system: str | None,
         output: str,
@@ -156,8 +156,8 @@ class KimiAudio(ClipByClip):
         manager = processor.feature_extractor
         blank = manager.extra_tokens.kimia_text_blank
         texts, audios, continuous, features = [], [], [], []
-        for waveform in waveforms:
-            content = _content(manager, waveform, prompt, output=output)
+        for waveform, words in zip(waveforms, each(prompt, len(waveforms)), strict=True):
+            content = _content(manager, waveform, words, output=output)
             audio, text, mask = (tensor[0] for tensor in content.to_tensor())
             texts.append(text)
             audios.append(audio)

@@ -25,7 +25,7 @@ from esn_interp.models.families import qwen2_5_speech
 from esn_interp.models.families.auto import load_whole
 from esn_interp.models.families.base import Family
 from esn_interp.models.families.info import THINKER, FamilyInfo
-from esn_interp.models.families.inputs import Inputs, Processor
+from esn_interp.models.families.inputs import Inputs, Processor, Prompts, each
 from esn_interp.models.families.spoken import SpeechRun, Spoken
 
 
@@ -88,16 +88,22 @@ class Qwen25Omni(Family):
         self,
         processor: Processor,
         waveforms: Sequence[Float[np.ndarray, " _sample"]],
-        prompt: str,
+        prompt: Prompts,
         *,
         system: str | None = None,
     ) -> Inputs:
         features = [_mel(processor.feature_extractor, waveform) for waveform in waveforms]
-        content: Any = [{"type": "audio", "audio": ""}, {"type": "text", "text": prompt}]
         before = [{"role": "system", "content": system}] if system else []
-        text = processor.text([*before, {"role": "user", "content": content}])
-        place = self.placeholder
-        texts = [text.replace(place, place * self.audio_tokens(len(mel)), 1) for mel in features]
+
+        def text(words: str) -> str:
+            content: Any = [{"type": "audio", "audio": ""}, {"type": "text", "text": words}]
+            return processor.text([*before, {"role": "user", "content": content}])
+
+        place, prompts = self.placeholder, each(prompt, len(features))
+        written = {words: text(words) for words in dict.fromkeys(prompts)}
+        asked = [written[words] for words in prompts]
+        repeats = [place * self.audio_tokens(len(mel)) for mel in features]
+        texts = [one.replace(place, many, 1) for one, many in zip(asked, repeats, strict=True)]
         # The last position must be the one that predicts the answer, so padding stands on the left.
         tokens = processor.tokenizer(texts, padding=True, padding_side="left", return_tensors="pt")
         ids, attention = cast(Tensor, tokens["input_ids"]), cast(Tensor, tokens["attention_mask"])

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from esn_interp.models.families.base import Family
 from esn_interp.models.families.info import THINKER, FamilyInfo
-from esn_interp.models.families.inputs import Inputs, Processor
+from esn_interp.models.families.inputs import Inputs, Processor, Prompts
 from esn_interp.models.families.qwen2_5_omni import Qwen25Omni
 from esn_interp.models.families.qwen2_5_speech import RATE
 from esn_interp.models.families.spoken import SpeechRun, Spoken
@@ -88,7 +88,7 @@ class Qwen3Omni(Qwen25Omni):
         self,
         processor: Processor,
         waveforms: Sequence[Float[np.ndarray, " _sample"]],
-        prompt: str,
+        prompt: Prompts,
         *,
         system: str | None = None,
     ) -> Inputs:

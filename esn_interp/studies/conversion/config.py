@@ -8,6 +8,7 @@ from esn_interp.models.families.manner import Manner
 from esn_interp.neurons.catalogue import contenders, controls
 from esn_interp.studies.config import Fraction, Gain, StudyConfig
 from esn_interp.tasks.judges import FILTER, RECOGNISER, SCORER
+from esn_interp.tasks.protocols import Protocol
 from esn_interp.tasks.success import SuccessFilter
 
 STAGES = ("sample", "select", "evaluate", "cross", "listen", "report")
@@ -70,6 +71,10 @@ class ConversionConfig(StudyConfig):
     batch_size: Count = 4
     workers: Count = 1
     stages: tuple[Literal[STAGES], ...] = STAGES  # pyright: ignore[reportInvalidTypeForm]
+
+    @classmethod
+    def told_by(cls, protocol: Protocol) -> dict[str, Any]:
+        return super().told_by(protocol) | {"prompt": protocol.conversion}
 
     @field_validator("models", mode="after")
     @classmethod

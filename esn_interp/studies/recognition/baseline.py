@@ -11,6 +11,7 @@ from esn_interp.analysis.inference.significance import RATE, Interval, SpeakerMe
 from esn_interp.analysis.result import Result
 from esn_interp.speech.clips import Clips
 from esn_interp.tasks.listener import Listener
+from esn_interp.tasks.protocols import Protocol
 from esn_interp.tasks.recognition import recognise
 
 
@@ -33,9 +34,10 @@ class Baseline(Result):
     skipped: tuple[str, ...]
 
 
-def baseline(lm: Listener, clips: Clips, batch_size: int, *, progress: bool) -> Baseline:
+def baseline(lm: Listener, clips: Clips, batch_size: int, *, protocol: Protocol, progress: bool) -> Baseline:
     """Measure it, every clip once."""
-    answers = recognise(lm, clips, batch_size=batch_size, progress=progress)
+    asked = protocol.recognition(clips.emotions, lm=lm)
+    answers = recognise(lm, clips, recognition=asked, batch_size=batch_size, progress=progress)
     right, emotions = answers.correct[0], answers.emotions
     of_emotion = answers.truth == np.arange(len(emotions))[:, None]
     outcome = repeat(right, "clip -> emotion clip", emotion=len(emotions))

@@ -1,9 +1,7 @@
 """One model on one corpus under one seed: the stages of a study, each computed once and stored."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from esn_interp.analysis.ablation.measure import ablation
@@ -22,40 +20,21 @@ from esn_interp.neurons.selectors import select
 from esn_interp.neurons.statistics import GateStatistics
 from esn_interp.speech.clips import Clips
 from esn_interp.speech.splits import Assignment
-from esn_interp.studies.cache import AnyStorable, Store, Undone, digest
+from esn_interp.studies.cache import Undone, digest
 from esn_interp.studies.recognition.baseline import Baseline, baseline
+from esn_interp.studies.recognition.chance import AtChance, guesses
 from esn_interp.studies.recognition.choice import Choice, Setting, choose, trials
 from esn_interp.studies.recognition.costs import SideCosts, side_costs
 from esn_interp.studies.recognition.examples import Examples, examples
+from esn_interp.studies.recognition.storing import Storing
 from esn_interp.studies.work import StudiedCell
 from esn_interp.tasks.collection import collect
+from esn_interp.tasks.enough import at_most
+from esn_interp.tasks.protocols import Protocol
 
 SPLITS = ("validation", "identification", "evaluation")
 CHECKPOINT_EVERY = 4
 """Batches after which a collection is written down, so that little is lost when it is killed."""
-
-
-class Storing:
-    """What stores its results, and remembers in ``files`` where, by name and relative to the folder of the study."""
-
-    store: Store
-    files: dict[str, str]
-
-    def stored(
-        self,
-        stage: str,
-        about: dict[str, Any],
-        make: Callable[[], AnyStorable],
-        load: Callable[[Path], AnyStorable],
-        *,
-        name: str = "",
-        suffix: str = ".json",
-    ) -> AnyStorable:
-        """A result from the store, where it is named by all that it is about; made where it is not there yet."""
-        key = digest(about)
-        result = self.store.fetch(stage, key, make, load, suffix=suffix)
-        self.files[name or stage] = self.store.path(stage, key, suffix).relative_to(self.store.folder.parent).as_posix()
-        return result
 
 
 @dataclass(eq=False)
@@ -66,6 +45,7 @@ class Cell(Storing, StudiedCell):
     """
 
     files: dict[str, str] = field(default_factory=dict[str, str])
+    guesses: str = ""
 
     @cached_property
     def assignment(self) -> Assignment:
@@ -75,11 +55,19 @@ class Cell(Storing, StudiedCell):
     @cached_property
     def splits(self) -> tuple[Clips, Clips, Clips]:
         """Validation, identification and evaluation clips."""
-        parts = self.clips.divide(self.assignment)
-        if (limit := self.corpus.limit) is None:
-            return parts
-        validation, identification, evaluation = (part.limit(limit, seed=self.seed) for part in parts)
+        parts = list(self.clips.divide(self.assignment))
+        if (limit := self.corpus.limit) is not None:
+            parts = [part.limit(limit, seed=self.seed) for part in parts]
+        validation, identification, evaluation = parts
+        if (most := self.config.evaluation_clips) is not None:
+            evaluation = at_most(evaluation, most, seed=self.seed)
         return validation, identification, evaluation
+
+    @cached_property
+    def protocol(self) -> Protocol:
+        """How the model is asked, and on how many correct clips neurons are found."""
+        found = self.config.how.seeded(self.seed)
+        return replace(found, identification_clips=self.config.identification_clips)
 
     @property
     def validation(self) -> Clips:
@@ -115,13 +103,21 @@ class Cell(Storing, StudiedCell):
         return self.stored(
             "baseline",
             self._about(self.evaluation),
-            lambda: baseline(self.model.lm, self.evaluation, self.config.batch_size, progress=self.progress),
+            lambda: baseline(
+                self.model.lm, self.evaluation, self.config.batch_size, protocol=self.protocol, progress=self.progress
+            ),
             Baseline.load,
         )
 
     @cached_property
     def statistics(self) -> GateStatistics:
-        """What the gates did on the identification clips."""
+        """What the gates did on the identification clips.
+
+        Raises
+        ------
+        AtChance
+            When the model answers as one that guesses, and wrong answers are to be left out.
+        """
         checkpoint = self.store.path("collect", self._statistics_key, ".partial.safetensors")
 
         def make() -> GateStatistics:
@@ -131,12 +127,19 @@ class Cell(Storing, StudiedCell):
                 checkpoint=checkpoint,
                 checkpoint_every=CHECKPOINT_EVERY,
                 resume=checkpoint.exists(),
+                protocol=self.protocol,
                 **self._run,
             )
 
-        about = self._about(self.identification)
+        about = self._about_statistics
         statistics = self.stored("collect", about, make, GateStatistics.load, suffix=".safetensors")
         checkpoint.unlink(missing_ok=True)
+        if self.corpus.filter == "correct" and (told := guesses(statistics.seen, statistics.kept)):
+            self.guesses = (
+                f"{self.title}: asked by {self.protocol.title}, {told}: it was not taught to be asked so, or can't hear"
+                " it, and neurons would be found on lucky answers; ask by another protocol"
+            )
+            raise AtChance(self.guesses)
         return statistics
 
     @cached_property
@@ -252,7 +255,9 @@ class Cell(Storing, StudiedCell):
 
     def _about(self, clips: Clips) -> dict[str, Any]:
         """What every run on some clips depends on."""
+        asked = self.protocol.wording.told | ({"official": True} if self.protocol.official else {})
         return {
+            **({"asked": asked} if asked else {}),
             "model": self.model.identity,
             "corpus": clips.name,
             "clips": clips.fingerprint,
@@ -265,13 +270,19 @@ class Cell(Storing, StudiedCell):
     def _steered(self) -> dict[str, Any]:
         return {**self._about(self.evaluation), "neurons": self.neurons_key, "alpha": self.alpha}
 
+    @property
+    def _about_statistics(self) -> dict[str, Any]:
+        most = self.config.identification_clips
+        return self._about(self.identification) | ({} if most is None else {"correct": most})
+
     @cached_property
     def _statistics_key(self) -> str:
-        return digest(self._about(self.identification))
+        return digest(self._about_statistics)
 
     def _neurons_of(self, setting: Setting) -> dict[str, Any]:
         """What the neurons of a setting depend on."""
         how = {"scope": setting.scope, "filter": self.corpus.filter, "selector": setting.selector, "top": setting.top}
+        how |= {} if self.config.pooling is None else {"pooling": self.config.pooling}
         return {**how, "statistics": self._statistics_key}
 
     def _select(self, setting: Setting) -> NeuronSet:
@@ -280,13 +291,15 @@ class Cell(Storing, StudiedCell):
             setting.selector,
             top=setting.top,
             scope=setting.scope,
+            pooling=self.config.pooling,
             filter=self.corpus.filter,
             seed=self.seed,
         )
 
     def _compared(self, scope: str) -> SelectorComparison:
         config = self.config
-        selection = {"scope": scope, "filter": self.corpus.filter}
+        selection: dict[str, Any] = {"scope": scope, "filter": self.corpus.filter}
+        selection |= {} if config.pooling is None else {"pooling": config.pooling}
         tried = {"selectors": config.selectors, "tops": config.tops, "draws": config.validation_draws}
         return self.stored(
             "select",

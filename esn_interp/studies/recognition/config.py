@@ -1,10 +1,11 @@
 """A study of recognition as one file: which neurons are tried, how they are chosen, and what is measured with them."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from esn_interp.studies.config import Fraction, Gain, StudyConfig
+from esn_interp.tasks.protocols import Protocol
 
 ORDER = (
     *("check", "baseline", "collect", "select", "ablate", "dose", "cost", "listen"),
@@ -29,13 +30,18 @@ class RecognitionConfig(StudyConfig):
     specific where there is none. The gain is chosen among ``alphas``. ``transfer_alpha`` is the fixed gain with which
     neurons are carried from one corpus to another. ``draws`` is the number of random control sets,
     ``validation_draws`` that of the comparison. At most ``side_clips`` evaluation clips are asked for text, which is
-    slow. ``page`` is what is written for readers: ``chapters``, one for each model and corpus, or an ``article`` about
+    slow. ``pooling`` is how rates are pooled (None: as each selector has it). ``identification_clips`` correct clips
+    of an emotion are enough to find neurons on, and effects are measured on ``evaluation_clips`` of it at most (None:
+    all). ``page`` is what is written for readers: ``chapters``, one for each model and corpus, or an ``article`` about
     one model on one corpus, with players.
     """
 
     ready = ("demo", "emodb-toy", "paper-recognition", "real-speech")
 
     scopes: tuple[str, ...] = ()
+    pooling: Literal["clip", "token"] | None = None
+    identification_clips: Annotated[int, Field(ge=1)] | None = None
+    evaluation_clips: Annotated[int, Field(ge=1)] | None = None
     rule: Literal["specific", "causal"] = "specific"
     least_loss: Fraction = 0.15
     most_collateral: Annotated[float, Field(ge=0, le=1)] = 0.05
@@ -46,6 +52,11 @@ class RecognitionConfig(StudyConfig):
     batch_size: Annotated[int, Field(ge=1)] = 16
     stages: tuple[Literal[ORDER], ...] = STAGES  # pyright: ignore[reportInvalidTypeForm]
     page: Literal["chapters", "article"] = "chapters"
+
+    @classmethod
+    def told_by(cls, protocol: Protocol) -> dict[str, Any]:
+        names = ("scope", "pooling", "identification_clips", "evaluation_clips")
+        return super().told_by(protocol) | {name: getattr(protocol, name) for name in names}
 
     @field_validator("scopes")
     @classmethod

@@ -8,13 +8,14 @@ from typing import ClassVar
 import numpy as np
 
 from esn_interp.analysis.result import Result
+from esn_interp.analysis.trials import options
 from esn_interp.files import write_bytes
 from esn_interp.interventions.edits import deactivate, steer
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.report.sounds import wav_of
 from esn_interp.speech.clips import Clip, Clips
 from esn_interp.tasks.listener import Listener
-from esn_interp.tasks.recognition import BASELINE, Predictions, Recognition, recognise
+from esn_interp.tasks.recognition import BASELINE, Predictions, recognise
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def examples(
             **{f"silenced {emotion}": deactivate(neurons[emotion]) for emotion in emotions},
             **{f"steered {emotion}": steer(neurons[emotion], alpha) for emotion in emotions},
         },
-        recognition=Recognition(clips.emotions),
+        recognition=options(clips, neurons),
         strict=True,
         progress=progress,
         description="Asking about the clips of the report",

@@ -14,11 +14,13 @@ from esn_interp.studies.cache import Missing, Store, Undone
 from esn_interp.studies.config import CorpusSpec
 from esn_interp.studies.models import StudiedModel
 from esn_interp.studies.recognition.article.record import article_record, write_article_files
-from esn_interp.studies.recognition.cell import Cell, Storing
+from esn_interp.studies.recognition.cell import Cell
+from esn_interp.studies.recognition.chance import AtChance
 from esn_interp.studies.recognition.config import ORDER
 from esn_interp.studies.recognition.record import record
+from esn_interp.studies.recognition.storing import Storing
 from esn_interp.studies.recognition.study import RecognitionStudy
-from esn_interp.studies.work import Plan, Task
+from esn_interp.studies.work import Plan, Say, Task
 
 BETWEEN = ("overlap", "transfer")
 """Stages that compare two corpora."""
@@ -120,6 +122,19 @@ class RecognitionPlan(Plan):
             for one, other in combinations(self.cells, 2)
             if one.model is other.model and one.seed == other.seed
         ]
+
+    def run(self, say: Say) -> None:
+        """Do every task.
+
+        Raises
+        ------
+        AtChance
+            When no cell could be studied, since the models guess.
+        """
+        super().run(say)
+        guessing = [cell.guesses for cell in self.cells if cell.guesses]
+        if len(guessing) == len(self.cells):
+            raise AtChance("; ".join(guessing))
 
     def tasks(self) -> list[Task]:
         """Every task in order."""

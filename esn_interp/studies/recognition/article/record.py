@@ -17,7 +17,7 @@ from esn_interp.speech.clips import Clips
 from esn_interp.speech.corpora import CORPORA
 from esn_interp.studies.recognition.cell import SPLITS, Cell
 from esn_interp.studies.results import interval, made_by
-from esn_interp.tasks.recognition import FREE_QUESTION, Recognition
+from esn_interp.tasks.recognition import FREE_QUESTION
 
 KIND, VERSION = "study", 1
 
@@ -69,7 +69,7 @@ def article_record(cell: Cell, undone: Mapping[tuple[str, str], str], seconds: f
             "alphas": doses.alphas.tolist(),
             "draws": ablation.draws,
             "seed": cell.seed,
-            "prompt": Recognition(tuple(emotions)).prompt,
+            "prompt": cell.statistics.prompt,
             "free_question": FREE_QUESTION,
             "rule": config.rule,
             "least_loss": config.least_loss,

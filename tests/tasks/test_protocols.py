@@ -1,0 +1,231 @@
+"""Protocols as data, and the lettered question: who stands behind which letter, and how it is read."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from made_up_listener import EMOTIONS as THREE
+from made_up_listener import MadeUpModel, corpus
+from planted_listener import EMOTIONS, PlantedListener, planted_clips, planted_set
+from rounding import assert_close
+
+from esn_interp.analysis.trials import options
+from esn_interp.errors import CorpusError, EsnError
+from esn_interp.neurons.selectors import select
+from esn_interp.neurons.statistics import GateStatistics
+from esn_interp.studies.config import load_config
+from esn_interp.studies.conversion.config import ConversionConfig
+from esn_interp.studies.recognition.chance import guesses
+from esn_interp.studies.recognition.config import RecognitionConfig
+from esn_interp.tasks import protocols
+from esn_interp.tasks.collection import collect
+from esn_interp.tasks.enough import at_most, until_correct
+from esn_interp.tasks.protocols import PROTOCOLS, asked_by, official_wording, protocol
+from esn_interp.tasks.recognition import Recognition, recognise
+from esn_interp.tasks.wording import Wording
+
+AUTHORS, OURS = protocol("authors"), protocol("ours")
+
+
+class LetteredListener(PlantedListener):
+    """Reads the letters off each clip's own prompt, as a model that was taught them does."""
+
+    def encode(self, waveforms, prompt):
+        prompts = [prompt] * len(waveforms) if isinstance(prompt, str) else list(prompt)
+        return replace(super().encode(waveforms, ""), prompt=prompts)
+
+    def scores(self, encoded, labels, *, edits=()):
+        words = super().scores(replace(encoded, prompt=""), EMOTIONS, edits=edits)
+        letters = np.zeros_like(words)
+        for row, prompt in enumerate(encoded.prompt):
+            for emotion, score in zip(EMOTIONS, words[row], strict=True):
+                letters[row, labels.index(prompt[prompt.index(f". {emotion}") - 1])] = score
+        return letters
+
+
+def test_letters_stand_before_the_options_in_the_words_that_models_are_taught():
+    fixed = Recognition(EMOTIONS, wording=replace(AUTHORS.wording, shuffled=False))
+    assert fixed.asked(["x"]) == (
+        "What is the emotion of the speaker? Choose one option: A. neutral B. happy C. angry D. sad E. fearful."
+        " Answer with the letter."
+    )
+    assert fixed.labels == tuple("ABCDE")
+
+
+@given(seed=st.integers(0, 99), clip=st.text(max_size=8), options=st.integers(2, 26))
+def test_every_clip_has_an_order_of_its_own_that_hangs_on_nothing_else(seed: int, clip: str, options: int):
+    wording = replace(AUTHORS.wording, seed=seed)
+    order = wording.order(clip, options)
+    assert sorted(order.tolist()) == list(range(options))
+    np.testing.assert_array_equal(order, wording.order(clip, options))
+
+
+def test_orders_differ_between_clips_and_seeds_and_every_emotion_meets_every_letter():
+    orders = np.array([AUTHORS.wording.order(f"clip {at}", 5) for at in range(500)])
+    counts = np.stack([np.bincount(column, minlength=5) for column in orders.T])
+    assert counts.min() > 60, "100 are expected of each"
+    other = np.array([AUTHORS.seeded(1).wording.order(f"clip {at}", 5) for at in range(500)])
+    assert (orders != other).any(axis=1).mean() > 0.9
+
+
+@pytest.mark.parametrize("shuffled", [True, False])
+def test_letters_are_read_back_as_the_emotions_that_stood_behind_them(shuffled: bool):
+    asked = Recognition(EMOTIONS, wording=replace(AUTHORS.wording, shuffled=shuffled))
+    clips = planted_clips(mistaken=[(0, "sad", "angry"), (3, "happy", "fearful")], leaks=[0.1] * 8)
+    plain = recognise(PlantedListener(), clips)
+    for batch_size in (1, 7, 100):
+        found = recognise(LetteredListener(), clips, recognition=asked, batch_size=batch_size)
+        assert_close(found.log_probs, plain.log_probs, terms=len(EMOTIONS))
+    other = replace(asked, wording=replace(asked.wording, seed=7))
+    assert_close(
+        recognise(LetteredListener(), clips, recognition=other).log_probs, plain.log_probs, terms=len(EMOTIONS)
+    )
+
+
+def test_the_right_letter_is_where_the_emotion_stands():
+    asked = Recognition(EMOTIONS, wording=AUTHORS.wording)
+    ids, truth = [f"c{at}" for at in range(20)], np.arange(20) % 5
+    letters = asked.answers(truth, ids)
+    for clip, emotion, letter in zip(ids, truth, letters, strict=True):
+        assert f"{'ABCDE'[letter]}. {EMOTIONS[emotion]}" in asked.asked([clip])[0]
+    words = Recognition(("happy", "sad"), synonyms={"happy": ("glad",)})
+    assert words.answers(np.array([0, 1]), ["a", "b"]).tolist() == [0, 2]
+
+
+def test_words_are_not_shuffled_and_letters_have_no_synonyms():
+    with pytest.raises(CorpusError, match="only lettered"):
+        Wording(shuffled=True)
+    with pytest.raises(CorpusError, match="no synonyms"):
+        Recognition(("happy", "sad"), {"sad": ("blue",)}, AUTHORS.wording)
+
+
+def test_neurons_are_tried_as_they_were_asked_for_or_as_another_protocol_asks():
+    clips, neurons = planted_clips(), planted_set()
+    assert options(clips, neurons).wording == Wording()
+    lettered = asked_by(neurons, AUTHORS)
+    assert options(clips, lettered).wording == AUTHORS.wording
+    assert options(clips, lettered | neurons).wording == AUTHORS.wording
+    assert options(clips, asked_by(lettered, "ours")).wording == Wording()
+
+
+def test_until_there_are_enough_correct_clips():
+    wrong = [(speaker, "sad", "angry") for speaker in range(8)]
+    clips, asked = planted_clips(speakers=20, mistaken=wrong), Recognition(EMOTIONS)
+    found = {
+        batch_size: until_correct(PlantedListener(), clips, asked, 5, seed=3, batch_size=batch_size, progress=False)
+        for batch_size in (1, 32)
+    }
+    assert found[1].column("id") == found[32].column("id")
+    answers = recognise(PlantedListener(), found[1])
+    right = answers.correct[0]
+    for emotion in range(5):
+        assert right[answers.truth == emotion].sum() == 5
+    # Wrong ones that came before stay: the share of correct ones is what the success filter reports.
+    assert 0 < (~right).sum() == (~right[answers.truth == 3]).sum()
+    every = until_correct(PlantedListener(), clips, asked, 1000, progress=False)
+    assert every.column("id") == clips.column("id")
+    other = until_correct(PlantedListener(), clips, asked, 5, seed=4, progress=False)
+    assert other.column("id") != found[1].column("id")
+
+
+def test_at_most_so_many_of_each_emotion():
+    clips = planted_clips(speakers=4, without=[(0, "sad"), (1, "sad"), (2, "sad")])
+    few = at_most(clips, 3, seed=1)
+    emotions = few.column("emotion")
+    assert {one: emotions.count(one) for one in EMOTIONS} == dict.fromkeys(EMOTIONS, 3) | {"sad": 2}
+    assert at_most(clips, 8) is clips
+
+
+def test_our_protocol_is_what_configs_say_by_themselves():
+    plain = RecognitionConfig.model_validate({"name": "x", "models": ["a"], "corpora": ["b"]})
+    told = RecognitionConfig.told_by(OURS)
+    assert {name: getattr(plain, name) for name in told} == told
+
+
+def test_the_papers_configs_follow_the_authors_and_say_what_they_change():
+    recognition = load_config("paper-recognition", kind=RecognitionConfig)
+    assert (recognition.tops, recognition.alphas, recognition.draws) == ((0.005,), (0.5,), 5)
+    assert (recognition.scope, recognition.pooling) == ("audio,last", "token")
+    assert (recognition.identification_clips, recognition.evaluation_clips) == (100, 150)
+    conversion = load_config("paper-conversion", kind=ConversionConfig)
+    assert (conversion.prompt or "").startswith("Repeat the audio word-for-word exactly. Speak with {emotion} emotion.")
+    assert conversion.scope == "generated"
+    back = recognition.changed(protocol="ours")
+    assert (back.tops, back.identification_clips) == (OURS.tops, None)
+
+
+def test_a_protocol_of_ones_own_is_a_file_and_mistakes_are_told(tmp_path):
+    told = yaml.safe_load((Path(protocols.__file__).parent / "authors.yaml").read_text(encoding="utf-8"))
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(told | {"draws": 7}))
+    assert (protocol(path).name, protocol(path).draws) == ("mine", 7)
+    path.write_text(yaml.safe_dump(told | {"colour": "red"}))
+    with pytest.raises(EsnError, match="no 'colour'"):
+        protocol(path)
+    with pytest.raises(EsnError, match=", ".join(PROTOCOLS)):
+        protocol("theirs")
+
+
+def test_models_whose_makers_publish_a_question_can_be_asked_it():
+    class Kimi:
+        class family:
+            name = "kimi-audio"
+
+    assert official_wording(object()) is None
+    own = official_wording(Kimi())
+    assert own is not None
+    assert own.lettered
+    asked = replace(AUTHORS, official=True).recognition(("happy", "sad"), lm=Kimi())
+    (prompt,) = asked.asked(["x"])
+    assert prompt.startswith("Identify the predominant emotion in this speech.\nOptions:\n(A) ")
+    assert prompt.endswith("from the given choices directly and only give the best option.")
+    assert replace(AUTHORS, official=True).recognition(("happy", "sad"), lm=object()).wording == AUTHORS.wording
+
+
+@pytest.mark.parametrize(
+    ("right", "of", "guessing"), [(20, 100, True), (26, 100, False), (60, 100, False), (3, 5, False), (1, 5, True)]
+)
+def test_a_model_that_guesses_is_told_from_one_that_does_not(right: int, of: int, guessing: bool):
+    seen, kept = dict.fromkeys(EMOTIONS, of), dict.fromkeys(EMOTIONS, right)
+    assert bool(guesses(seen, kept)) is guessing
+
+
+def test_guesses_are_called_guesses_19_times_in_20():
+    rng = np.random.default_rng(0)
+    preferred = np.array([0.5, 0.3, 0.1, 0.05, 0.05])  # whatever a model likes to say
+    seen = dict.fromkeys(EMOTIONS, 40)
+    called = [
+        bool(guesses(seen, dict(zip(EMOTIONS, rng.binomial(40, preferred).tolist(), strict=True)))) for _ in range(1000)
+    ]
+    assert np.mean(called) > 0.93
+
+
+def test_statistics_keep_how_they_were_asked_for(tmp_path):
+    class Lettered(MadeUpModel):
+        def encode(self, waveforms, prompt):
+            heard = super().encode(waveforms, "")
+            heard.prompts = prompt
+            return heard
+
+        def scores(self, encoded, labels, *, tap):
+            words = super().scores(encoded, THREE, tap=tap)
+            letters = np.zeros_like(words)
+            for row, prompt in enumerate(encoded.prompts):
+                for emotion, score in zip(THREE, words[row], strict=True):
+                    letters[row, labels.index(prompt[prompt.index(f". {emotion}") - 1])] = score
+            return letters
+
+    lettered = replace(AUTHORS, identification_clips=None)
+    plain = collect(MadeUpModel(12), corpus(12), progress=False)
+    found = collect(Lettered(12), corpus(12), protocol=lettered, progress=False)
+    assert (found.kept, found.seen) == (plain.kept, plain.seen)
+    assert "shuffled" in found.prompt
+    found.save(tmp_path / "stats.safetensors")
+    again = GateStatistics.load(tmp_path / "stats.safetensors")
+    assert Wording.behind(select(again, "mad", top=0.1).parameters) == AUTHORS.wording
+    assert Wording.behind(select(plain, "mad", top=0.1).parameters) == Wording()
+    assert select(plain, "mad", top=0.1).parameters["scope"] == "audio,last"
