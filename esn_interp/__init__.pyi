@@ -58,8 +58,12 @@ from .tasks.collection import collect as collect
 from .tasks.conversion import conversions as conversions
 from .tasks.conversion_record import Conversion as Conversion
 from .tasks.conversion_record import ConversionRun as ConversionRun
+from .tasks.protocols import Protocol as Protocol
+from .tasks.protocols import asked_by as asked_by
+from .tasks.protocols import protocol as protocol
 from .tasks.recognition import Recognition as Recognition
 from .tasks.recognition import recognise as recognise
+from .tasks.wording import Wording as Wording
 
 __version__: str
 __all__: list[str]

@@ -152,17 +152,15 @@ def test_lettered_questions_are_answered_by_every_clip_to_its_own_options(lm):
     prompts = asked.asked(ids)
     assert len(set(prompts)) == len(CLIPS)
     together = lm.scores(lm.encode(CLIPS, prompts), asked.labels)
-    alone = np.concatenate(
-        [lm.scores(lm.encode([clip], words), asked.labels) for clip, words in zip(CLIPS, prompts, strict=True)]
-    )
+    each = list(zip(CLIPS, prompts, strict=True))
+    alone = np.concatenate([lm.scores(lm.encode([clip], words), asked.labels) for clip, words in each])
     assert_close(together, alone, terms=terms_of(lm.model))
-    bare = torch.cat([bare_logits(lm, [clip], words)[:, -1] for clip, words in zip(CLIPS, prompts, strict=True)], dim=0)
-    letters = label_tokens(lm.processor.tokenizer, asked.labels)
-    assert_close(together, bare[:, [one[0] for one in letters]].float().log_softmax(-1), terms=terms_of(lm.model))
+    bare = torch.cat([bare_logits(lm, [clip], words)[:, -1] for clip, words in each])
+    letters = [one[0] for one in label_tokens(lm.processor.tokenizer, asked.labels)]
+    assert_close(together, bare[:, letters].float().log_softmax(-1).numpy(), terms=terms_of(lm.model))
     assert np.ptp(together, axis=0).max() > 1e-3, "prompts do not differ, so the test would see nothing"
-    assert lm.generate(CLIPS, prompts, max_new_tokens=TOKENS) == [
-        lm.generate([clip], words, max_new_tokens=TOKENS)[0] for clip, words in zip(CLIPS, prompts, strict=True)
-    ]
+    written = [lm.generate([clip], words, max_new_tokens=TOKENS)[0] for clip, words in each]
+    assert lm.generate(CLIPS, prompts, max_new_tokens=TOKENS) == written
 
 
 def test_gates_are_those_that_a_hook_sees(lm):

@@ -204,6 +204,7 @@ def test_guesses_are_called_guesses_19_times_in_20():
     assert np.mean(called) > 0.93
 
 
+@pytest.mark.filterwarnings("ignore:few clips")
 def test_statistics_keep_how_they_were_asked_for(tmp_path):
     class Lettered(MadeUpModel):
         def encode(self, waveforms, prompt):
