@@ -50,7 +50,8 @@ def formula(
     return score, name == "lap" or score > 0
 
 
-OF_RATES = [name for name in (*contenders(), "mad_rate") if name not in ("lape", "cohen")]  # which have tests of their own
+# The others have tests of their own.
+OF_RATES = [name for name in (*contenders(), "mad_rate") if name not in ("lape", "cohen")]
 
 
 @pytest.mark.parametrize("name", OF_RATES)
@@ -150,7 +151,7 @@ def test_the_set_says_how_it_was_selected():
 @pytest.mark.parametrize(
     ("name", "options", "part"),
     [
-        ("mda", {"top": 0.1}, "unknown selector 'mda'; choose from lap, lape, mad, mad_rate, cas, cohen, welch, auroc, random"),
+        ("mda", {"top": 0.1}, "unknown selector 'mda'; choose from lap, lape, mad, mad_rate, cas, cohen, welch, auroc"),
         ("mad", {}, "got none"),
         ("mad", {"top": 0.1, "count": 3}, "got top and count"),
         ("mad", {"top": 0.0}, "fraction"),
