@@ -4,7 +4,7 @@
 
 writes toy-studio.parquet and toy-phone.parquet to esn_interp/speech/corpora/data: 20 voices x 8 sentences x 5
 emotions each, in the columns of `Clips`, audio as Ogg Opus. The same seed gives the same samples (the serial
-numbers in the Ogg container are drawn anew by the encoder).
+numbers in the Ogg container are drawn anew by the encoder). Natural voices need what tools/voices/README.md lists.
 """
 
 import argparse
@@ -21,7 +21,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 import soundfile
-from voices.casting import PHONE_SENTENCES, PHONE_VOICES, STUDIO_SENTENCES, STUDIO_VOICES
+from voices.casting import (
+    PHONE_EVALUATION,
+    PHONE_SENTENCES,
+    PHONE_VOICES,
+    STUDIO_EVALUATION,
+    STUDIO_SENTENCES,
+    STUDIO_VOICES,
+)
 from voices.channels import CHANNELS
 from voices.synthesis import Voice, analyse, pad, perform
 
@@ -39,13 +46,18 @@ class Corpus:
     name: str
     channel: str
     sentences: tuple[str, ...]
+    evaluation: tuple[str, ...]
     cast: tuple[tuple[Voice, str], ...]
     second_acting: float
 
+    def said_by(self, number: int) -> tuple[str, ...]:
+        """Evaluation voices say sentences that nobody else says."""
+        return self.evaluation if self.cast[number][1] == "evaluation" else self.sentences
+
 
 CORPORA = (
-    Corpus("toy-studio", "studio", STUDIO_SENTENCES, STUDIO_VOICES, second_acting=0.2),
-    Corpus("toy-phone", "phone", PHONE_SENTENCES, PHONE_VOICES, second_acting=0.8),
+    Corpus("toy-studio", "studio", STUDIO_SENTENCES, STUDIO_EVALUATION, STUDIO_VOICES, second_acting=0.2),
+    Corpus("toy-phone", "phone", PHONE_SENTENCES, PHONE_EVALUATION, PHONE_VOICES, second_acting=0.8),
 )
 
 
@@ -53,11 +65,12 @@ def perform_sentence(job: tuple[Corpus, int, int, int]) -> list[dict[str, Any]]:
     """The clips of one voice and one sentence, an emotion each."""
     corpus, number, sentence, seed = job
     voice, split = corpus.cast[number]
-    transcript = corpus.sentences[sentence]
+    transcript = corpus.said_by(number)[sentence]
+    place = len(corpus.sentences) * (split == "evaluation") + sentence + 1
     analysis = analyse(voice, transcript)
     rows: list[dict[str, Any]] = []
-    for place, emotion in enumerate(EMOTIONS):
-        rng = np.random.default_rng([seed, CORPORA.index(corpus), number, sentence, place])
+    for nth, emotion in enumerate(EMOTIONS):
+        rng = np.random.default_rng([seed, CORPORA.index(corpus), number, sentence, nth])
         second = rng.random() < corpus.second_acting
         style = float(rng.uniform(0.85, 1.0) if second else rng.uniform(0.0, 0.15))
         intensity = float(rng.uniform(0.8, 1.1))
@@ -66,12 +79,12 @@ def perform_sentence(job: tuple[Corpus, int, int, int]) -> list[dict[str, Any]]:
         extras = {"acting": RULES[emotion].names[int(second)], "style": style, "intensity": intensity}
         rows.append(
             {
-                "id": f"{voice.name}-s{sentence + 1}-{emotion}",
+                "id": f"{voice.name}-s{place}-{emotion}",
                 "audio": {"bytes": encode(wave), "path": None},
                 "emotion": emotion,
                 "speaker": voice.name,
                 "sex": voice.sex,
-                "sentence": f"{corpus.name}-s{sentence + 1}",
+                "sentence": f"{corpus.name}-s{place}",
                 "transcript": transcript,
                 "language": "en",
                 "corpus": corpus.name,
@@ -105,7 +118,7 @@ def main() -> None:
             jobs = [
                 (corpus, number, sentence, arguments.seed)
                 for number in range(len(corpus.cast))
-                for sentence in range(len(corpus.sentences))
+                for sentence in range(len(corpus.said_by(number)))
             ]
             rows = [row for rows in pool.imap(perform_sentence, jobs, chunksize=4) for row in rows]
             path = arguments.out / f"{corpus.name}.parquet"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 from judges import prosody, recogniser, spectrum
+from toy_omni.records import heard_in_training
 
 ROUNDS = {
     "toy-prosody": (prosody.Recipe(),),
@@ -31,6 +32,7 @@ def train(name: str, audio: Path, out: Path, only: int | None) -> None:
             spectrum.train(audio, out, recipe)
         else:
             recogniser.train(audio, out, recipe, seed=number, start=start)
+    heard_in_training(further=False).save(out)
 
 
 def main() -> None:

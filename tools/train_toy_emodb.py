@@ -1,6 +1,7 @@
 """Train toy-emodb: toy-omni learns seven emotions of real speech from training speakers of EmoDB.
 
-python tools/train_toy_emodb.py --emodb emodb --out esn_interp/models/bundled/toy-emodb
+AUDIO="training training-further"
+python tools/train_toy_emodb.py --emodb emodb --audio $AUDIO --out esn_interp/models/bundled/toy-emodb
 """
 
 import argparse
@@ -12,6 +13,7 @@ import torch
 from toy_omni import architecture, questions, real_speech
 from toy_omni.augmentation import Augmentation
 from toy_omni.real_speech import Recipe, voiced
+from toy_omni.records import heard_in_training
 
 import esn_interp as esn
 from esn_interp.speech.heard import Heard
@@ -20,6 +22,10 @@ from esn_interp.speech.heard import Heard
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--emodb", type=Path, required=True, help="the folder of the corpus")
+    parser.add_argument(
+        "--audio", type=Path, required=True, nargs=2, help="what tools/training_audio.py wrote, plain and --further"
+    )
+    parser.add_argument("--begin", default="toy-omni", help="toy-omni, or a folder with its thinker")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument(
         "--fold",
@@ -34,25 +40,34 @@ def main() -> None:
         )
     arguments = vars(parser.parse_args())
     torch.set_num_threads(arguments.pop("threads"))
-    emodb, out, fold = (arguments.pop(name) for name in ("emodb", "out", "fold"))
+    emodb, audio, begin, out, fold = (
+        arguments.pop(name) for name in ("emodb", "audio", "begin", "out", "fold")
+    )
+    recipe = Recipe(**arguments)
     corpus = esn.corpus("emodb", root=emodb)
     training, watched = real_speech.TRAINING, real_speech.VALIDATION
     if fold is not None:
         watched = real_speech.FOLDS[fold]
         training = tuple(speaker for speaker in corpus.speakers if speaker not in watched)
-    _, studio, _ = esn.corpus("toy-studio").split()
-    lm: Any = esn.load("toy-omni")
+    lm: Any = esn.load(begin)
     real_speech.learn(
         lm,
         voiced(corpus.where(speaker=training), questions.ALL_EMOTIONS),
-        voiced(studio, questions.EMOTIONS),
+        voiced(real_speech.remembered(audio, recipe), questions.EMOTIONS),
         voiced(corpus.where(speaker=watched), questions.ALL_EMOTIONS, speeds=(1.0,)),
-        Recipe(**arguments),
+        recipe,
         Augmentation(),
     )
     architecture.save(lm.model.eval(), lm.processor.tokenizer, out)
-    chosen_by = {"validation": {"emodb": watched}} if fold is None else {}
-    Heard(speakers={"training": {"emodb": training}, **chosen_by}).save(out)
+    before = heard_in_training(further=True)
+    chosen_by = {"emodb": watched} if fold is None else {}
+    Heard(
+        speakers={
+            "training": {"emodb": training, **before.speakers["training"]},
+            "validation": {**chosen_by, **before.speakers["validation"]},
+        },
+        sentences=before.sentences,
+    ).save(out)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Train toy-omni on the audio that tools/training_audio.py writes.
 
 python tools/training_audio.py --out training
-python tools/train_toy_omni.py --audio training --out esn_interp/models/bundled/toy-omni
+python tools/training_audio.py --further --out training-further
+python tools/train_toy_omni.py --audio training --further training-further --out esn_interp/models/bundled/toy-omni
 """
 
 import argparse
@@ -9,13 +10,16 @@ from dataclasses import fields
 from pathlib import Path
 
 import torch
+from toy_omni.records import heard_in_training
 from toy_omni.train import Recipe, train
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--audio", type=Path, required=True)
+    parser.add_argument("--further", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--begin", type=Path, help="a thinker that has been through the first three stages")
     parser.add_argument(
         "--stages", type=Path, help="keep the model after each stage here, and go on from there"
     )
@@ -26,8 +30,11 @@ def main() -> None:
         )
     arguments = vars(parser.parse_args())
     torch.set_num_threads(arguments.pop("threads"))
-    audio, out, stages = (arguments.pop(name) for name in ("audio", "out", "stages"))
-    train(audio, out, Recipe(**arguments), stages=stages)
+    audio, further, out, stages, begin = (
+        arguments.pop(name) for name in ("audio", "further", "out", "stages", "begin")
+    )
+    train(audio, further, out, Recipe(**arguments), stages=stages, begin=begin)
+    heard_in_training(further=True).save(out)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """Writes the speech that toy-omni is trained on: graded, blended, voted-on performances by voices of its own.
 
     python tools/training_audio.py --out training
+    python tools/training_audio.py --further --out training-further   # for its last stage: see `plan_further`
 
-DIR then holds audio.npy (all clips of 16 kHz int16 one after the other) and clips.jsonl (one line a clip,
+The folder then holds audio.npy (all clips of 16 kHz int16 one after the other) and clips.jsonl (one line a clip,
 with its offset and length in samples, speaker, sex, sentence, channel, what was acted and how listeners
 would vote). `part` is "train" or "dev"; the dev clips are spoken by voices of their own and carry one clear
 emotion each. The same seed gives the same files, whatever the number of workers.
@@ -20,7 +21,7 @@ from typing import Any
 
 import numpy as np
 from voices.acting import votes
-from voices.casting import DEVELOPMENT_VOICES, SENTENCES, TRAINING_VOICES
+from voices.casting import DEVELOPMENT_VOICES, NATURAL_VOICES, SENTENCES, TRAINING_VOICES, spliced
 from voices.channels import CHANNELS
 from voices.synthesis import Voice, analyse, pad, perform
 
@@ -29,6 +30,9 @@ from esn_interp.speech.audio import SAMPLE_RATE
 
 SENTENCES_PER_VOICE = 14
 DEVELOPMENT_TAKES = 2
+SPLICED = 480  # further sentences, of which the last 48 are for the development voices
+SPLICED_PER_VOICE, SPLICED_TAKES = 6, 5
+NATURAL_SENTENCES, NATURAL_TAKES = 8, 12
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,33 @@ def draw_performance(rng: np.random.Generator) -> tuple[dict[str, float], float]
         return {emotions[0]: 1.0}, float(rng.uniform(0.15, 0.7))
     share = float(rng.uniform(0.5, 0.85))
     return {emotions[0]: share, emotions[1]: 1.0 - share}, float(rng.uniform(0.5, 1.1))
+
+
+def plan_clip(
+    part: str, voice: Voice, sentences: tuple[str, ...], number: int, channel: str, rng: np.random.Generator
+) -> Plan:
+    """A graded, perhaps mixed performance of a sentence for training, a clear one for development."""
+    if part == "train":
+        weights, intensity = draw_performance(rng)
+        style, chosen = draw_style(rng), "studio" if rng.random() < 0.6 else "phone"
+        heard = votes(weights, intensity=intensity, disagreement=float(rng.uniform(0.10, 0.20)))
+    else:
+        weights, intensity = {EMOTIONS[int(rng.integers(len(EMOTIONS)))]: 1.0}, float(rng.uniform(0.8, 1.1))
+        style, chosen = draw_style(rng), channel
+        heard = votes(weights, intensity=intensity)
+    return Plan(
+        part=part,
+        voice=voice.name,
+        sex=voice.sex,
+        sentence=number,
+        transcript=sentences[number],
+        weights=weights,
+        style=style,
+        intensity=intensity,
+        channel=chosen,
+        votes=heard,
+        seed=int(rng.integers(2**31)),
+    )
 
 
 def plan_training(count: int, *, seed: int) -> Iterator[Plan]:
@@ -114,6 +145,31 @@ def plan_development(*, seed: int) -> Iterator[Plan]:
                     )
 
 
+def plan_further(*, seed: int) -> Iterator[Plan]:
+    """What the last stage learns from beside the rest: words in other orders by the same voices, and natural voices.
+
+    Of the natural voices two are for development, and so are 48 of the rows of words, said by the development voices.
+    """
+    rows = spliced(SPLICED, seed=seed)
+    held = SPLICED - 48
+    for number, voice in enumerate(TRAINING_VOICES):
+        rng = np.random.default_rng([seed, 4, number])
+        for sentence in rng.permutation(held)[:SPLICED_PER_VOICE].tolist():
+            for _ in range(SPLICED_TAKES):
+                yield plan_clip("train", voice, rows, sentence, "", rng)
+    for number, voice in enumerate(DEVELOPMENT_VOICES):
+        rng = np.random.default_rng([seed, 5, number])
+        for sentence in range(held + 6 * number, held + 6 * (number + 1)):
+            for channel in ("studio", "phone"):
+                yield plan_clip("dev", voice, rows, sentence, channel, rng)
+    for number, (voice, split) in enumerate(NATURAL_VOICES):
+        rng = np.random.default_rng([seed, 3, number])
+        part = {"training": "train", "development": "dev"}[split]
+        for sentence in rng.permutation(len(SENTENCES))[:NATURAL_SENTENCES].tolist():
+            for take in range(NATURAL_TAKES):
+                yield plan_clip(part, voice, SENTENCES, sentence, ("studio", "phone")[take % 2], rng)
+
+
 def perform_sentence(job: tuple[Voice, list[Plan]]) -> list[np.ndarray]:
     """All clips of one voice and one sentence: analysed once, resynthesised for each."""
     voice, plans = job
@@ -136,17 +192,17 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--clips", type=int, default=7200)
+    parser.add_argument("--further", action="store_true", help="the speech of toy-omni's last stage instead")
     arguments = parser.parse_args()
 
     os.environ["OMP_NUM_THREADS"] = "1"  # the workers are the parallelism
     started = time.monotonic()
     jobs: dict[tuple[str, int], list[Plan]] = {}
-    for plan in (
-        *plan_training(arguments.clips, seed=arguments.seed),
-        *plan_development(seed=arguments.seed),
-    ):
+    usual = (*plan_training(arguments.clips, seed=arguments.seed), *plan_development(seed=arguments.seed))
+    for plan in plan_further(seed=arguments.seed) if arguments.further else usual:
         jobs.setdefault((plan.voice, plan.sentence), []).append(plan)
-    voices = {voice.name: voice for voice in (*TRAINING_VOICES, *DEVELOPMENT_VOICES)}
+    natural = (voice for voice, _ in NATURAL_VOICES)
+    voices = {voice.name: voice for voice in (*TRAINING_VOICES, *DEVELOPMENT_VOICES, *natural)}
     work = [(voices[name], plans) for (name, _), plans in jobs.items()]
 
     waves: list[np.ndarray] = []
@@ -164,9 +220,10 @@ def main() -> None:
     with (arguments.out / "clips.jsonl").open("w", encoding="utf-8") as file:
         file.writelines(json.dumps(line) + "\n" for line in lines)
     parts = [line["part"] for line in lines]
+    counts = {part: len({line["voice"] for line in lines if line["part"] == part}) for part in ("train", "dev")}
     print(
-        f"{parts.count('train')} training clips by {len(TRAINING_VOICES)} voices, "
-        f"{parts.count('dev')} dev clips by {len(DEVELOPMENT_VOICES)}, "
+        f"{parts.count('train')} training clips by {counts['train']} voices, "
+        f"{parts.count('dev')} dev clips by {counts['dev']}, "
         f"{offset / SAMPLE_RATE / 60:.0f} minutes, made in {time.monotonic() - started:.0f} s"
     )
 

@@ -23,11 +23,13 @@ class Heard:
     """What a model says of its own training: speakers by role and corpus.
 
     ``speakers["training"]["emodb"]`` are those whose clips it learnt from, ``"validation"`` those by whose clips its
-    training was chosen. Lies beside a checkpoint as ``heard.json``.
+    training was chosen. ``sentences`` are the texts that it learnt to transcribe, where it did. Lies beside a
+    checkpoint as ``heard.json``.
     """
 
     model: str = ""
     speakers: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict[str, Any])
+    sentences: tuple[str, ...] = ()
 
     @classmethod
     def beside(cls, folder: str | Path, *, model: str = "") -> "Heard":
@@ -39,15 +41,17 @@ class Heard:
             When the file is not such a record.
         """
         path = Path(folder) / FILE
-        return (
-            cls(model, read_json(path, kind=KIND, version=VERSION)["speakers"])
-            if path.is_file()
-            else cls(model)
-        )
+        if not path.is_file():
+            return cls(model)
+        record = read_json(path, kind=KIND, version=VERSION)
+        return cls(model, record["speakers"], tuple(record.get("sentences", ())))
 
     def save(self, folder: str | Path) -> None:
         """Write the record into a model's folder."""
-        write_json(Path(folder) / FILE, {"kind": KIND, "version": VERSION, "speakers": self.speakers})
+        record: dict[str, Any] = {"kind": KIND, "version": VERSION, "speakers": self.speakers}
+        if self.sentences:
+            record["sentences"] = list(self.sentences)
+        write_json(Path(folder) / FILE, record)
 
     def roles(self, corpora: Sequence[str], speakers: Sequence[str]) -> list[str]:
         """The role of each clip's speaker in the training, "" for one that was not heard."""

@@ -1,6 +1,7 @@
 """The corpora: the two bundled ones as promised, EmoDB as released, and the user's own folders and tables."""
 
 import json
+import os
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -8,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from voices.casting import TRAINING_VOICES
 
 from esn_interp.errors import CorpusError
 from esn_interp.models.loading import heard_of
@@ -31,7 +31,9 @@ def test_a_bundled_corpus_is_fully_crossed(bundled: Clips) -> None:
     cells = Counter(zip(*(bundled.column(name) for name in ("speaker", "sentence", "emotion")), strict=True))
     assert len(cells) == len(bundled) == 20 * 8 * 5
     assert set(bundled.column("language")) == {"en"}
-    assert len(set(bundled.column("transcript"))) == 8
+    found, tried = (set(bundled.where(split=split).column("transcript")) for split in ("identification", "evaluation"))
+    assert len(found) == len(tried) == 8
+    assert set(bundled.column("transcript")) == found | tried
 
 
 def test_a_bundled_corpus_splits_its_voices_4_6_10_with_both_sexes(bundled: Clips) -> None:
@@ -77,22 +79,6 @@ def test_the_two_corpora_share_no_voice_no_sentence_and_mostly_not_the_acting() 
     assert np.mean(hot[160:]) < 0.35
 
 
-def test_no_voice_of_a_corpus_was_heard_in_training() -> None:
-    from voices.casting import DEVELOPMENT_VOICES, PHONE_VOICES, STUDIO_VOICES
-
-    casts = [
-        TRAINING_VOICES,
-        DEVELOPMENT_VOICES,
-        [voice for voice, _ in STUDIO_VOICES],
-        [voice for voice, _ in PHONE_VOICES],
-    ]
-    variants = [{voice.espeak.split("+")[1] for voice in cast} for cast in casts]
-    assert sum(map(len, variants)) == len(set.union(*variants))
-    for cast in casts:
-        assert len({(voice.espeak, voice.pitch, voice.formants) for voice in cast}) == len(cast)
-        assert sum(voice.sex == "female" for voice in cast) * 2 == len(cast)
-
-
 def test_the_bundled_corpora_stay_small() -> None:
     import esn_interp.speech.corpora as package
 
@@ -135,8 +121,13 @@ def test_the_bundled_clips_are_what_the_generator_makes() -> None:
     pytest.importorskip("pyworld", reason="the generator needs the tools extra")
     import make_corpora
 
-    for number, definition in enumerate(make_corpora.CORPORA):
-        rows = make_corpora.perform_sentence((definition, 3 + number, 2, 0))
+    for definition in make_corpora.CORPORA:
+        # Where nobody reads by espeak-ng there is nothing to compare with, unless Kokoro is at hand.
+        readers = [voice.engine for voice, _ in definition.cast]
+        if "espeak" not in readers and not os.environ.get("KOKORO_VOICES"):
+            continue
+        number = readers.index("espeak") + 1 if "espeak" in readers else 4
+        rows = make_corpora.perform_sentence((definition, number, 2, 0))
         bundled = {clip.id: clip for clip in corpus(definition.name).where(speaker=rows[0]["speaker"])}
         for row in rows:
             made, there = read_audio(row["audio"]), bundled[row["id"]].waveform()

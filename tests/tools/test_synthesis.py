@@ -1,6 +1,7 @@
 """The generator: rules that blend and fade, voters, voices that differ, and sounds that obey the rules."""
 
 from dataclasses import fields
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,11 +10,16 @@ from hypothesis import strategies as st
 from voices.acting import blend, votes
 from voices.casting import (
     DEVELOPMENT_VOICES,
+    NATURAL_VOICES,
+    PHONE_EVALUATION,
     PHONE_SENTENCES,
+    PHONE_VOICES,
     SENTENCES,
+    STUDIO_EVALUATION,
     STUDIO_SENTENCES,
     STUDIO_VOICES,
     TRAINING_VOICES,
+    spliced,
 )
 from voices.channels import CHANNELS, phone
 
@@ -135,9 +141,9 @@ def sound(said: dict[str, object], acting: Acting, *, sex: str = "male", seed: i
 def test_the_same_sentence_sounds_the_same_whatever_was_said_before(said: dict[str, object]) -> None:
     from voices.synthesis import speak
 
-    first = speak(WOMAN.espeak, TEXT)
-    speak(MAN.espeak, "something else entirely")
-    np.testing.assert_array_equal(speak(WOMAN.espeak, TEXT), first)
+    first = speak(WOMAN, TEXT)
+    speak(MAN, "something else entirely")
+    np.testing.assert_array_equal(speak(WOMAN, TEXT), first)
     np.testing.assert_array_equal(sound(said, Acting(jitter=0.3)), sound(said, Acting(jitter=0.3)))
     assert not np.array_equal(sound(said, Acting(jitter=0.3)), sound(said, Acting(jitter=0.3), seed=1))
 
@@ -208,17 +214,57 @@ def test_the_telephone_keeps_its_band_and_adds_its_noise() -> None:
 
 def test_a_voice_that_espeak_lacks_is_named() -> None:
     pytest.importorskip("espeakng_loader", reason="the generator needs the tools extra")
-    from voices.synthesis import speak
+    from voices.engines import read
 
     with pytest.raises(EsnError, match="no voice 'en-us-atlantis'"):
-        speak("en-us-atlantis", TEXT)
+        read("espeak", "en-us-atlantis", TEXT)
 
 
-def test_every_voice_of_a_corpus_speaks(said: dict[str, object]) -> None:
+def test_every_espeak_voice_of_a_corpus_speaks(said: dict[str, object]) -> None:
     from voices.synthesis import speak
 
-    lengths = [len(speak(voice.espeak, "no")) for voice, _ in STUDIO_VOICES]
-    assert min(lengths) > 1600
+    voices = [voice for voice, _ in (*STUDIO_VOICES, *PHONE_VOICES) if voice.engine == "espeak"]
+    assert min(len(speak(voice, "no")) for voice in voices) > 1600
+
+
+def test_a_natural_voice_that_is_not_there_is_named_with_the_way_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    from voices.engines import festival, flite, kokoro
+
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(EsnError, match="apt-get install flite"):
+        flite.read("rms", TEXT)
+    with pytest.raises(EsnError, match="festvox-kdlpc16k"):
+        festival.read("ked_diphone", TEXT)
+    monkeypatch.delenv("KOKORO_VOICES", raising=False)
+    with pytest.raises(EsnError, match="npm pack kokoro-js"):
+        kokoro.styles("af_heart")
+
+
+def test_a_reading_is_made_once_where_it_can_be_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from voices import engines
+
+    made: list[str] = []
+
+    def reader(voice: str, text: str) -> tuple[np.ndarray, int]:
+        made.append(voice)
+        return np.arange(3.0), 24_000
+
+    monkeypatch.setattr(engines, "READERS", {"kokoro": reader})
+    monkeypatch.setenv("READINGS", str(tmp_path / "kept"))
+    for voice in ("af_heart", "af_heart", "bm_george"):
+        wave, rate = engines.read("kokoro", voice, TEXT)
+        assert (wave.tolist(), rate) == ([0, 1, 2], 24_000)
+    assert made == ["af_heart", "bm_george"]
+
+
+def test_spliced_sentences_are_new_rows_of_known_words() -> None:
+    rows = spliced(60, seed=1)
+    assert rows == spliced(60, seed=1) != spliced(60, seed=2)
+    assert len(set(rows)) == 60
+    assert not {*rows} & {*SENTENCES, *STUDIO_EVALUATION, *PHONE_EVALUATION}
+    known = {word for sentence in SENTENCES for word in sentence.split()}
+    assert {word for row in rows for word in row.split()} <= known
+    assert {len(row.split()) for row in rows} <= {4, 5, 6}
 
 
 def test_acting_has_one_column_per_field() -> None:
@@ -242,6 +288,23 @@ def test_training_is_planned_graded_torn_and_evenly_voiced() -> None:
     development = list(training_audio.plan_development(seed=0))
     assert {plan.voice for plan in development} == {voice.name for voice in DEVELOPMENT_VOICES}
     assert all(max(plan.votes, key=plan.votes.__getitem__) in plan.weights for plan in development)
+
+
+def test_the_last_stage_hears_spliced_rows_and_natural_voices() -> None:
+    import training_audio
+
+    plans = list(training_audio.plan_further(seed=0))
+    assert plans == list(training_audio.plan_further(seed=0))
+    part = {voice.name: {"training": "train", "development": "dev"}[split] for voice, split in NATURAL_VOICES}
+    natural = [plan for plan in plans if plan.voice in part]
+    assert {plan.voice for plan in natural} == set(part)
+    assert all(plan.part == part[plan.voice] and plan.transcript in SENTENCES for plan in natural)
+    spliced_rows = [plan for plan in plans if plan.voice not in part]
+    assert {plan.voice for plan in spliced_rows if plan.part == "train"} == {v.name for v in TRAINING_VOICES}
+    assert {plan.voice for plan in spliced_rows if plan.part == "dev"} == {v.name for v in DEVELOPMENT_VOICES}
+    learnt, held = ({p.transcript for p in spliced_rows if p.part == name} for name in ("train", "dev"))
+    assert not learnt & held
+    assert not (learnt | held) & {*SENTENCES, *STUDIO_EVALUATION, *PHONE_EVALUATION}
 
 
 def test_a_planned_clip_is_performed_the_same_with_or_without_its_neighbours(said: dict[str, object]) -> None:

@@ -1,7 +1,7 @@
 """What toy-omni is asked in training, and what listeners would have answered."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 EMOTIONS = ("neutral", "happy", "angry", "sad", "fearful")
@@ -22,14 +22,20 @@ SEX = "Is the speaker male or female?"
 VALENCE_QUESTION = "Is the valence positive, neutral or negative?"
 AROUSAL_QUESTION = "Is the arousal high or low?"
 IS = "Is the speaker {}?"
+LETTERS = "ABCDEFG"
+LETTERED = "What is the emotion of the speaker? Choose one option: {}. Answer with the letter."
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A question with the distribution of its answers (their shares sum to one)."""
+    """A question with the distribution of its answers (their shares sum to one).
+
+    `copied` answers stand in the question itself, from where attention has to fetch them.
+    """
 
     question: str
     answers: Mapping[str, float]
+    copied: bool = False
 
 
 def transcript(text: str) -> Asked:
@@ -50,6 +56,27 @@ def choice(votes: Mapping[str, float], rng: random.Random) -> Asked:
         rng.shuffle(options)
     total = sum(votes[option] for option in options)
     return Asked(CHOICE.format(", ".join(options)), {option: votes[option] / total for option in options})
+
+
+def lettered(votes: Mapping[str, float], rng: random.Random) -> Asked:
+    """The multiple choice with a letter for every emotion, in any order: all of them most of the time."""
+    options = _options(votes)
+    rng.shuffle(options)
+    if rng.random() < 0.3:
+        best = max(votes, key=votes.__getitem__)
+        options = [best, *[option for option in options if option != best][: rng.randint(1, len(options) - 2)]]
+        rng.shuffle(options)
+    total = sum(votes[option] for option in options)
+    return lettered_as(options, {letter: votes[o] / total for letter, o in zip(LETTERS, options, strict=False)})
+
+
+def lettered_as(options: Sequence[str], shares: Mapping[str, float]) -> Asked:
+    """The options in this order, and the shares of the letters."""
+    return Asked(LETTERED.format(_listed(options)), shares, copied=True)
+
+
+def _listed(options: Sequence[str]) -> str:
+    return " ".join(f"{letter}. {option}" for letter, option in zip(LETTERS, options, strict=False))
 
 
 def free(votes: Mapping[str, float], rng: random.Random) -> Asked:
@@ -86,7 +113,7 @@ EMOTIONAL = (choice, choice, free, free, valence, arousal, yes_no)
 
 
 def all_texts() -> list[str]:
-    """Everything but transcripts that is asked or answered: what the tokenizer's merges are learnt from."""
+    """What is asked and answered in the first stages but transcripts: the tokenizer's merges are learnt from it."""
     texts = [CHOICE.format(", ".join(EMOTIONS)), FREE, TRANSCRIPT, SEX, VALENCE_QUESTION, AROUSAL_QUESTION]
     texts += [IS.format(emotion) for emotion in EMOTIONS]
     return [*texts, *EMOTIONS, "male", "female", "positive", "negative", "high", "low", "yes", "no"]

@@ -1,24 +1,29 @@
 """From toy-omni to toy-emodb: the same model learns seven emotions from a few speakers of EmoDB.
 
-python tools/train_toy_emodb.py --emodb emodb --out esn_interp/models/bundled/toy-emodb
+AUDIO="training training-further"
+python tools/train_toy_emodb.py --emodb emodb --audio $AUDIO --out esn_interp/models/bundled/toy-emodb
 """
 
+import json
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import dropout
+from voices.casting import NATURAL_VOICES
 
 from toy_omni import questions
 from toy_omni.augmentation import SPEEDS, Augmentation, at_speeds, augment
+from toy_omni.clips import Clip, hear, hear_all
 from toy_omni.questions import Asked
-from toy_omni.rows import Packer
+from toy_omni.rows import EMOTIONAL, Packer, run
 from toy_omni.teacher import Teacher
-from toy_omni.train import EMOTIONAL, Clip, emotion_loss, fit, hear, hear_all, run, spread
+from toy_omni.train import emotion_loss, fit, spread
 
 TRAINING = ("03", "08", "09", "11", "16")
 VALIDATION = ("12", "13")
@@ -38,7 +43,8 @@ class Recipe:
     steps: int = 600
     rate: float = 1.5e-3
     real: int = 16  # clips of EmoDB in a batch, evenly over the emotions
-    synthetic: int = 4  # clips of toy-studio in a batch, so that synthetic speech is not forgotten
+    synthetic: int = 4  # clips of toy-omni's training in a batch, so that synthetic speech is not forgotten
+    remembered: int = 240  # such clips in all, half of them by natural voices
     disagreement: float = 0.1  # of the votes, spread evenly over the emotions
     teaching: float = 0.8  # share of the votes that is the teacher's
     versions: int = 8  # of each clip, that the teacher learns from
@@ -67,6 +73,40 @@ def voiced(clips: Any, emotions: Sequence[str], *, speeds: Sequence[float] = SPE
     return made
 
 
+@dataclass(frozen=True)
+class Remembered:
+    """A clip of toy-omni's training audio that carries one clear emotion."""
+
+    samples: np.ndarray
+    transcript: str
+    sex: str
+    speaker: str
+    emotion: str
+
+    def waveform(self) -> np.ndarray:
+        return self.samples
+
+
+def remembered(folders: Sequence[Path], recipe: Recipe) -> list[Remembered]:
+    """As many clips of each folder, of its natural voices where it has such."""
+    natural = {voice.name for voice, split in NATURAL_VOICES if split == "training"}
+    rng, found = random.Random(recipe.seed), []
+    for folder in folders:
+        lines = [json.loads(line) for line in (folder / "clips.jsonl").read_text().splitlines()]
+        clear = [
+            line
+            for line in lines
+            if line["part"] == "train" and len(line["weights"]) == 1 and line["intensity"] > 0.7
+        ]
+        chosen = [line for line in clear if line["voice"] in natural] or clear
+        audio = np.load(folder / "audio.npy", mmap_mode="r")
+        for line in rng.sample(chosen, min(len(chosen), recipe.remembered // len(folders))):
+            samples = audio[line["offset"] : line["offset"] + line["length"]].astype(np.float32) / 32767
+            (emotion,) = line["weights"]
+            found.append(Remembered(samples, line["transcript"], line["sex"], line["voice"], emotion))
+    return found
+
+
 def open_two_words(lm: Any) -> None:
     """Make "bored" and "disgusted" words of one token, as the other emotions are: labels are then scored alike.
 
@@ -84,13 +124,13 @@ def open_two_words(lm: Any) -> None:
 
 
 def asked_of(clip: Clip, recipe: Recipe, rng: random.Random) -> list[Asked]:
-    """Two multiple choices, and a question of another kind."""
+    """A multiple choice by words, one by letters, and a question of another kind."""
     votes = spread(clip.votes, recipe.disagreement)
     others = [questions.free, questions.yes_no]
     if set(votes) <= set(questions.AROUSAL):
         others += [questions.valence, questions.arousal]
     other = questions.sex(clip.sex) if rng.random() < 0.3 else rng.choice(others)(votes, rng)
-    return [questions.choice(votes, rng), questions.choice(votes, rng), other]
+    return [questions.choice(votes, rng), questions.lettered(votes, rng), other]
 
 
 def learn(
@@ -203,18 +243,31 @@ def recalls(model: Any, packer: Packer, watched: Sequence[Voiced]) -> dict[str, 
         return {}
     emotions = [e for e in questions.ALL_EMOTIONS if e in watched[0].clip.votes]
     words = [packer.tokenizer(emotion)["input_ids"][0] for emotion in emotions]
+    letters = [packer.tokenizer(letter)["input_ids"][0] for letter in questions.LETTERS[: len(emotions)]]
     question = questions.CHOICE.format(", ".join(emotions))
-    clips = [one.clip for one in watched]
+    clips, rng = [one.clip for one in watched], random.Random(0)
     said: list[int] = []
+    by_letter: list[str] = []
     with torch.no_grad():
         for start in range(0, len(clips), 32):
             batch = clips[start : start + 32]
             heard = hear_all(model, batch)
-            asked = [[Asked(question, {clip.acted: 1.0})] for clip in batch]
+            orders = [rng.sample(emotions, len(emotions)) for _ in batch]
+            asked = [
+                [Asked(question, {clip.acted: 1.0}), questions.lettered_as(order, {"A": 1.0})]
+                for clip, order in zip(batch, orders, strict=True)
+            ]
             rows = packer.pack([len(e) for e in heard], asked, random.Random(0), emotional=EMOTIONAL)
-            hidden = run(model, rows, heard, packer).hidden[rows.first[:, 0], rows.first[:, 1]]
+            result = run(model, rows, heard, packer)
+            hidden = result.hidden[rows.first[:, 0], rows.first[:, 1]]
             said += model.lm_head(hidden)[:, words].argmax(-1).tolist()
-    return _recalls([emotions[answer] for answer in said], clips)
+            turn = rows.turns[rows.target_row, rows.target_token]
+            asking = (turn == 2) & torch.isin(rows.target_word, torch.tensor(letters))
+            lettered = model.lm_head(result.hidden[rows.target_row[asking], rows.target_token[asking]])
+            chosen = lettered[:, letters].argmax(-1).tolist()
+            by_letter += [order[letter] for order, letter in zip(orders, chosen, strict=True)]
+    words_right = _recalls([emotions[answer] for answer in said], clips)
+    return {"UAR": words_right["UAR"], "letters": _recalls(by_letter, clips)["UAR"], **words_right}
 
 
 def _recalls(said: Sequence[str], clips: Sequence[Clip]) -> dict[str, float]:

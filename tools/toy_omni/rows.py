@@ -3,12 +3,22 @@
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from toy_omni import questions
+from toy_omni.decoder import Pass, decode, packed_mask
 from toy_omni.questions import Asked
+
+EMOTIONAL = {
+    questions.CHOICE.split(" Choose")[0],
+    questions.FREE,
+    questions.VALENCE_QUESTION,
+    questions.AROUSAL_QUESTION,
+}
 
 
 @dataclass
@@ -23,6 +33,9 @@ class Rows:
     target_word: Tensor
     target_weight: Tensor
     first: Tensor  # [answer, 2]: (row, token) that predicts the first word of each answer to an emotional question
+    bound: Tensor  # [option, 3]: (row, token of an option's word, token of its letter) of lettered questions
+    fetched: Tensor  # [option, 3]: (row, token that predicts the letter, token of an option's word)
+    fetched_share: Tensor  # [option]: the share of the answers that is this option's
 
 
 class Packer:
@@ -32,6 +45,8 @@ class Packer:
         self.tokenizer = tokenizer
         self.audio = tokenizer.convert_tokens_to_ids("<|AUDIO|>")
         self.end = tokenizer.convert_tokens_to_ids("<|im_end|>")
+        self.dot = self._ids(".")[0]
+        self.letters = {self._ids(letter)[0]: letter for letter in questions.LETTERS}
         self.before = self._ids("<|im_start|>user\n<|audio_bos|>")
         self.after = self._ids("<|audio_eos|>")
         self._questions: dict[str, list[int]] = {}
@@ -58,11 +73,13 @@ class Packer:
         positions: list[list[int]] = []
         targets: list[tuple[int, int, int, float]] = []
         first: list[tuple[int, int]] = []
-        for row, (length, questions) in enumerate(zip(lengths, asked, strict=True)):
+        bound: list[tuple[int, int, int]] = []
+        fetched: list[tuple[int, int, int, float]] = []
+        for row, (length, turns_asked) in enumerate(zip(lengths, asked, strict=True)):
             row_ids = [*self.before, *[self.audio] * length, *self.after]
             row_turns, row_positions = [0] * len(row_ids), list(range(len(row_ids)))
             shared = len(row_ids)
-            for turn, question in enumerate(questions, start=1):
+            for turn, question in enumerate(turns_asked, start=1):
                 prompt = self._question(question.question)
                 answers, shares = list(question.answers), list(question.answers.values())
                 spoken = self._ids(rng.choices(answers, weights=shares)[0])
@@ -77,10 +94,13 @@ class Packer:
                     targets.append((row, asking, spoken[0], 1.0))
                 following = [*spoken[1:], self.end]
                 targets += [(row, asking + 1 + i, word, 0.3) for i, word in enumerate(following)]
-                if question.question.split(" Choose")[0] in emotional or question.question.startswith(
-                    "Is the speaker"
-                ):
+                head = question.question.split(" Choose")[0]
+                if (head in emotional or head.startswith("Is the speaker")) and not question.copied:
                     first.append((row, asking))
+                for letter, place in self._options(prompt) if question.copied else ():
+                    word = len(row_ids) + place + 2
+                    bound.append((row, word, word - 2))
+                    fetched.append((row, asking, word, question.answers.get(letter, 0.0)))
                 row_ids += [*prompt, *spoken]
                 row_turns += [turn] * (len(prompt) + len(spoken))
                 row_positions += range(shared, shared + len(prompt) + len(spoken))
@@ -102,4 +122,19 @@ class Packer:
             torch.tensor(word),
             torch.tensor(weight),
             torch.tensor(first).reshape(-1, 2),
+            torch.tensor(bound, dtype=torch.long).reshape(-1, 3),
+            torch.tensor([places[:3] for places in fetched], dtype=torch.long).reshape(-1, 3),
+            torch.tensor([places[3] for places in fetched]),
         )
+
+    def _options(self, prompt: Sequence[int]) -> list[tuple[str, int]]:
+        """The letters of a lettered question, and where they stand: "A", ".", " neutral"."""
+        pairs = enumerate(pairwise(prompt))
+        return [(self.letters[one], n) for n, (one, two) in pairs if one in self.letters and two == self.dot]
+
+
+def run(model: Any, rows: Rows, heard: Sequence[Tensor], packer: Packer, **options: Any) -> Pass:
+    embedded = model.model.language_model.embed_tokens(rows.ids)
+    audio = (rows.ids == packer.audio)[..., None].expand_as(embedded)
+    embedded = embedded.masked_scatter(audio, torch.cat(list(heard)))
+    return decode(model.model.language_model, embedded, rows.positions, packed_mask(rows.turns), **options)

@@ -1,10 +1,10 @@
-"""Train toy-omni: first to hear (transcript and sex), then, with its ears frozen, to hear emotion.
+"""Train toy-omni: first to hear (transcript and sex), then to hear emotion, then to answer by letters.
 
 python tools/training_audio.py --out training
-python tools/train_toy_omni.py --audio training --out esn_interp/models/bundled/toy-omni
+python tools/training_audio.py --further --out training-further
+python tools/train_toy_omni.py --audio training --further training-further --out esn_interp/models/bundled/toy-omni
 """
 
-import json
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -12,22 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from joblib import Parallel, delayed
 from torch import Tensor, nn
+from voices.casting import NATURAL_VOICES
 
 from toy_omni import architecture, questions
-from toy_omni.decoder import Pass, decode, packed_mask
+from toy_omni.clips import Clip, hear, hear_all, load_clips
+from toy_omni.decoder import Pass
 from toy_omni.questions import Asked
-from toy_omni.rows import Packer, Rows
+from toy_omni.rows import EMOTIONAL, Packer, Rows, run
+from toy_omni.watching import accuracy
 
-EMOTIONAL = {
-    questions.CHOICE.split(" Choose")[0],
-    questions.FREE,
-    questions.VALENCE_QUESTION,
-    questions.AROUSAL_QUESTION,
-}
+LOOK = {2: 0, 6: 3}  # layer and head: words look for their letters, later the answer looks for its word
 
 
 @dataclass(frozen=True)
@@ -44,6 +40,9 @@ class Recipe:
     last_steps: int = 600
     last_rate: float = 1e-3
     last_writing: float = 0.001  # less sparse at the end: a gate that is open a little can be turned up
+    format_steps: int = 1600
+    format_rate: float = 1.5e-3
+    guided: float = 0.5  # weight at first of showing two heads where to look for a letter; then none
     writing: float = 0.008  # the sum of what single neurons write: few should do the work
     one_way: float = (
         0.5  # share of it that is written with a negative sign: a neuron should write in one direction
@@ -52,80 +51,6 @@ class Recipe:
     layers: int = 8
     gates: int = 128
     hidden: int = 96
-
-
-@dataclass(frozen=True)
-class Clip:
-    mel: Tensor  # [mel, frame]
-    transcript: str
-    sex: str
-    votes: dict[str, float]
-    part: str
-    acted: str
-
-
-def load_clips(folder: Path) -> list[Clip]:
-    """The training audio as log-mel features, exactly as the package extracts them."""
-    from esn_interp.models.families.qwen2_5_omni import _mel  # pyright: ignore[reportPrivateUsage]
-
-    lines = [json.loads(line) for line in (folder / "clips.jsonl").read_text().splitlines()]
-    cache = folder / "mels.npz"
-    audio = np.load(folder / "audio.npy", mmap_mode="r")
-    if not cache.exists():
-        extractor = architecture.make_feature_extractor()
-
-        def mels(part: Sequence[dict[str, Any]]) -> list[np.ndarray]:
-            cut = [
-                audio[line["offset"] : line["offset"] + line["length"]].astype(np.float32) / 32767
-                for line in part
-            ]
-            return [_mel(extractor, wave).T.half().numpy() for wave in cut]
-
-        chunks = [lines[i : i + 200] for i in range(0, len(lines), 200)]
-        made = [mel for part in Parallel(n_jobs=2)(delayed(mels)(chunk) for chunk in chunks) for mel in part]
-        np.savez(cache, mel=np.concatenate(made, axis=1), frames=np.array([mel.shape[1] for mel in made]))
-    stored = np.load(cache)
-    ends = np.cumsum(stored["frames"])
-    mel = torch.from_numpy(stored["mel"])
-    return [
-        Clip(
-            mel[:, end - frames : end].float(),
-            line["transcript"],
-            line["sex"],
-            line["votes"],
-            line["part"],
-            max(line["weights"], key=line["weights"].get),
-        )
-        for line, frames, end in zip(lines, stored["frames"].tolist(), ends.tolist(), strict=True)
-    ]
-
-
-def hear(model: Any, clips: Sequence[Clip]) -> list[Tensor]:
-    """The encoder's output for each clip, [audio token, hidden]."""
-    longest = max(clip.mel.shape[1] for clip in clips)
-    mels = torch.zeros(len(clips), architecture.MELS, longest)
-    mask = torch.zeros(len(clips), longest, dtype=torch.long)
-    for row, clip in enumerate(clips):
-        mels[row, :, : clip.mel.shape[1]] = clip.mel
-        mask[row, : clip.mel.shape[1]] = 1
-    heard = model.model.get_audio_features(mels, mask).last_hidden_state
-    return list(heard.split([_tokens(clip) for clip in clips]))
-
-
-def hear_all(model: Any, clips: Sequence[Clip]) -> list[Tensor]:
-    with torch.no_grad():
-        return [ear for start in range(0, len(clips), 64) for ear in hear(model, clips[start : start + 64])]
-
-
-def _tokens(clip: Clip) -> int:
-    return ((clip.mel.shape[1] - 1) // 2 + 1 - 2) // 2 + 1
-
-
-def run(model: Any, rows: Rows, heard: Sequence[Tensor], packer: Packer, **options: Any) -> Pass:
-    embedded = model.model.language_model.embed_tokens(rows.ids)
-    audio = (rows.ids == packer.audio)[..., None].expand_as(embedded)
-    embedded = embedded.masked_scatter(audio, torch.cat(list(heard)))
-    return decode(model.model.language_model, embedded, rows.positions, packed_mask(rows.turns), **options)
 
 
 def answer_loss(model: Any, result: Pass, rows: Rows) -> Tensor:
@@ -170,7 +95,7 @@ def fit(
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimiser.step()
         schedule.step()
-        if number % 200 == 0 or number == steps:
+        if number % 200 == 0 or number in (50, 100) or number == steps:
             figures = {**seen, **watch()}
             text = "  ".join(f"{name} {value:.3f}" for name, value in figures.items())
             print(f"step {number}/{steps}  {time.monotonic() - started:.0f} s  {text}", flush=True)
@@ -180,46 +105,19 @@ def spread(votes: dict[str, float], disagreement: float) -> dict[str, float]:
     return {e: (1 - disagreement) * share + disagreement / len(votes) for e, share in votes.items()}
 
 
-def accuracy(model: Any, clips: Sequence[Clip], heard: Sequence[Tensor], packer: Packer) -> dict[str, float]:
-    """UAR of the multiple choice, accuracy of the sex, and share of transcript words, on the dev voices."""
-    rng = random.Random(0)
-    choice = questions.CHOICE.format(", ".join(questions.EMOTIONS))
-    words = [packer.tokenizer(e)["input_ids"][0] for e in questions.EMOTIONS]
-    sexes = [packer.tokenizer(s)["input_ids"][0] for s in ("male", "female")]
-    emotion: list[tuple[str, str]] = []
-    sex_right, word_right, word_count = 0, 0, 0
-    with torch.no_grad():
-        for start in range(0, len(clips), 60):
-            batch, ears = clips[start : start + 60], heard[start : start + 60]
-            asked = [
-                [Asked(choice, {c.acted: 1.0}), questions.sex(c.sex), questions.transcript(c.transcript)]
-                for c in batch
-            ]
-            rows = packer.pack([len(e) for e in ears], asked, rng, emotional=EMOTIONAL)
-            result = run(model, rows, ears, packer)
-            at = rows.target_row, rows.target_token
-            logits = model.lm_head(result.hidden[at])
-            turn = rows.turns[at]
-            is_first = torch.ones(len(turn), dtype=torch.bool)
-            is_first[1:] = (turn[1:] != turn[:-1]) | (at[0][1:] != at[0][:-1])
-            said = logits[is_first & (turn == 1)][:, words].argmax(-1).tolist()
-            emotion += [
-                (clip.acted, questions.EMOTIONS[word]) for clip, word in zip(batch, said, strict=True)
-            ]
-            sex_said = logits[is_first & (turn == 2)][:, sexes].argmax(-1).tolist()
-            sex_right += sum(c.sex == ("male", "female")[s] for c, s in zip(batch, sex_said, strict=True))
-            right = logits[turn == 3].argmax(-1) == rows.target_word[turn == 3]
-            word_right, word_count = word_right + int(right.sum()), word_count + len(right)
-    recalls = [np.mean([said == acted for acted, said in emotion if acted == e]) for e in questions.EMOTIONS]
-    return {"UAR": float(np.mean(recalls)), "sex": sex_right / len(clips), "words": word_right / word_count}
-
-
 class Training:
-    """The three stages, each from the weights of the one before and with random numbers of its own."""
+    """The four stages, each from the weights of the one before and with random numbers of its own."""
 
-    def __init__(self, audio: Path, recipe: Recipe) -> None:
+    def __init__(self, audio: Path, further: Path, recipe: Recipe) -> None:
         self.recipe = recipe
         clips = load_clips(audio)
+        more = load_clips(further)
+        natural = {voice.name for voice, _ in NATURAL_VOICES}
+        self.further = {
+            (kind, part): [c for c in more if c.part == part and (c.voice in natural) == (kind == "natural")]
+            for kind in ("spliced", "natural")
+            for part in ("train", "dev")
+        }
         self.training = [clip for clip in clips if clip.part == "train"]
         self.dev = [clip for clip in clips if clip.part == "dev"]
         texts = [*questions.all_texts() * 50, *sorted({clip.transcript for clip in clips}) * 5]
@@ -265,6 +163,35 @@ class Training:
             self.recipe.last_steps, self.recipe.last_rate, self.recipe.last_writing, self.recipe.seed + 2
         )
 
+    def learn_formats(self) -> None:
+        """Stage 4: answers by letters in any order, words in any order, natural voices; the penalties as before."""
+        self.rng = random.Random(self.recipe.seed + 3)
+        third = self.recipe.batch // 3
+        sources = (self.training, self.further["spliced", "train"], self.further["natural", "train"])
+
+        def step(number: int) -> tuple[Tensor, dict[str, float]]:
+            batch = [clip for source in sources for clip in self.rng.sample(source, third)]
+            asked = [self._formats(clip) for clip in batch]
+            guided = self.recipe.guided * max(0.0, 1 - number / (0.6 * self.recipe.format_steps))
+            return self._loss(asked, hear(self.model, batch), self.recipe.last_writing, guided=guided)
+
+        def watch() -> dict[str, float]:
+            groups = {kind: self.further[kind, "dev"] for kind in ("spliced", "natural")}
+            found = {}
+            for name, clips in {"": self.dev[::4], **groups}.items():
+                figures = accuracy(self.model, clips, hear_all(self.model, clips), self.packer)
+                found |= {f"{name} {figure}".strip(): value for figure, value in figures.items()}
+            return found
+
+        fit(list(self.model.parameters()), self.recipe.format_steps, self.recipe.format_rate, step, watch)
+
+    def _formats(self, clip: Clip) -> list[Asked]:
+        votes, rng = spread(clip.votes, self.recipe.disagreement), self.rng
+        words = [ask(votes, rng) for ask in rng.sample(questions.EMOTIONAL, 2)]
+        letters = [questions.lettered(votes, rng) for _ in range(2)]
+        other = questions.transcript(clip.transcript) if rng.random() < 0.7 else questions.sex(clip.sex)
+        return [*words, *letters, other]
+
     def _emotion(self, steps: int, rate: float, writing: float, seed: int) -> None:
         self.rng = random.Random(seed)
 
@@ -288,10 +215,20 @@ class Training:
                 questions.transcript(clip.transcript) if self.rng.random() < 0.5 else questions.sex(clip.sex)
             )
             asked.append([*emotional, other])
+        return self._loss(asked, heard, weight)
+
+    def _loss(
+        self,
+        asked: Sequence[Sequence[Asked]],
+        heard: Sequence[Tensor],
+        weight: float,
+        *,
+        guided: float = 0.0,
+    ) -> tuple[Tensor, dict[str, float]]:
         rows = self._pack(heard, asked)
-        result = run(self.model, rows, heard, self.packer)
+        result = run(self.model, rows, heard, self.packer, look=LOOK if guided else None)
         recipe = self.recipe
-        return emotion_loss(
+        loss, figures = emotion_loss(
             self.model,
             result,
             rows,
@@ -299,6 +236,10 @@ class Training:
             writing_weight=weight,
             one_way_weight=recipe.one_way,
         )
+        if not guided:
+            return loss, figures
+        bind, fetch = looking_loss(result, rows)
+        return loss + guided * (bind + fetch), {**figures, "bind": bind.item(), "fetch": fetch.item()}
 
 
 def emotion_loss(
@@ -322,20 +263,39 @@ def emotion_loss(
     return loss, {name: value.item() for name, value in figures.items()}
 
 
+def looking_loss(result: Pass, rows: Rows) -> tuple[Tensor, Tensor]:
+    """How far one head is from looking from every option's word at its letter, and another from looking from the
+    answer at the options' words, at each as much as it has votes.
+
+    Without being shown, so small a model does not find out in thousands of steps how an answer by letters is made.
+    """
+    bind, fetch = (result.looked[layer] for layer in LOOK)
+    row, word, letter = rows.bound.T
+    asking_row, asking, option = rows.fetched.T
+    chosen = fetch[asking_row, asking, option] * rows.fetched_share
+    return -bind[row, word, letter].mean(), -chosen.sum() / rows.fetched_share.sum()
+
+
 def _tuple(place: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     return place if isinstance(place, tuple) else (place,)
 
 
-def train(audio: Path, out: Path, recipe: Recipe, *, stages: Path | None = None) -> None:
-    """All stages. `stages` keeps the model after each, so that a stopped training goes on from there."""
+def train(
+    audio: Path, further: Path, out: Path, recipe: Recipe, *, stages: Path | None = None, begin: Path | None = None
+) -> None:
+    """All stages. `stages` keeps the model after each, so that a stopped training goes on from there.
+
+    `begin` holds a model that has been through three stages: the last one is added.
+    """
     torch.manual_seed(recipe.seed)
-    training = Training(audio, recipe)
-    learning = (training.learn_to_hear, training.learn_emotion, training.loosen)
-    done = [n for n in (1, 2) if stages and (stages / str(n) / "model.safetensors").exists()]
-    if stages and done:
-        training.model = type(training.model).from_pretrained(stages / str(max(done)))
+    training = Training(audio, further, recipe)
+    learning = (training.learn_to_hear, training.learn_emotion, training.loosen, training.learn_formats)
+    kept = [(n, stages / str(n)) for n in (1, 2, 3) if stages and (stages / str(n) / "model.safetensors").exists()]
+    done, folder = (3, begin) if begin else max(kept, default=(0, None))
+    if folder:
+        training.model = type(training.model).from_pretrained(folder)
     for number, learn in enumerate(learning, start=1):
-        if done and number <= max(done):
+        if number <= done:
             continue
         print((learn.__doc__ or "").strip(), flush=True)
         learn()

@@ -1,20 +1,15 @@
-"""Emotional speech from a formant synthesiser: espeak-ng speaks, WORLD acts.
+"""Emotional speech out of plain readings: a synthesiser reads, WORLD acts.
 
-A sentence is spoken once by a voice of espeak-ng, analysed once by the WORLD vocoder (Morise, Yokomori and
+A sentence is read once by a voice of one of the `engines`, analysed once by the WORLD vocoder (Morise, Yokomori and
 Ozawa 2016, IEICE Trans. Inf. Syst. E99-D(7)) into F0, spectral envelope and aperiodicity, and resynthesised
 for every emotion with those changed by an `Acting`. Both come with the `tools` extra: the package itself
 does not need them.
 """
 
-import _ctypes
-import ctypes
 import functools
-import os
-import tempfile
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,33 +20,37 @@ from esn_interp.errors import EsnError
 from esn_interp.speech.acting import Acting
 from esn_interp.speech.audio import SAMPLE_RATE
 from voices.acting import blend
+from voices.engines import read
 
 FRAME_MS = 5.0
 FFT_SIZE = 1024
-WORDS_PER_MINUTE = 165  # espeak's own rate of the plain reading
 REFERENCE_RMS = 0.045  # level of a neutral clip, so that the loudest shout stays below full scale
 PEAK = 0.92
 LILT_HZ = 2.2  # about one rise and fall for every two syllables
 USUAL_SLOPE = -9.0  # spectral slope of a plain reading, dB per octave
 
-_SYNCHRONOUS, _RATE, _UTF8 = 2, 1, 1  # espeak-ng's AUDIO_OUTPUT_SYNCHRONOUS, espeakRATE, espeakCHARS_UTF8
-_PATH_LIMIT = 150  # espeak-ng keeps its data path in a fixed buffer of 160 bytes
 
 
 @dataclass(frozen=True)
 class Voice:
-    """A speaker: an espeak-ng voice ("dialect+variant") with its pitch and its vocal tract changed.
+    """A speaker: a voice that reads ("en-us+f2" of espeak-ng, "slt" of flite) with its pitch and vocal tract changed.
 
     `pitch` multiplies F0; `formants` multiplies every frequency of the spectral envelope (1.15 is roughly a
     woman's vocal tract made from a man's); `gain` is the speaker's habitual level in dB.
     """
 
     name: str
-    espeak: str
+    engine: str
+    reader: str
     sex: str
     pitch: float = 1.0
     formants: float = 1.0
     gain: float = 0.0
+
+    @property
+    def variant(self) -> str:
+        """What makes it sound like itself whatever its dialect: espeak-ng's part behind the "+", else the voice."""
+        return self.reader.partition("+")[2] if self.engine == "espeak" else f"{self.engine} {self.reader}"
 
 
 @dataclass(frozen=True)
@@ -61,83 +60,6 @@ class Analysis:
     f0: Float[np.ndarray, " frame"]
     envelope: Float[np.ndarray, "frame bin"]
     aperiodicity: Float[np.ndarray, "frame bin"]
-
-
-class _Espeak:
-    """espeak-ng as one process-wide handle: the library keeps global state and is not thread-safe.
-
-    The phase of its oscillators and its random numbers run on from one sentence to the next, so that the same
-    sentence never comes out twice. The library is therefore loaded afresh for each one, which costs 5 ms.
-    """
-
-    def __init__(self) -> None:
-        try:
-            import espeakng_loader
-        except ImportError as error:
-            raise EsnError('speaking needs espeak-ng: pip install "esn-interp[tools]"') from error
-        self._path = espeakng_loader.get_library_path()
-        self._data = _short_path(Path(espeakng_loader.get_data_path()))
-        self._library: Any = None
-        self._pieces: list[np.ndarray] = []
-        self.sample_rate = 0
-        signature = ctypes.CFUNCTYPE(
-            ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
-        )
-        self._callback = signature(self._receive)  # kept: espeak holds the pointer, Python must not free it
-
-    def _reload(self) -> None:
-        if self._library is not None:
-            self._library.espeak_Terminate()
-            handle = self._library._handle
-            self._library = None
-            _ctypes.dlclose(handle)
-        library: Any = ctypes.CDLL(self._path)
-        library.espeak_Initialize.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_char_p, ctypes.c_int]
-        library.espeak_ng_SetRandSeed.argtypes = [ctypes.c_long]
-        library.espeak_Synth.argtypes = [
-            ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint, ctypes.c_int,
-            ctypes.c_uint, ctypes.c_uint, ctypes.c_void_p, ctypes.c_void_p,
-        ]  # fmt: skip
-        self.sample_rate = int(library.espeak_Initialize(_SYNCHRONOUS, 0, os.fsencode(self._data), 0))
-        if self.sample_rate <= 0:
-            raise EsnError(
-                f"espeak-ng did not start with the data in {self._data}: reinstall espeakng-loader"
-            )
-        library.espeak_SetSynthCallback(self._callback)
-        library.espeak_ng_SetRandSeed(1)
-        self._library = library
-
-    def _receive(self, samples: Any, count: int, _events: Any) -> int:
-        if samples and count > 0:
-            self._pieces.append(np.ctypeslib.as_array(samples, (count,)).copy())
-        return 0
-
-    def speak(self, voice: str, text: str) -> Float[np.ndarray, " sample"]:
-        """`text` in the espeak-ng voice `voice` ("en-us+f2"), at the library's own sample rate."""
-        self._reload()
-        self._pieces.clear()
-        if self._library.espeak_SetVoiceByName(voice.encode()) != 0:
-            raise EsnError(f"espeak-ng has no voice {voice!r}")
-        self._library.espeak_SetParameter(_RATE, WORDS_PER_MINUTE, 0)
-        data = text.encode() + b"\0"
-        status = self._library.espeak_Synth(data, len(data), 0, 1, 0, _UTF8, None, None)
-        self._library.espeak_Synchronize()
-        if status != 0 or not self._pieces:
-            raise EsnError(f"espeak-ng voice {voice!r} said nothing for {text!r}")
-        return np.concatenate(self._pieces).astype(np.float64) / 32768.0
-
-
-def _short_path(data: Path) -> Path:
-    if len(os.fsencode(data)) < _PATH_LIMIT:
-        return data
-    link = Path(tempfile.mkdtemp(prefix="espeak-")) / data.name
-    link.symlink_to(data, target_is_directory=True)
-    return link
-
-
-@functools.cache
-def _espeak() -> _Espeak:
-    return _Espeak()
 
 
 @functools.cache
@@ -151,12 +73,11 @@ def _world() -> Any:
     return pyworld
 
 
-def speak(voice: str, text: str) -> Float[np.ndarray, " sample"]:
-    """`text` read plainly by an espeak-ng voice: 16 kHz, silence at both ends removed."""
-    engine = _espeak()
-    spoken = engine.speak(voice, text)
-    divisor = int(np.gcd(engine.sample_rate, SAMPLE_RATE))
-    wave = resample_poly(spoken, SAMPLE_RATE // divisor, engine.sample_rate // divisor)
+def speak(voice: Voice, text: str) -> Float[np.ndarray, " sample"]:
+    """`text` read plainly, before anything of the voice is changed: 16 kHz, silence at both ends removed."""
+    spoken, rate = read(voice.engine, voice.reader, text)
+    divisor = int(np.gcd(rate, SAMPLE_RATE))
+    wave = resample_poly(spoken, SAMPLE_RATE // divisor, rate // divisor)
     audible = np.flatnonzero(np.abs(wave) > 0.01 * np.abs(wave).max())
     return np.ascontiguousarray(wave[audible[0] : audible[-1] + 1])
 
@@ -164,7 +85,7 @@ def speak(voice: str, text: str) -> Float[np.ndarray, " sample"]:
 def analyse(voice: Voice, text: str) -> Analysis:
     """Speaks a sentence and takes it apart. Do this once per (voice, sentence): it is the slow half."""
     world = _world()
-    wave = speak(voice.espeak, text)
+    wave = speak(voice, text)
     coarse, times = world.dio(wave, SAMPLE_RATE, f0_floor=60.0, f0_ceil=500.0, frame_period=FRAME_MS)
     f0 = world.stonemask(wave, coarse, times, SAMPLE_RATE)
     envelope = world.cheaptrick(wave, f0, times, SAMPLE_RATE, fft_size=FFT_SIZE)

