@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # Twice quiet: errors are still shown, advice about indexes and versions is not.
 PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test lint docs notebooks bench bench-memory package clean
+.PHONY: demo test lint docs notebooks bench bench-memory package clean trust coverage mutants audit sbom versions
 
 demo: $(VENV)/.ready-core  ## the whole study on the bundled model and corpora: demo-out/report.html
 	$(BIN)/esn demo --out demo-out
@@ -31,6 +31,28 @@ bench: .venv-bench/.ready  ## cost beside the plain model and other tools: bench
 
 bench-memory: .venv-bench/.ready  ## memory over 100,000 clips and 2,000 runs: benchmarks/results/memory.json, half an hour
 	OMP_NUM_THREADS=1 .venv-bench/bin/python -m benchmarks.memory
+
+trust: $(VENV)/.ready-test  ## kills and damaged files, the long run: benchmarks/results/trust.json
+	OMP_NUM_THREADS=1 $(BIN)/python tools/measure_trust.py --kills --damaged
+
+coverage: $(VENV)/.ready-quality  ## lines and branches that the tests reach, at least 95 %
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --cov=esn_interp --cov-branch --cov-report=
+	$(BIN)/coverage json -q -o .pytest_cache/coverage.json
+	$(BIN)/python tools/measure_trust.py --coverage .pytest_cache/coverage.json
+	$(BIN)/coverage report --skip-covered --fail-under=95
+
+mutants: $(VENV)/.ready-test  ## small mistakes in the numbers, of which the tests must notice 85 %
+	OMP_NUM_THREADS=1 $(BIN)/python tools/try_mutants.py
+	$(BIN)/python tools/measure_trust.py --mutants benchmarks/results/mutants.json
+
+audit: $(VENV)/.ready-quality  ## known vulnerabilities of everything that is pinned
+	$(BIN)/pip-audit -r constraints.txt --no-deps --disable-pip
+
+sbom: $(VENV)/.ready-quality  ## dist/sbom.json: everything that is installed, in CycloneDX
+	mkdir -p dist && $(BIN)/cyclonedx-py environment $(BIN)/python --of JSON -o dist/sbom.json
+
+versions:  ## the tests of what others' versions can break, under the lowest and the newest ones, and each Python that is here
+	$(PYTHON) tools/try_versions.py
 
 package: $(VENV)/.ready-dev  ## dist/*.whl, which must hold every file of the package: weights, recordings, templates
 	rm -rf dist && mkdir dist
@@ -62,6 +84,11 @@ $(VENV)/.ready-dev: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing esn_interp and all development tools into $(VENV) (once)"
 	$(PIP_INSTALL) -e '.[dev]'
 	@touch $@ $(VENV)/.ready-test $(VENV)/.ready-core
+
+$(VENV)/.ready-quality: pyproject.toml constraints.txt | $(VENV)/.ready-dev
+	@echo "Adding what measures the tests themselves to $(VENV) (once)"
+	$(PIP_INSTALL) -e '.[quality]'
+	@touch $@
 
 # Not in .venv: one of the tools that are compared installs packages while it runs.
 .venv-bench/.ready: pyproject.toml constraints.txt

@@ -190,6 +190,45 @@ def _seconds_a_clip(results: Mapping[str, Any]) -> float | None:
     return min(per_clip, default=None)
 
 
+def _trust() -> str:
+    """What is tried by force: kills, damaged files, small mistakes; a row only for what was measured."""
+    results = _read("trust")
+    rows: list[list[str]] = []
+    if found := results.get("kills"):
+        works = ", ".join(found["works"])
+        rows.append([
+            f"kills at any moment of {works}", str(found["kills"]), f"{found['failed']} of {found['tests']} tests fail",
+            "`make trust`",
+        ])
+    if found := results.get("damaged"):
+        doors = ", ".join(found["doors"])
+        told = f"{found['failed']} of {found['tests']} doors fail; {found['harmless']} cases are known to be harmless"
+        rows.append([f"damaged files, at {doors}", str(found["cases"]), told, "`make trust`"])
+    if found := results.get("coverage"):
+        counted = f"{found['lines']:,} lines, {found['branches']:,} branches"
+        rows.append(["the tests' coverage, with branches", counted, f"{found['percent']:.1f} %", "`make coverage`"])
+    if found := results.get("mutants"):
+        tried = found["noticed"] + found["survived"] + found["stuck"]
+        told = f"{found['share_noticed']:.1%} noticed, {found['survived']} survive"
+        rows.append(["small mistakes in the numbers", f"{tried:,}", told, "`make mutants`"])
+    return _table(["tried", "how many", "outcome", "by"], rows) if rows else f"*({NOT_MEASURED})*"
+
+
+def _survivors() -> str:
+    """The mistakes that no test noticed, by module."""
+    modules = _read("mutants").get("modules", {})
+    rows = [
+        [f"`{name}`", str(one["changes"]), f"{one['noticed'] + one['stuck']} of {_tried(one)}", str(one["survived"])]
+        for name, one in modules.items()
+    ]
+    head = ["module", "possible", "noticed of those tried", "survive"]
+    return _table(head, rows) if rows else f"*({NOT_MEASURED})*"
+
+
+def _tried(one: Mapping[str, int]) -> int:
+    return one["noticed"] + one["survived"] + one["stuck"]
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "machine": lambda: machine(_read("cpu")),
     "geometries": _geometries,
@@ -202,6 +241,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "memory": _memory,
     "gpu": _gpu,
     "corpora": _corpora,
+    "trust": _trust,
+    "mutants": _survivors,
 }
 """By the name that a page gives to the ``measured`` directive."""
 

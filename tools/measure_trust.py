@@ -1,0 +1,92 @@
+"""What docs/reliability.md says: kills, damaged files, coverage, mutants, into benchmarks/results/trust.json.
+
+    make trust                                  # kills and damaged files, the long run: half an hour
+    make coverage mutants                       # the other rows; each is kept until it is measured anew
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "benchmarks" / "results" / "trust.json"
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
+
+
+def pytested(*words: str) -> dict[str, Any]:
+    """How many tests passed and failed, by the report that pytest writes for machines."""
+    report = ROOT / ".pytest_cache" / "trust.xml"
+    report.parent.mkdir(exist_ok=True)
+    options = ("-q", f"--junitxml={report}", *words)
+    subprocess.run([sys.executable, "-m", "pytest", *options], cwd=ROOT, check=False)
+    suite = next(iter(ElementTree.parse(report).getroot().iter("testsuite")))
+    failed = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
+    seconds = round(float(suite.get("time", 0)), 1)
+    return {"tests": int(suite.get("tests", 0)), "failed": failed, "seconds": seconds}
+
+
+def kills() -> dict[str, Any]:
+    """Every long command killed at moments drawn by seed, and what came of it."""
+    from tests.trust.test_kills import FEW, MANY, WORKS
+
+    found = pytested("-m", "slow or long", "tests/trust/test_kills.py")
+    each = {"works": list(WORKS), "kills": len(WORKS) * (FEW + 2 * MANY)}
+    return each | found
+
+
+def damaged() -> dict[str, Any]:
+    """Damaged files at every door."""
+    from tests.trust.test_malformed import CASES, HARMLESS
+
+    doors = sorted({case.door.split()[0] for case in CASES})
+    found = pytested("-m", "slow or not slow", "tests/trust/test_malformed.py")
+    return {"doors": doors, "cases": len(CASES), "harmless": len(HARMLESS)} | found
+
+
+def coverage(path: Path) -> dict[str, Any]:
+    """Branch coverage from coverage.py's own report."""
+    totals = json.loads(path.read_text(encoding="utf-8"))["totals"]
+    return {
+        "percent": round(totals["percent_covered"], 2),
+        "lines": totals["num_statements"],
+        "branches": totals["num_branches"],
+        "branches_covered": totals["covered_branches"],
+    }
+
+
+def mutants(path: Path) -> dict[str, Any]:
+    """The share of mutants that the tests notice."""
+    told = json.loads(path.read_text(encoding="utf-8"))
+    return {name: told[name] for name in ("each", "share_noticed", "noticed", "survived", "stuck")}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--kills", action="store_true")
+    parser.add_argument("--damaged", action="store_true")
+    parser.add_argument("--coverage", type=Path, metavar="JSON", help="what `coverage json` wrote")
+    parser.add_argument("--mutants", type=Path, metavar="JSON", help="what tools/try_mutants.py wrote")
+    arguments = parser.parse_args()
+    results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    measured: dict[str, dict[str, Any]] = {}
+    if arguments.kills:
+        measured["kills"] = kills()
+    if arguments.damaged:
+        measured["damaged"] = damaged()
+    if arguments.coverage:
+        measured["coverage"] = coverage(arguments.coverage)
+    if arguments.mutants:
+        measured["mutants"] = mutants(arguments.mutants)
+    today = datetime.now(UTC).date().isoformat()
+    results |= {name: found | {"date": today} for name, found in measured.items()}
+    RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    print(RESULTS)
+
+
+if __name__ == "__main__":
+    main()
