@@ -17,6 +17,7 @@ from esn_interp.models.conversion import ConversionPrompt, audible, conversion_p
 from esn_interp.models.edits import Edit
 from esn_interp.models.families.manner import Manner
 from esn_interp.models.families.spoken import Spoken
+from esn_interp.models.sites import GATE
 from esn_interp.models.speech_problems import problem_of
 from esn_interp.neurons.origin import Origin
 from esn_interp.neurons.per_clip import PerClip
@@ -224,6 +225,10 @@ def _digest(edits: dict[str, list[Edit]], standing: Sequence[Edit]) -> str:
 def _told(edit: Edit) -> bytes:
     """Everything that an edit does, by its own fields: layer and scopes, then every number, field by field."""
     told = {field.name: getattr(edit, field.name) for field in fields(edit) if field.compare}
-    words = f"{told.pop('layer')} {sorted(told.pop('positions'))}\0".encode()
+    site, along = told.pop("site"), told.pop("along")
+    # At the gates an edit is called what it was called before there were other sites: stored runs go on.
+    elsewhere = "" if site == GATE else f" {site}"
+    words = f"{told.pop('layer')} {sorted(told.pop('positions'))}{elsewhere}\0".encode()
+    told |= {} if along is None else {"along": along}
     arrays = [np.asarray(np.nan if value is None else value, dtype=np.float64) for value in told.values()]
     return words + b"".join(f"{array.shape}".encode() + array.tobytes() for array in arrays)

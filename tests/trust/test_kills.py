@@ -90,7 +90,7 @@ def selecting(model: Path, clips: Path) -> Callable[[Path], Work]:
         def run() -> None:
             source = folder.parent / f"{folder.name}.safetensors"
             stats.save(source)
-            outcome = esn("select", source, "--selector", "mad", "--top", "0.1", "--out", folder / "esns.safetensors")
+            outcome = esn("select", source, "--filter", "none", "--top", "0.1", "--out", folder / "esns.safetensors")
             assert outcome.code == 0, outcome.err
 
         return run
