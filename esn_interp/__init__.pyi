@@ -1,3 +1,4 @@
+from .analysis import inside as inside
 from .analysis.ablation.measure import ablation as ablation
 from .analysis.ablation.result import Ablation as Ablation
 from .analysis.attribution.measure import attribution as attribution
@@ -17,6 +18,8 @@ from .analysis.layers.result import LayerProfile as LayerProfile
 from .analysis.listening.measure import preference as preference
 from .analysis.listening.page import listening_page as listening_page
 from .analysis.listening.result import Preference as Preference
+from .analysis.neuron.measure import neuron as neuron
+from .analysis.neuron.result import NeuronPage as NeuronPage
 from .analysis.overlap.measure import overlap as overlap
 from .analysis.overlap.result import Overlap as Overlap
 from .analysis.redundancy.measure import redundancy as redundancy

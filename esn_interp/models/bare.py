@@ -17,6 +17,7 @@ from torch.overrides import TorchFunctionMode
 
 from esn_interp.models.gate_view import Tap, traced_run, view_gates
 from esn_interp.models.opened import Opened
+from esn_interp.models.sites import GATE
 from esn_interp.models.stacks import Gate, Stack
 
 _LINEAR = torch.nn.functional.linear
@@ -89,7 +90,7 @@ def _traced(
     lm: Opened, fn: Callable[..., Any], batch: Mapping[str, Any], scopes: Int[Tensor, "clip token"], tap: Tap
 ) -> Any:
     view = view_gates(lm.stacks[lm.component])
-    return traced_run(view, fn, batch, scopes=scopes, widths=lm.widths, tap=tap)
+    return traced_run(view, fn, batch, scopes=scopes, widths=lm.widths, taps={GATE: tap})
 
 
 def _hidden(output: Any) -> Tensor:

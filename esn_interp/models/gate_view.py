@@ -21,7 +21,7 @@ from esn_interp.errors import EditError, ModelError
 from esn_interp.models.acting import ActingEdits, Untouched
 from esn_interp.models.edits import Edit, edits_by_layer
 from esn_interp.models.routing import routed
-from esn_interp.models.sites import GATE, SITES, in_order, parts_of
+from esn_interp.models.sites import KEPT, SITES, in_order, parts_of
 from esn_interp.models.stacks import Gate, Stack
 
 
@@ -69,9 +69,13 @@ class _OpenBlock(_Block):
 
 
 class _View(nn.Module):
-    def __init__(self, stack: Stack, block: type[_Block], parts: Collection[str] = ()) -> None:
+    def __init__(
+        self, stack: Stack, block: type[_Block], parts: Collection[str] = (), encoder: Sequence[nn.Module] = ()
+    ) -> None:
         super().__init__()
         self.layers = nn.ModuleList(block(gate, parts) for gate in stack.gates)
+        if encoder:
+            self.encoder = nn.ModuleList(encoder)
 
 
 class _Whole(nn.Module):
@@ -123,11 +127,17 @@ class Start:
 
 
 def view_gates(
-    stack: Stack, *, open_door: bool = False, skippable: bool = False, sites: Iterable[str] = ()
+    stack: Stack,
+    *,
+    open_door: bool = False,
+    skippable: bool = False,
+    sites: Iterable[str] = (),
+    encoder: Sequence[nn.Module] = (),
 ) -> GateView:
     """An nnsight view with ``layers[i].gate`` (and ``attention`` and ``mlp`` with ``open_door``).
 
-    ``skippable`` is for runs that have a `Start`, ``sites`` are those beside the gate that are read or edited.
+    ``skippable`` is for runs that have a `Start`, ``sites`` are those beside the gate that are read or edited,
+    ``encoder`` are layers of an audio encoder that are read before.
 
     Raises
     ------
@@ -137,7 +147,8 @@ def view_gates(
     if open_door:
         return GateView(_View(stack, _OpenBlock))
     parts = sorted(parts_of(sites) | ({"whole"} if skippable else set()))
-    return GateView(_View(stack, _Block, parts), envoys={f"layers.*.{name}": _Alone for name in parts})
+    alone = {f"layers.*.{name}": _Alone for name in parts} | ({"encoder.*": _Alone} if encoder else {})
+    return GateView(_View(stack, _Block, parts, encoder), envoys=alone)
 
 
 def layer_outputs(
@@ -218,10 +229,10 @@ def traced_run(
     scopes: Int[Tensor, "clip token"],
     widths: Sequence[int],
     edits: Sequence[Edit] = (),
-    tap: Tap | None = None,
+    taps: Mapping[str, Tap] | None = None,
     start: Start | None = None,
-    site: str = GATE,
     hidden: int = 0,
+    encoder: Callable[[int, Tensor], None] | None = None,
 ) -> Any:
     """Call ``fn(**batch)`` with edited gates and return what it returns: the package's one trace.
 
@@ -230,13 +241,14 @@ def traced_run(
     scopes
         The scope of every token of step 0 (codes of :data:`~esn_interp.models.edits.SCOPE_CODES`, -1 padding).
         Every token of a later step is ``generated``.
-    tap
-        Called with every layer's gates at every step, after the edits. With gradients enabled they are part of
-        the graph, so that something computed from the result can be differentiated by them.
-    site
-        Where in the layers the tap reads. It and the sites of edits must be in the view.
+    taps
+        By site: called with every layer's values there at every step, after the edits. With gradients enabled they are
+        part of the graph, so that something computed from the result can be differentiated by them. Their sites and
+        those of edits must be in the view.
     hidden
         Width of the stream, for edits at its sites.
+    encoder
+        Called with the number and the output of every layer of the audio encoder, which then is in the view.
     start
         Where the run takes up another; none of the edits and no tap is before it, and the view is a ``skippable`` one.
 
@@ -247,14 +259,14 @@ def traced_run(
         computed at all.
     """
     todo = edits_by_layer(edits, widths, hidden=hidden)
-    layers = list(todo) if tap is None else list(range(len(widths)))
+    taps = taps or {}
+    layers = list(range(len(widths))) if taps else list(todo)
     if not layers:
         return fn(**batch)
     acting = ActingEdits(todo, scopes.cpu())
     acting.require_tokens(one_step="max_new_tokens" not in batch)
-    tapped = [] if tap is None else [site]
-    sites = {layer: in_order([*tapped, *(edit.site for edit in todo.get(layer, ()))]) for layer in layers}
-    nodes = [(view.layers[layer], layer, [SITES[name] for name in sites[layer]]) for layer in layers]
+    sites = {layer: in_order([*taps, *(edit.site for edit in todo.get(layer, ()))]) for layer in layers}
+    nodes = [(view.layers[layer], layer, [KEPT[name] for name in sites[layer]]) for layer in layers]
     results: list[Any] = []
 
     def call(**keywords: Any) -> Any:
@@ -271,11 +283,12 @@ def traced_run(
             gate, experts = routed(gate, experts, clips=len(scopes))
         elif gate.ndim == 2:  # an expert that sees every token is given them in a single row
             gate = gate.view(len(scopes), len(gate) // len(scopes), gate.shape[-1])
-        elif gate.ndim != 3:
+        elif gate.ndim != 3 and at in SITES:
             raise EditError(f"site {at}: at layer {layer} values of shape {list(gate.shape)}, not by clip and token")
-        gate = acting.act(step, layer, gate, experts, at)
-        if tap is not None and at == site:
-            tap(step, layer, gate, *([] if experts is None else [experts]))
+        if at in SITES:
+            gate = acting.act(step, layer, gate, experts, at)
+        if at in taps:
+            taps[at](step, layer, gate, *([] if experts is None else [experts]))
         return gate
 
     traceable: Any = view
@@ -283,6 +296,9 @@ def traced_run(
     with traceable.trace(fn=call, **batch) as tracer:
         for block in skipped:
             block.whole.skip(start.output)  # pyright: ignore[reportOptionalMemberAccess]
+        for number, layer in enumerate(view.encoder if encoder else ()):
+            encoded = layer.output
+            encoder(number, encoded[0] if isinstance(encoded, tuple) else encoded)  # pyright: ignore[reportOptionalCall]
         step, first = -1, True  # a trace body may not begin with `try`
         try:
             for step in tracer.iter[:]:
@@ -299,7 +315,7 @@ def traced_run(
                             value = value.clone()
                         acted = act(step, layer, place.name, value, experts if place.neurons else None)
                         # without gradients, edits work in place
-                        if torch.is_grad_enabled() or place.shared:
+                        if place.name in SITES and (torch.is_grad_enabled() or place.shared):
                             place.write(block, acted.view(value.shape))
         except OutOfOrderError:  # the run is over; that can only show at the first gate of a step
             if not first or (step < 1 and not results):

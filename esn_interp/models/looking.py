@@ -1,16 +1,34 @@
 """Looking into a model: its gates on one clip, and the open door to everything else."""
 
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
+from esn_interp.errors import ModelError
+from esn_interp.models.activation_cache import ActivationCache, token_seconds
+from esn_interp.models.caching import (
+    Keeper,
+    chosen_names,
+    eager_attention,
+    heads_of,
+    names_and_sizes,
+    needs_patterns,
+    relative_difference,
+    require_room,
+)
+from esn_interp.models.families.inputs import Inputs
 from esn_interp.models.gate_activations import GateActivations
 from esn_interp.models.gate_view import GateView, view_gates
 from esn_interp.models.opened import Opened
-from esn_interp.speech.audio import waveform_of
+from esn_interp.models.readout import Readout
+from esn_interp.models.stacks import encoder_layers
+from esn_interp.speech.audio import SAMPLE_RATE, waveform_of
 
 QUESTION = "How does the speaker feel?"
 """What a model is asked when it is not told otherwise."""
@@ -22,7 +40,8 @@ class Looking(Opened):
 
     def gates(self, audio: Any, question: str | None = None) -> GateActivations:
         """Every gate at every prompt token of one clip: for looking at, so for one clip only."""
-        inputs = self._inputs([waveform_of(audio)], question or QUESTION)
+        waveform = waveform_of(audio)
+        inputs = self._inputs([waveform], question or QUESTION)
         seen: list[Float[np.ndarray, "token _neuron"]] = []
 
         def tap(step: int, layer: int, gate: Tensor, experts: Tensor | None = None) -> None:
@@ -30,8 +49,91 @@ class Looking(Opened):
 
         backbone = self.family.backbone(self.model)
         self._run(backbone, {**inputs.tensors, "use_cache": False}, inputs.scopes, (), tap)
-        tokens = self.processor.tokenizer.convert_ids_to_tokens(inputs.tensors["input_ids"][0].tolist())
-        return GateActivations(tuple(seen), tuple(tokens), inputs.scopes[0].cpu().numpy().astype(np.int8))
+        scopes = inputs.scopes[0].cpu().numpy().astype(np.int8)
+        return GateActivations(
+            layers=tuple(seen),
+            tokens=self._written(inputs),
+            scopes=scopes,
+            seconds=token_seconds(scopes, len(waveform) / SAMPLE_RATE),
+            waveform=waveform,
+            transcript=str(getattr(audio, "transcript", None) or ""),
+        )
+
+    def cache(
+        self,
+        audio: Any,
+        question: str | None = None,
+        *,
+        names: str | Sequence[str] | None = None,
+        at_most: int | None = None,
+        progress: bool = True,
+    ) -> ActivationCache:
+        """Activations of one clip by name, from one traced run; edits of `steered` act in it.
+
+        Parameters
+        ----------
+        names
+            Names or patterns, such as ``"blocks.*.gate"`` or ``["blocks.7.*", "resid_final"]``: see `ActivationCache`.
+            By default everything but attention patterns. Those need eager attention, which is switched on for the
+            run: how far it moves the model's output is measured by a second run, told, and kept in the result.
+        at_most
+            Bytes that may be kept; by default half of the memory that is free.
+        progress
+            Whether the size is told first, on stderr.
+
+        Raises
+        ------
+        ModelError
+            When a name means nothing, or all of it takes more memory than there is; what would fit is said.
+        """
+        waveform = waveform_of(audio)
+        inputs, stack = self._inputs([waveform], question or QUESTION), self.stacks[self.component]
+        scopes = inputs.scopes[0].cpu().numpy().astype(np.int8)
+        duration = len(waveform) / SAMPLE_RATE
+        frames = int(50 * duration) + 1  # what encoders of the Whisper kind give; for the estimate of the size alone
+        sizes = names_and_sizes(stack, self._encoder_layers, tokens=len(scopes), frames=frames)
+        wanted = chosen_names(names, sizes)
+        require_room(wanted, sizes, tokens=len(scopes), at_most=at_most, told=progress)
+        keeper = Keeper(wanted, [heads_of(gate) for gate in stack.gates])
+        backbone, arguments = self.family.backbone(self.model), {**inputs.tensors, "use_cache": False}
+        difference = float("nan")
+        options: Any = {"taps": keeper.taps, "encoder": keeper.encoder}
+        if needs_patterns(wanted):
+            plain = self._run(backbone, arguments, inputs.scopes, (), plan="traced").last_hidden_state
+            with eager_attention(stack.decoder):
+                hidden = self._run(backbone, arguments, inputs.scopes, (), **options).last_hidden_state
+            difference = relative_difference(hidden, plain)
+            if progress:
+                sys.stderr.write(f"Attention ran eagerly, to be seen; that moves outputs by {difference:.1e}\n")
+        else:
+            hidden = self._run(backbone, arguments, inputs.scopes, (), **options).last_hidden_state
+        return ActivationCache(
+            model=self.name,
+            question=question or QUESTION,
+            values=keeper.finish(hidden, wanted),
+            tokens=self._written(inputs),
+            scopes=scopes,
+            seconds=token_seconds(scopes, duration),
+            duration=duration,
+            eager_difference=difference,
+        )
+
+    @cached_property
+    def readout(self) -> Readout:
+        """From the stream of hidden states to words: the final norm and the head."""
+        self._require_answers()
+        return Readout.of(self.family, self.model, self._decoder, self.processor.tokenizer)
+
+    @cached_property
+    def _encoder_layers(self) -> tuple[nn.Module, ...]:
+        """Those of the audio encoder; none where it has no such layers."""
+        with suppress(ModelError):
+            return encoder_layers(self.model)
+        return ()
+
+    def _written(self, inputs: Inputs) -> tuple[str, ...]:
+        """The tokens of a single prompt as text."""
+        return tuple(self.processor.tokenizer.convert_ids_to_tokens(inputs.tensors["input_ids"][0].tolist()))
 
     def trace(self, audio: Any, question: str | None = None) -> Any:
         """The open nnsight door: ``with lm.trace("hello.wav") as tracer:`` runs one clip up to its logits.

@@ -1,6 +1,6 @@
 """A loaded model with its gates opened: the one traced run, and the edits that stand while it runs."""
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, TypeVar
@@ -24,7 +24,7 @@ from esn_interp.models.gate_view import GateView, Start, Tap, resumed_run, trace
 from esn_interp.models.identified import Identified
 from esn_interp.models.plans import Carried, Planner, Weights, all_finite, checked_plan
 from esn_interp.models.sites import GATE, SITES, checked_site, parts_of
-from esn_interp.models.stacks import Stack
+from esn_interp.models.stacks import Stack, encoder_layers
 from esn_interp.speech.audio import SAMPLE_RATE
 from esn_interp.speech.heard import Heard
 
@@ -96,7 +96,7 @@ class Opened(Identified):
         self.widths: tuple[int, ...] = self.stacks[component].widths
         self.experts: tuple[int, ...] = self.stacks[component].experts
         self._view: GateView = view_gates(self.stacks[component])
-        self._views: dict[tuple[frozenset[str], bool], GateView] = {(frozenset(), False): self._view}
+        self._views: dict[Any, GateView] = {(frozenset(), False, False): self._view}
         self._standing: list[tuple[tuple[Edit, ...], str]] = []
         self.plan = checked_plan(plan)
         self.place = place
@@ -244,6 +244,8 @@ class Opened(Identified):
         certain: bool = True,
         start: Start | None = None,
         site: str = GATE,
+        taps: Mapping[str, Tap] | None = None,
+        encoder: Callable[[int, Tensor], None] | None = None,
     ) -> Any:
         """One run with its edits.
 
@@ -259,7 +261,10 @@ class Opened(Identified):
             Where the run takes up another, before its first edit.
         site
             Where in the layers the tap reads.
+        taps, encoder
+            Taps of several sites, and what sees the layers of the audio encoder: see `traced_run`.
         """
+        taps = {site: tap} if tap is not None else taps or {}
         acting = [*self.standing, *edits]
         self._require_ours(acting)
         if present is not None:
@@ -273,7 +278,7 @@ class Opened(Identified):
             why = "asked for"
             if by_layer and wanted != "traced":
                 try:
-                    if tap is not None or gradients:
+                    if taps or gradients:
                         raise NotScalable("the edited gates are read")
                     if not certain and wanted == "auto":
                         raise NotScalable("the run may end before it comes to these gates")
@@ -283,16 +288,19 @@ class Opened(Identified):
                         raise EditError(f"plan 'scaled' can't carry out these edits: {reason}") from reason
                     why = str(reason)
             self.carried = Carried("traced", why) if by_layer else Carried("none")
-            sites = {edit.site for edits in by_layer.values() for edit in edits} | ({site} if tap else set())
-            view = self._view_of(sites, skippable=start is not None)
-            options: Any = {"widths": self.widths, "hidden": self.hidden, "edits": acting, "tap": tap, "site": site}
-            return traced_run(view, fn, batch, scopes=scopes, start=start, **options)
+            sites = {edit.site for edits in by_layer.values() for edit in edits} | set(taps)
+            view = self._view_of(sites, skippable=start is not None, encoder=encoder is not None)
+            options: Any = {"widths": self.widths, "hidden": self.hidden, "edits": acting, "taps": taps}
+            return traced_run(view, fn, batch, scopes=scopes, start=start, encoder=encoder, **options)
 
-    def _view_of(self, sites: Iterable[str], *, skippable: bool = False) -> GateView:
+    def _view_of(self, sites: Iterable[str], *, skippable: bool = False, encoder: bool = False) -> GateView:
         """A view that holds what is read or edited; kept, since another run will want the same."""
-        key = parts_of(sites), skippable
+        key = parts_of(sites), skippable, encoder
         if key not in self._views:
-            self._views[key] = view_gates(self.stacks[self.component], sites=sites, skippable=skippable)
+            options: Any = {"sites": sites, "skippable": skippable}
+            if encoder:
+                options["encoder"] = encoder_layers(self.model)
+            self._views[key] = view_gates(self.stacks[self.component], **options)
         return self._views[key]
 
     @property

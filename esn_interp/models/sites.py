@@ -21,9 +21,9 @@ GATE = "gate"
 class Site:
     """One place of a layer.
 
-    ``neurons`` says whether it has one value per gate. ``part`` is the module of the layer whose ``side``, input or
-    output, it is; ``formula`` tells its value in words of a gated MLP ``down(act(gate_proj(x)) * up(x))``. A ``shared``
-    value is somebody else's as well, so it is copied before it is edited.
+    ``neurons`` says whether it has one value per gate. ``part`` is the module of the layer whose ``side`` it is, input
+    or output; ``formula`` tells its value in words of a gated MLP ``down(act(gate_proj(x)) * up(x))``. A ``shared``
+    value is somebody else's as well, so it is copied before it is edited. ``item`` is its place in a tuple.
     """
 
     name: str
@@ -33,6 +33,7 @@ class Site:
     side: str
     neurons: bool = False
     shared: bool = False
+    item: int = 0
 
     def read(self, block: Any) -> "Tensor":
         """Its value in a trace; ``block`` is the layer there.
@@ -40,12 +41,15 @@ class Site:
         Raises
         ------
         EditError
-            When the module is given no hidden states by position or under their usual name.
+            When the module is given no hidden states by position or under their usual name, or does not give the value.
         """
         module = getattr(block, self.part)
         if self.side == "output":
             value = module.output
-            return value[0] if isinstance(value, tuple) else value
+            value = value[self.item] if isinstance(value, tuple) else None if self.item else value
+            if value is None:
+                raise EditError(f"site {self.name}: the {self.part} of this model does not give it")
+            return value
         positional, named = module.inputs
         value = positional[0] if positional else named.get("hidden_states")
         if value is None:
@@ -80,6 +84,14 @@ SITES: dict[str, Site] = {
 }
 """Every site by name, in the order in which a layer comes to them."""
 
+KEPT: dict[str, Site] = {
+    **{"resid_pre": SITES["resid_pre"]},
+    "z": Site("z", "what each head gives", "attention weights @ values", "attention_out", "input"),
+    "pattern": Site("pattern", "attention weights", "softmax(query @ key)", "attention", "output", item=1),
+    **SITES,
+}
+"""Every site, and what can be kept but not edited, in the order in which a layer comes to them."""
+
 NEURON_SITES = tuple(name for name, site in SITES.items() if site.neurons)
 """The sites at which neurons are found."""
 
@@ -101,9 +113,9 @@ def checked_site(name: str, *, neurons: bool = False) -> str:
 def in_order(sites: Iterable[str]) -> list[str]:
     """Sites in the order in which a layer comes to them, each once."""
     wanted = set(sites)
-    return [name for name in SITES if name in wanted]
+    return [name for name in KEPT if name in wanted]
 
 
 def parts_of(sites: Iterable[str]) -> frozenset[str]:
     """The modules that a view must hold for these sites, beside the gate that it always holds."""
-    return frozenset(SITES[site].part for site in sites) - {GATE}
+    return frozenset(KEPT[site].part for site in sites) - {GATE}

@@ -16,6 +16,7 @@ from esn_interp.errors import EditError, ModelError
 MLPS = ("mlp", "audio_mlp", "feed_forward", "ffn")
 _SHARED_EXPERTS = ("shared_expert", "shared_experts")
 _ACTIVATIONS = ("act_fn", "activation_fn", "act", "activation")
+_JOINS = ("o_proj", "out_proj", "dense", "c_proj", "wo", "linear_out")
 _OUTPUTS = ("down_proj", "fc2", "w2", "c_proj", "linear_out")
 # Encoders and vocoders may have gated MLPs of their own; none of them decides on an answer.
 _ENCODERS = re.compile(r"audio|speech|vis|image|encoder|wav|codec|vocoder|^apm$|projector|resampler|whisper")
@@ -49,7 +50,8 @@ class Gate:
         return self.width * max(self.experts, 1)
 
     def part(self, name: str) -> nn.Module:
-        """A module of the layer by our name for it: ``gate``, ``reader``, ``whole``, ``attention``, ``mlp``.
+        """A module of the layer by our name for it: ``gate``, ``reader``, ``whole``, ``attention``, ``mlp``, or
+        ``attention_out``, which joins the heads.
 
         Raises
         ------
@@ -61,6 +63,9 @@ class Gate:
         found: Any = {"gate": self.module, "reader": self.reader, "whole": self.layer}.get(name)
         for attribute in {"attention": ("self_attn",), "mlp": MLPS}.get(name, ()):
             found = found if found is not None else getattr(self.layer, attribute, None)
+        if name == "attention_out":
+            attention = self.part("attention")
+            found = next((getattr(attention, one) for one in _JOINS if hasattr(attention, one)), None)
         if not isinstance(found, nn.Module):
             raise EditError(f"{self.path}: this layer has no {name} that could be read")
         return found
@@ -125,6 +130,25 @@ def find_stacks(model: nn.Module) -> dict[str, Stack]:
             gates = tuple(_gate(layer, mlp, f"{path}.{i}") for i, layer in enumerate(layers))
             found[name] = _checked(Stack(name, decoder_path, model.get_submodule(decoder_path), gates))
     return found
+
+
+def encoder_layers(model: nn.Module) -> tuple[nn.Module, ...]:
+    """The layers of the audio encoder: the longest list of layers with attention inside an encoder that is not visual.
+
+    Raises
+    ------
+    ModelError
+        When there is none.
+    """
+    found: list[nn.ModuleList] = []
+    for path, layers in model.named_modules():
+        if not isinstance(layers, nn.ModuleList) or re.search(r"vis|image|wav|codec|vocoder|decoder", path):
+            continue
+        if _ENCODERS.search(path) and all(any("att" in name for name, _ in one.named_children()) for one in layers):
+            found.append(layers)
+    if not any(map(len, found)):
+        raise ModelError(f"{type(model).__name__}: no audio encoder with layers of its own was found")
+    return tuple(max(found, key=len))
 
 
 def hinted_stack(model: nn.Module, hint: str) -> Stack:

@@ -23,6 +23,26 @@ for (const holder of document.querySelectorAll("[data-figure]")) {
   });
 }
 
+// A figure over the time of a recording: a cursor runs along while its player plays, and a click on it goes there.
+for (const holder of document.querySelectorAll("[data-player]")) {
+  const player = document.getElementById(holder.dataset.player);
+  const cursor = holder.appendChild(document.createElement("div"));
+  cursor.className = "cursor";
+  cursor.hidden = true;
+  const place = () => {
+    const { xaxis, _size } = holder._fullLayout;
+    cursor.hidden = false;
+    cursor.style.left = `${xaxis._offset + xaxis.l2p(player.currentTime)}px`;
+    cursor.style.top = `${_size.t}px`;
+    cursor.style.height = `${_size.h}px`;
+    if (!player.paused) requestAnimationFrame(place);
+  };
+  for (const event of ["play", "timeupdate", "seeked"]) player.addEventListener(event, place);
+  holder.on("plotly_click", ({ points: [{ x }] }) => {
+    if (x >= 0 && x <= player.duration) player.currentTime = x;
+  });
+}
+
 // One clip at a time: starting a player stops the others.
 const players = [...document.querySelectorAll("audio")];
 for (const player of players)
