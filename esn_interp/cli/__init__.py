@@ -38,6 +38,7 @@ from esn_interp.cli import (
     layers,
     merge,
     models,
+    neuron,
     overlap,
     redundancy,
     report,
@@ -51,7 +52,7 @@ from esn_interp.cli.shared.command import add
 from esn_interp.cli.shared.door import Guard
 
 PANELS = {
-    "Find": (collect, select, merge, attribute, layers),
+    "Find": (collect, select, merge, attribute, layers, neuron),
     "Prove": (ablate, side_effects, ground, redundancy, efficiency),
     "Steer": (dose, convert, inject, bake),
     "Compare": (compare, overlap, transfer),

@@ -33,7 +33,8 @@ def draw(result: DirectAttribution) -> go.Figure:
             row=1,
             col=1,
         )
-    extent = reach(result.heads, 1e-6)
+    # On the scale of the bars above: heads that write next to nothing look it.
+    extent = max(reach(values, 1e-6) for values in (result.heads, result.attention, result.mlp))
     figure.add_trace(
         heatmap(
             result.heads.T,
@@ -65,7 +66,7 @@ def draw(result: DirectAttribution) -> go.Figure:
     figure.update_xaxes(type="category", title_text="layer", row=2, col=1)
     figure.update_xaxes(type="category", row=1, col=1)
     figure.update_yaxes(type="category", title_text="head", showgrid=False, row=2, col=1)
-    figure.update_yaxes(type="category", title_text="layer.neuron", autorange="reversed", row=3, col=1)
+    figure.update_yaxes(type="category", title_text="layer.neuron", autorange="reversed", dtick=1, row=3, col=1)
     figure.update_xaxes(title_text="log-odds", row=3, col=1)
     subtitle = f"{result.prompt.clip}: log-odds {result.log_odds:+.2f} in favour of “{result.target}”"
     return dress(figure, "Who writes the answer", subtitle, height=660, below=92)

@@ -20,7 +20,7 @@ def draw(result: AttentionOverRecording) -> go.Figure:
     figure.add_trace(
         heatmap(
             mean,
-            result.seconds,
+            (result.seconds + result.prompt.duration / len(result.seconds) / 2).tolist(),
             layers,
             limits=(0.0, float(mean.max(initial=1e-9))),
             gap=0,
@@ -30,7 +30,7 @@ def draw(result: AttentionOverRecording) -> go.Figure:
             colorbar={"title": {"text": "%"}, "thickness": 10, "len": 0.7, "y": 0.4},
             customdata=np.stack([strongest, 100 * result.weights.max(axis=1)], axis=-1),
             hovertemplate=(
-                "layer %{y}, from %{x:.2f} s<br>%{z:.2f} % of its attention, mean over heads"
+                "layer %{y}, around %{x:.2f} s<br>%{z:.2f} % of its attention, mean over heads"
                 "<br>head %{customdata[0]}: %{customdata[1]:.2f} %<extra></extra>"
             ),
         ),

@@ -56,6 +56,6 @@ def draw(result: Lens) -> go.Figure:
     figure.update_yaxes(range=[0, 1.02], title_text="probability", row=1, col=1)
     figure.update_yaxes(type="category", title_text="layer", row=2, col=1)
     figure.update_xaxes(type="category", title_text="layer", row=1, col=1)
-    figure.update_xaxes(title_text="token: the recording, then the question", showgrid=False, row=2, col=1)
+    figure.update_xaxes(title_text="token of the prompt; hover tells which", showgrid=False, row=2, col=1)
     title = "What each layer would answer"
     return dress(figure, title, f"{result.prompt.clip}, {result.prompt.model}", height=520, below=92)

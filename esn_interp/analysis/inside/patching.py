@@ -58,11 +58,19 @@ class PatchingMap(OfOneClip):
 
     def summary(self) -> str:
         """The result in one sentence."""
-        layer, place = np.unravel_index(int(np.nanargmax(self.recovered)), self.recovered.shape)
+        heard = self.recovered[:, :-2]
+        layer, place = np.unravel_index(int(heard.argmax()), heard.shape)
+        last = self.recovered[:, -1]
+        arrived = np.flatnonzero(last >= 0.5)
+        end = (
+            f"at the last token, half of it is there from layer {arrived[0]} on"
+            if len(arrived)
+            else f"at the last token, {100 * last.max():.0f} % at most"
+        )
         return (
-            f"Of the way from {self.prompt.clip} to {self.twin} in the log-odds of “{self.target}”, most"
-            f" ({100 * self.recovered[layer, place]:.0f} %) is recovered at layer {layer}, {self.places[place]}, by"
-            f" patching the site {self.site} there alone."
+            f"Patched one place at a time ({self.site}), {self.prompt.clip} goes towards {self.twin} in the log-odds of"
+            f" “{self.target}”: in the recording {100 * heard[layer, place]:.0f} % of the way at most (layer {layer},"
+            f" {self.places[place]}); {end}."
         )
 
 

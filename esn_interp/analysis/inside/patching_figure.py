@@ -12,7 +12,7 @@ from esn_interp.models.sites import SITES
 def draw(result: PatchingMap) -> go.Figure:
     """How much of the way to the twin's log-odds each place of each layer recovers; white is nothing."""
     layers = [str(layer) for layer in range(len(result.recovered))]
-    percent = 100 * result.recovered
+    percent = np.round(100 * result.recovered, 1) + 0.0  # no negative nought
     extent = reach(percent, 100.0)
     figure = go.Figure(
         heatmap(
@@ -21,7 +21,7 @@ def draw(result: PatchingMap) -> go.Figure:
             layers,
             limits=(-extent, extent),
             colorscale=EFFECTS,
-            text=np.array([[f"{value:.0f}" for value in row] for row in percent]),
+            text=np.array([[f"{round(value) + 0:d}" for value in row] for row in percent]),
             textfont={"size": 11},
             hovertemplate="layer %{y}, %{x}<br>%{z:.1f} % of the way to the twin<extra></extra>",
         )
