@@ -40,6 +40,7 @@ from esn_interp.cli import (
     models,
     neuron,
     overlap,
+    play,
     redundancy,
     report,
     select,
@@ -56,7 +57,7 @@ PANELS = {
     "Prove": (ablate, side_effects, ground, redundancy, efficiency),
     "Steer": (dose, convert, inject, bake),
     "Compare": (compare, overlap, transfer),
-    "Studies": (demo, study, report, figure),
+    "Studies": (demo, study, report, figure, play),
     "Catalogue": (models, corpora, fetch, verify, doctor),
 }
 """Every command in the panel of `esn --help` that it belongs to; the first two of each show their example there."""

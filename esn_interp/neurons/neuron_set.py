@@ -271,6 +271,29 @@ class NeuronSet(OfGates):
             **{name: file.flat(name, dtype, members) for name, dtype in _COLUMNS.items()},
         )
 
+    # ---------------------------------------------------------------- sharing
+
+    def push_to_hub(self, repo: str, **options: Any) -> str:
+        """Put the set and its card on a hub; see `esn_interp.neurons.sharing.push_to_hub`."""
+        return _sharing().push_to_hub(self, repo, **options)
+
+    @classmethod
+    def from_hub(cls, repo: str, **options: Any) -> "NeuronSet":
+        """The set that `push_to_hub` put there; see `esn_interp.neurons.sharing.from_hub`."""
+        return _sharing().from_hub(repo, **options)
+
+    def to_csv(self, path: str | Path) -> None:
+        """One row per member."""
+        _sharing().to_csv(self, path)
+
+    def to_json(self, path: str | Path) -> None:
+        """Everything as plain JSON, for programs that know nothing of ours."""
+        _sharing().to_json(self, path)
+
+    def lape_mask(self) -> list[list[Int64[np.ndarray, " chosen"]]]:
+        """Gates by emotion and layer, as the code of LAPE keeps them for languages."""
+        return _sharing().lape_mask(self)
+
     # ---------------------------------------------------------------- plumbing
 
     def _row(self, emotion: str) -> int:
@@ -284,3 +307,10 @@ class NeuronSet(OfGates):
 
     def _provenance(self) -> dict[str, Any]:
         return {"selector": self.selector, "corpus": self.corpus, "parameters": dict(self.parameters)}
+
+
+def _sharing() -> Any:
+    """Loaded only when asked for: the hub's client takes a while to import."""
+    from esn_interp.neurons import sharing
+
+    return sharing

@@ -290,7 +290,8 @@ def warn_of_weakness(stats: GateStatistics) -> None:
         )
     if few := [f"{emotion} {kept[emotion]} of {seen[emotion]}" for emotion in kept if kept[emotion] < FEW]:
         warnings.warn(
-            f"few clips were labelled correctly: {', '.join(few)}; these emotions' neurons will be uncertain",
+            f"few clips to go by (labelled correctly, of those heard): {', '.join(few)};"
+            " these emotions' neurons will be uncertain",
             CollectWarning,
             stacklevel=3,
         )

@@ -21,7 +21,7 @@ from esn_interp.tasks.collection import collect
 ray: Any = pytest.importorskip("ray", reason="Ray is not installed: pip install 'esn-interp[ray]'")
 
 pytestmark = [
-    pytest.mark.filterwarnings("ignore:few clips were labelled:esn_interp.tasks.collection.CollectWarning"),
+    pytest.mark.filterwarnings("ignore:few clips to go by:esn_interp.tasks.collection.CollectWarning"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]

@@ -16,7 +16,7 @@ from esn_interp.scale.engines import Here
 from esn_interp.scale.on_ray import OnRay
 from esn_interp.tasks.collection import CollectWarning, collect
 
-few = pytest.mark.filterwarnings("ignore:few clips were labelled:esn_interp.tasks.collection.CollectWarning")
+few = pytest.mark.filterwarnings("ignore:few clips to go by:esn_interp.tasks.collection.CollectWarning")
 BATCHES = {"batch_size": 2, "checkpoint_every": 2, "progress": False}
 
 

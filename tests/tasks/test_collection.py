@@ -18,7 +18,7 @@ from esn_interp.tasks.collection import CollectWarning, collect
 from esn_interp.tasks.recognition import Recognition
 
 pytestmark = pytest.mark.filterwarnings(
-    "ignore:few clips were labelled:esn_interp.tasks.collection.CollectWarning"
+    "ignore:few clips to go by:esn_interp.tasks.collection.CollectWarning"
 )
 
 

@@ -23,7 +23,7 @@ from esn_interp.tasks.budget import Budget, Lengths, out_of_memory
 from esn_interp.tasks.collection import collect
 
 pytestmark = pytest.mark.filterwarnings(
-    "ignore:few clips were labelled:esn_interp.tasks.collection.CollectWarning"
+    "ignore:few clips to go by:esn_interp.tasks.collection.CollectWarning"
 )
 
 

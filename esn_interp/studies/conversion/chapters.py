@@ -321,8 +321,13 @@ def _problems(unseen: ConversionEffect | None, seen: ConversionEffect | None) ->
         for problem in effect.problems if effect else ():
             assert effect is not None
             found[effect.voices, problem.condition, problem.name] += problem.count
+    if unseen is None and seen is None:
+        return ["No conversion was evaluated, so nothing is said here of what went wrong."]
     if not found:
-        return ["No conversion failed: nothing was refused, empty, cut off or without sound."]
+        return [
+            "Of the conversions that are evaluated, none was refused, empty, cut off or without sound. The attempts in"
+            " which neurons were looked for are not counted here."
+        ]
     rows = tuple(
         (f"{voices} speakers, {TITLES.get(condition, condition)}", name, f"{number}", PROBLEMS.get(name, ""))
         for (voices, condition, name), number in sorted(found.items())
