@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # Twice quiet: errors are still shown, advice about indexes and versions is not.
 PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test lint docs notebooks bench bench-memory package clean trust coverage mutants audit sbom versions
+.PHONY: demo test lint docs notebooks notebooks-all jupyter bench bench-memory package clean trust coverage mutants audit sbom versions
 
 demo: $(VENV)/.ready-core  ## the whole study on the bundled model and corpora: demo-out/report.html
 	$(BIN)/esn demo --out demo-out
@@ -22,9 +22,14 @@ lint: $(VENV)/.ready-dev  ## style, formatting of imports, types
 docs: $(VENV)/.ready-dev  ## docs/_build/html/index.html; a warning is an error
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 
-notebooks: $(VENV)/.ready-test  ## write each notebook anew from its .py twin, and run it
-	$(BIN)/jupytext --to ipynb --update notebooks/*.py
-	$(BIN)/python -m pytest tests/test_notebooks.py
+notebooks: $(VENV)/.ready-test  ## run the notebooks whose content changed, and write them with their outputs
+	OMP_NUM_THREADS=1 $(BIN)/python tools/run_notebooks.py
+
+notebooks-all: $(VENV)/.ready-test  ## run all of them anew
+	OMP_NUM_THREADS=1 $(BIN)/python tools/run_notebooks.py --all
+
+jupyter: $(VENV)/.ready-notebook  ## everything that notebooks need, and opens them in JupyterLab
+	$(BIN)/jupyter lab notebooks
 
 bench: .venv-bench/.ready  ## cost beside the plain model and other tools: benchmarks/results/cpu.json, under 15 minutes
 	OMP_NUM_THREADS=1 .venv-bench/bin/python -m benchmarks
@@ -73,6 +78,11 @@ $(BIN)/python:
 $(VENV)/.ready-core: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing esn_interp into $(VENV) (once)"
 	$(PIP_INSTALL) -e .
+	@touch $@
+
+$(VENV)/.ready-notebook: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing esn_interp and JupyterLab into $(VENV) (once)"
+	$(PIP_INSTALL) -e '.[notebook,play]'
 	@touch $@
 
 $(VENV)/.ready-test: pyproject.toml constraints.txt | $(BIN)/python

@@ -25,11 +25,11 @@
 # Everything here runs offline, on a laptop's processor, in less than a minute.
 
 # %%
-from IPython.display import Audio
-
 import esn_interp as esn
 
-lm = esn.load("toy-omni")
+MODEL, CORPUS = "toy-omni", "toy-studio"  # a real model: "Qwen/Qwen2.5-Omni-7B", and a folder of your own
+
+lm = esn.load(MODEL)
 lm
 
 # %% [markdown]
@@ -40,14 +40,13 @@ lm
 # *evaluation* voices.
 
 # %%
-validation, identification, evaluation = esn.corpus("toy-studio").split()
+validation, identification, evaluation = esn.corpus(CORPUS).split()
 angry = evaluation.where(emotion="angry")[0]
 neutral = evaluation.where(emotion="neutral", speaker=angry.speaker, sentence=angry.sentence)[0]
-print(angry.transcript)
-Audio(angry.waveform(), rate=16_000)
+angry
 
 # %%
-Audio(neutral.waveform(), rate=16_000)
+neutral
 
 # %% [markdown]
 # The same speaker, the same words. What does the model hear?
@@ -162,8 +161,7 @@ for alpha in alphas:
     with lm.steered(esns["angry"], alpha=alpha):
         chosen, free = lm.answer(clip, options=doses.emotions), lm.answer(clip)
     print(f"alpha {alpha:>2}: {chosen:>8}, in its own words: {free!r}")
-print(f"It is {clip.emotion}:")
-Audio(clip.waveform(), rate=16_000)
+clip
 
 # %% [markdown]
 # ## What we may say now, and what not
@@ -173,4 +171,4 @@ Audio(clip.waveform(), rate=16_000)
 # study with all evaluation voices, 20 draws, intervals over speakers, and the selector, size and strength
 # chosen on the validation voices alone.
 #
-# To ask the same of a real model, change one string: `esn.load("Qwen/Qwen2.5-Omni-7B")`.
+# To ask the same of a real model, change the first cell: `MODEL = "Qwen/Qwen2.5-Omni-7B"`.

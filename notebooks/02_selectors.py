@@ -29,8 +29,10 @@ import pandas as pd
 
 import esn_interp as esn
 
-lm = esn.load("toy-omni")
-validation, identification, evaluation = esn.corpus("toy-studio").split()
+MODEL, CORPUS = "toy-omni", "toy-studio"  # a real model: "Qwen/Qwen2.5-Omni-7B", and a folder of your own
+
+lm = esn.load(MODEL)
+validation, identification, evaluation = esn.corpus(CORPUS).split()
 statistics = esn.collect(lm, identification.limit(100), progress=False)
 {name: selector.title for name, selector in esn.SELECTORS.items()}
 

@@ -32,8 +32,10 @@ import pandas as pd
 
 import esn_interp as esn
 
-lm = esn.load("toy-omni")
-_, identification, evaluation = esn.corpus("toy-studio").split()
+MODEL, CORPUS = "toy-omni", "toy-studio"  # a real model: "Qwen/Qwen2.5-Omni-7B", and a folder of your own
+
+lm = esn.load(MODEL)
+_, identification, evaluation = esn.corpus(CORPUS).split()
 statistics = esn.collect(lm, identification.limit(100), per_clip=True, progress=False)
 neurons = esn.select(statistics, "mad", top=0.02)
 some = evaluation.limit(50)

@@ -27,8 +27,10 @@ import numpy as np
 
 import esn_interp as esn
 
-lm = esn.load("toy-omni")
-_, identification, evaluation = esn.corpus("toy-studio").split()
+MODEL, CORPUS = "toy-omni", "toy-studio"  # a real model: "Qwen/Qwen2.5-Omni-7B", and a folder of your own
+
+lm = esn.load(MODEL)
+_, identification, evaluation = esn.corpus(CORPUS).split()
 
 # %% [markdown]
 # `per_clip=True` keeps what every single clip adds to the statistics. That costs memory, which is told

@@ -27,7 +27,9 @@
 import esn_interp as esn
 from esn_interp.neurons.resampling import subset
 
-lm = esn.load("toy-omni")
+MODEL, CORPUS = "toy-omni", "toy-studio"  # a real model: "Qwen/Qwen2.5-Omni-7B", and a folder of your own
+
+lm = esn.load(MODEL)
 corpora = {name: esn.corpus(name) for name in ("toy-studio", "toy-phone")}
 identification = {name: clips.split()[1].limit(120) for name, clips in corpora.items()}
 identification

@@ -30,8 +30,10 @@ from IPython.display import HTML
 import esn_interp as esn
 from esn_interp.tasks.success import SuccessFilter, conversion_statistics, judge
 
-lm = esn.load_speaking("toy-omni")
-_, identification, evaluation = esn.corpus("toy-studio").split()
+MODEL, CORPUS = "toy-omni", "toy-studio"  # a real model: "Qwen/Qwen2.5-Omni-7B", and a folder of your own
+
+lm = esn.load_speaking(MODEL)
+_, identification, evaluation = esn.corpus(CORPUS).split()
 lm
 
 # %% [markdown]

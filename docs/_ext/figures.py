@@ -276,6 +276,20 @@ class Figure(SphinxDirective):
         return f'<script src="{up}_static/plotly.min.js"></script>'
 
 
+class ClipPlayer(SphinxDirective):
+    """A recording of the bundled corpus to be heard: ``SPLIT EMOTION NUMBER``."""
+
+    required_arguments = 3
+
+    def run(self) -> list[nodes.Node]:
+        import esn_interp as esn
+
+        split, emotion, number = self.arguments
+        parts = dict(zip(("validation", "identification", "evaluation"), esn.corpus("toy-studio").split(), strict=True))
+        clip = parts[split].where(emotion=emotion)[int(number)]
+        return [nodes.raw("", clip._repr_html_(), format="html")]
+
+
 def _write_plotly(app: Sphinx, exception: Exception | None) -> None:
     if exception is None:
         Path(app.outdir, "_static", "plotly.min.js").write_text(get_plotlyjs(), encoding="utf-8")
@@ -283,5 +297,6 @@ def _write_plotly(app: Sphinx, exception: Exception | None) -> None:
 
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("drawn", Figure)
+    app.add_directive("clip", ClipPlayer)
     app.connect("build-finished", _write_plotly)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,6 +1,7 @@
 """Making a bench ready: load the model, gather the statistics or read them, and say what that will take."""
 
 from pathlib import Path
+from typing import Any
 
 from esn_interp.models.loading import load
 from esn_interp.neurons.statistics import GateStatistics
@@ -30,7 +31,7 @@ def open_bench(
         When there is no such model, corpus or file, or the statistics are another model's.
     """
     stats = None if statistics is None else GateStatistics.load(statistics)
-    lm = load(model)
+    lm: Any = load(model)
     validation, identification, evaluation = corpus_of(corpus).split(unheard_by=lm)
     if stats is None:
         clips = identification if limit is None else identification.limit(limit)

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from esn_interp.errors import EsnError
@@ -97,7 +98,7 @@ def build(bench: Bench, voice: Voice) -> Any:
                 gr.Markdown(_LIMITS)
             with gr.Column(min_width=300):
                 gr.Markdown("## Neurons")
-                target = first.emotion if first.emotion in bench.emotions else bench.emotions[0]
+                target = next(name for name in bench.emotions if name != first.emotion)
                 emotion = gr.Radio(list(bench.emotions), value=target, label="Neurons of")
                 selector = gr.Dropdown(list(SELECTORS), value="mad", label="Found by")
                 top = gr.Dropdown([(f"{100 * t:g} %", t) for t in TOPS], value=0.02, label="Share of all gates")
@@ -146,7 +147,7 @@ def build(bench: Bench, voice: Voice) -> Any:
         speak.click(told(say), [heard, to, force], [before, after], api_visibility="private")
         everything = [text, heard, sound, *sliders, answer, code, frame, links]
         for at, button in enumerate(steps):
-            button.click(told(lambda at=at: step(at)), None, everything, **quiet)
+            button.click(told(partial(step, at)), None, everything, **quiet)
     page.queue(default_concurrency_limit=1, max_size=32)
     return page
 

@@ -22,6 +22,10 @@ _POLICY = (
 )
 """What the browser may ask for: this server, and no other."""
 
+_PALE = ("block_title_text_color", "block_label_text_color", "body_text_color_subdued", "input_placeholder_color")
+_READABLE = {**dict.fromkeys(_PALE, "*neutral_700"), **{f"{name}_dark": "*neutral_200" for name in _PALE}}
+"""Text that gradio draws too pale to be read by everybody (WCAG 2.2, 1.4.3)."""
+
 NeuronPage = Callable[[int, int], str]
 
 
@@ -38,7 +42,7 @@ def application(bench: Bench, voice: Voice, neuron_page: NeuronPage) -> Any:
     # Before gradio is imported: it asks for its own version on the network otherwise.
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     _import_anyio()
-    import gradio as gr
+    gr: Any = import_module("gradio")
     from fastapi import FastAPI
     from fastapi.responses import HTMLResponse
     from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -60,7 +64,8 @@ def application(bench: Bench, voice: Voice, neuron_page: NeuronPage) -> Any:
         return _told(HTMLResponse, lambda: neuron_page(layer, neuron))
 
     plain = ["system-ui", "sans-serif"]
-    theme = gr.themes.Soft(font=plain, font_mono=["ui-monospace", "monospace"])
+    theme: Any = gr.themes.Default(primary_hue="blue", font=plain, font_mono=["ui-monospace", "monospace"])
+    theme.set(**_READABLE)
     return gr.mount_gradio_app(
         app,
         build(bench, voice),
@@ -108,17 +113,17 @@ def _import_anyio() -> None:
     while anyio is imported, and back afterwards, where traces need it.
     """
     import nnsight
-    from nnsight._c import mount, unmount
 
-    mounted = unmount is not None and hasattr(object, "save")
+    mounting: Any = import_module("nnsight._c")
+    mounted = mounting.unmount is not None and hasattr(object, "save")
     if mounted:
-        unmount("save")
+        mounting.unmount("save")
     try:
         for name in ("anyio.abc", "anyio.streams.tls", "anyio._backends._asyncio"):
             import_module(name)
     finally:
         if mounted:
-            mount(nnsight.save, "save")
+            mounting.mount(nnsight.save, "save")
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Saying a recording again with another emotion, for the playground: before and after."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from esn_interp.errors import ModelError
 from esn_interp.models.audio_lm import AudioLM
@@ -41,7 +42,7 @@ class Voice:
         return self._made[0]
 
     def _make(self) -> tuple[AudioLM, NeuronSet]:
-        lm = load_speaking(self.model)
+        lm: Any = load_speaking(self.model)
         emotion, transcript = emotion_judge("toy-spectrum"), transcript_judge("toy-ctc")
         targets = tuple(name for name in TARGETS if name in emotion.emotions)
         plain = self.sources.where(emotion="neutral").limit(_SOURCES)

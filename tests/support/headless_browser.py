@@ -52,6 +52,9 @@ class Page:
             self.requests.append(parameters["request"]["url"])
 
     def open(self, path: Path, *, width: int, query: str = "") -> None:
+        self.visit(path.resolve().as_uri() + query, width=width)
+
+    def visit(self, url: str, *, width: int) -> None:
         self.send(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -61,7 +64,7 @@ class Page:
         )
         # The page before may still answer for a moment, and it is complete.
         self.evaluate("window.before = true")
-        self.send("Page.navigate", url=path.resolve().as_uri() + query)
+        self.send("Page.navigate", url=url)
         self.until("!window.before && document.readyState === 'complete'")
 
     def evaluate(self, script: str) -> Any:
