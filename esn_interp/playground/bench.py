@@ -83,13 +83,15 @@ class Answer:
 class Bench:
     """A model with the statistics of a corpus, and the clips that can be picked.
 
-    ``lesson`` are voices that no claim is made about (validation), ``clips`` those that can be picked.
+    ``lesson`` are voices that no claim is made about (validation), ``clips`` those that can be picked, ``found_on``
+    those of the statistics.
     """
 
     lm: AudioLM
     statistics: GateStatistics
     clips: Clips
     lesson: Clips
+    found_on: Clips
     opened: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def __post_init__(self) -> None:
@@ -228,4 +230,4 @@ class Bench:
         """The page of one neuron (EsnError where there is no such neuron)."""
         from esn_interp.analysis.neuron.measure import neuron as measured
 
-        return measured(self.lm, self.statistics, layer, neuron, clips=self.clips.limit(40)).html()
+        return measured(self.lm, self.statistics, layer, neuron, clips=self.found_on).html()

@@ -33,8 +33,8 @@ def open_bench(
     stats = None if statistics is None else GateStatistics.load(statistics)
     lm: Any = load(model)
     validation, identification, evaluation = corpus_of(corpus).split(unheard_by=lm)
+    clips = identification if limit is None else identification.limit(limit)
     if stats is None:
-        clips = identification if limit is None else identification.limit(limit)
         stats = collect(lm, clips, per_clip=True, progress=progress)
     stats.check(lm)
-    return Bench(lm, stats, evaluation, validation, {"model": model, "corpus": corpus})
+    return Bench(lm, stats, evaluation, validation, clips, {"model": model, "corpus": corpus})
