@@ -3,14 +3,20 @@
 
 PYTHON ?= python3
 VENV := .venv
+# make grown GROWN_STUDY=grown-smallest: in two minutes; grown-long: for a GPU, or a night.
+GROWN_STUDY ?= grown
 BIN := $(VENV)/bin
 # Twice quiet: errors are still shown, advice about indexes and versions is not.
 PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test lint docs notebooks notebooks-all jupyter bench bench-memory package clean trust coverage mutants audit sbom versions
+.PHONY: demo grown test lint docs notebooks notebooks-all jupyter bench bench-memory package clean trust coverage mutants audit sbom versions
 
 demo: $(VENV)/.ready-core  ## the whole study on the bundled model and corpora: demo-out/report.html
 	$(BIN)/esn demo --out demo-out
+
+grown: $(VENV)/.ready-grown  ## a model that nobody engineered: its parts, and a short study: grown-out/report.html
+	$(BIN)/esn fetch smol-audio
+	$(BIN)/esn study $(GROWN_STUDY) --out grown-out
 
 test: $(VENV)/.ready-test  ## every test, notebooks included
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
@@ -68,7 +74,7 @@ package: $(VENV)/.ready-dev  ## dist/*.whl, which must hold every file of the pa
 	@ls dist/*.whl
 
 clean:
-	rm -rf demo-out docs/_build build dist .pytest_cache .ruff_cache .hypothesis
+	rm -rf demo-out grown-out docs/_build build dist .pytest_cache .ruff_cache .hypothesis
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; ok = (3, 11) <= sys.version_info[:2] < (3, 14); sys.exit(0 if ok else \
@@ -85,15 +91,20 @@ $(VENV)/.ready-notebook: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP_INSTALL) -e '.[notebook,play]'
 	@touch $@
 
+$(VENV)/.ready-grown: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing esn_interp and what reads the parts of smol-audio into $(VENV) (once)"
+	$(PIP_INSTALL) -e '.[grown]'
+	@touch $@ $(VENV)/.ready-core
+
 $(VENV)/.ready-test: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing esn_interp and what its tests need into $(VENV) (once)"
 	$(PIP_INSTALL) -e '.[test]'
-	@touch $@
+	@touch $@ $(VENV)/.ready-grown
 
 $(VENV)/.ready-dev: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing esn_interp and all development tools into $(VENV) (once)"
 	$(PIP_INSTALL) -e '.[dev]'
-	@touch $@ $(VENV)/.ready-test $(VENV)/.ready-core
+	@touch $@ $(VENV)/.ready-test $(VENV)/.ready-grown $(VENV)/.ready-core
 
 $(VENV)/.ready-quality: pyproject.toml constraints.txt | $(VENV)/.ready-dev
 	@echo "Adding what measures the tests themselves to $(VENV) (once)"

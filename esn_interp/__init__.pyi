@@ -22,6 +22,8 @@ from .analysis.neuron.measure import neuron as neuron
 from .analysis.neuron.result import NeuronPage as NeuronPage
 from .analysis.overlap.measure import overlap as overlap
 from .analysis.overlap.result import Overlap as Overlap
+from .analysis.reading.measure import reading as reading
+from .analysis.reading.result import Reading as Reading
 from .analysis.redundancy.measure import redundancy as redundancy
 from .analysis.redundancy.result import Redundancy as Redundancy
 from .analysis.selectors.measure import compare_selectors as compare_selectors

@@ -41,6 +41,7 @@ from esn_interp.cli import (
     neuron,
     overlap,
     play,
+    read,
     redundancy,
     report,
     select,
@@ -56,7 +57,7 @@ PANELS = {
     "Find": (collect, select, merge, attribute, layers, neuron),
     "Prove": (ablate, side_effects, ground, redundancy, efficiency),
     "Steer": (dose, convert, inject, bake),
-    "Compare": (compare, overlap, transfer),
+    "Compare": (compare, overlap, read, transfer),
     "Studies": (demo, study, report, figure, play),
     "Catalogue": (models, corpora, fetch, verify, doctor),
 }

@@ -29,6 +29,7 @@ from esn_interp.models.sites import GATE
 from esn_interp.models.speaking import Speaking
 from esn_interp.models.sweeping import Sweeping
 from esn_interp.models.text import text_log_probs
+from esn_interp.models.written import written_inputs
 from esn_interp.speech.audio import waveform_of
 
 
@@ -99,6 +100,19 @@ class AudioLM(Speaking, Sweeping, Looking):
             return inputs
         # From pinned memory, a card fetches them while others work.
         return Inputs({name: tensor.pin_memory() for name, tensor in inputs.tensors.items()}, inputs.audio)
+
+    def prepare_text(self, sentences: Sequence[str], prompt: str) -> Inputs:
+        """The inputs, for `encode`, that ask ``prompt`` about written sentences in the place of clips.
+
+        A sentence's tokens are of the scope ``audio``: that of what is asked about.
+
+        Raises
+        ------
+        ModelError
+            When the model can't be asked about text, or lacks a word.
+        """
+        self._require_answers()
+        return written_inputs(self.processor, sentences, prompt, system=self.system)
 
     def encode(self, waveforms: Sequence[Float[np.ndarray, " _sample"]] | Inputs, prompt: Prompts) -> Encoded:
         """Encode the audio of a batch once, with the prompt, or each clip's own, around it (left-padded).

@@ -36,7 +36,7 @@ class RecognitionConfig(StudyConfig):
     one model on one corpus, with players.
     """
 
-    ready = ("demo", "emodb-toy", "paper-recognition", "real-speech")
+    ready = ("demo", "grown", "grown-smallest", "grown-long", "emodb-toy", "paper-recognition", "real-speech")
 
     scopes: tuple[str, ...] = ()
     pooling: Literal["clip", "token"] | None = None
