@@ -32,5 +32,13 @@ def read(
         esn read --model toy-omni --corpus toy-studio --neurons esns.safetensors --out reading.json
     """
     lm, clips, esns = run.experiment(model, neurons, corpus, split)
-    options = {"permutations": permutations, "silencing": silencing, "batch_size": batch_size, "seed": run.seed}
-    run.write(esn.reading(lm, clips, esns, **options))
+    result = esn.reading(
+        lm,
+        clips,
+        esns,
+        permutations=permutations,
+        silencing=silencing,
+        batch_size=batch_size,
+        seed=run.seed,
+    )
+    run.write(result)
