@@ -25,6 +25,10 @@ class StatisticsError(EsnError):
     """Statistics or neuron sets that do not fit: other model, shapes or emotions, or too few clips."""
 
 
+class NotDone(StatisticsError):
+    """Parts of a study could not be done, so that it has nothing to tell; the rest is kept."""
+
+
 class EditError(EsnError):
     """An edit that cannot act: neuron out of range, non-finite value, or no token touched."""
 
@@ -33,6 +37,19 @@ def first_line(error: Exception) -> str:
     """What another library says of what went wrong, in one line without the stop at its end."""
     said = str(error).strip() or type(error).__name__
     return said.splitlines()[0].rstrip(".:")
+
+
+def passing(error: BaseException) -> bool:
+    """Whether what went wrong may be gone tomorrow, with the very same input: a disk, a network, memory, a package.
+
+    Told by what led to it. A model that can't be loaded is never the fault of what is asked of it.
+    """
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, ModelError | OSError | ImportError | MemoryError | RuntimeError):
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False
 
 
 class EsnWarning(UserWarning):

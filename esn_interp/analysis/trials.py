@@ -19,6 +19,7 @@ from esn_interp.speech.clips import Clips
 from esn_interp.tasks.batches import Skipped
 from esn_interp.tasks.listener import Listener
 from esn_interp.tasks.recognition import BASELINE, PROMPT_SCOPES, Recognition, recognise
+from esn_interp.tasks.unmoved import unmoved_note
 from esn_interp.tasks.wording import Wording
 
 Treatment = Callable[[NeuronSet], Sequence[Edit]]
@@ -34,7 +35,8 @@ class Trials:
 
     ``random`` holds the answers under the random sets, `UNMET` where a clip did not meet a draw, and
     ``others`` those under further sets that are compared; ``no_control`` says why there is no random set, where
-    that is so. ``tokens`` counts each clip's positions in the scopes audio, text and last.
+    that is so. ``unmoved`` are own sets whose edits changed no score of any clip. ``tokens`` counts each clip's
+    positions in the scopes audio, text and last.
     """
 
     emotions: tuple[str, ...]
@@ -52,6 +54,7 @@ class Trials:
     no_control: str = ""
     heard: str = ""
     plans: tuple[str, ...] = ()
+    unmoved: tuple[str, ...] = ()
 
     @cached_property
     def target(self) -> Int64[np.ndarray, " set"]:
@@ -104,6 +107,7 @@ class Trials:
                 if count < self.n_speakers
             ),
             self.no_control,
+            unmoved_note(self.unmoved, len(self.clips)),
             tests=tests,
         )
         carried = f"edits were carried out {', '.join(self.plans)}" if self.plans else ""
@@ -259,5 +263,11 @@ def run_trials(
         skipped=first.skipped,
         no_control=no_control,
         heard=first.heard,
+        unmoved=tuple(
+            f"{emotion} ({name})" if len(treatments) > 1 else emotion
+            for name in treatments
+            for emotion in sets.emotions
+            if f"own/{name}/{emotion}" in first.unmoved
+        ),
         plans=tuple(sorted({one for plan in first.plans for one in plan.split(", ")} - {"", "none"})),
     )

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 import esn_interp as esn
-from esn_interp.cli.shared import Run, in_folder
+from esn_interp.cli.shared import Run, study_folder
+from esn_interp.cli.shared.door import PARTLY_DONE
 
 
 def demo(
@@ -25,7 +26,7 @@ def demo(
     Example:
         esn demo --out esn-demo
     """
-    in_folder(out / "results.json")
+    study_folder(out, "study")
     started = time.monotonic()
 
     from transformers.utils import logging as transformers_logging
@@ -34,4 +35,6 @@ def demo(
     done = esn.study("demo", out, seeds=(run.seed,), progress=run.progress, say=run.remark)
     run.remark(f"Done in {time.monotonic() - started:.0f} s.")
     content = {"out": out, "report": done.report, "results": done.results, "summary": done.content["summary"]}
-    run.result(content, done.describe(), done.report)
+    run.result(content, done.describe(), *done.notes, done.report)
+    if done.content.get("not_done"):
+        raise typer.Exit(PARTLY_DONE)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from esn_interp.cli.shared import Run
+from esn_interp.cli.shared import Run, out_page
 
 
 def report(
@@ -18,7 +18,11 @@ def report(
     Example:
         esn report esn-demo
     """
+    from esn_interp.files import locked
     from esn_interp.studies.whole import report as written_anew
 
-    path = written_anew(folder)
+    if folder.is_dir():
+        out_page(folder / "report.html")
+    with locked(folder):
+        path = written_anew(folder)
     run.result({"report": path, "bytes": path.stat().st_size}, path)

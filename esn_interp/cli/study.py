@@ -44,6 +44,7 @@ def study(
     if choice.dry_run:
         _plan(settings, choice)
         return
+    choice.claim("study grid", "study")
     from transformers.utils import logging as transformers_logging
 
     if not choice.progress:

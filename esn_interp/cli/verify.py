@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import esn_interp as esn
-from esn_interp.cli.shared import ModelOptions, Run, out_file, table
+from esn_interp.cli.shared import ModelOptions, Run, out_result, table
 from esn_interp.cli.shared.door import PARTLY_DONE
 
 
@@ -36,15 +36,17 @@ def verify(
     Example:
         esn verify toy-omni --out verification.json
     """
-    out_file(out, ".json")
+    out_result(out)
     lm = options.load(model, progress=run.progress)
     result = esn.verify(lm, limit=limit, bake=bake, seed=run.seed, progress=run.progress)
 
     from esn_interp.analysis.verification.page import number, write_verification_page
+    from esn_interp.files import together
 
     page = out.with_suffix(".html")
-    result.save(out)
-    write_verification_page(result, page)
+    with together():
+        result.save(out)
+        write_verification_page(result, page)
     rows = [
         (check.name, check.outcome, number(check.figure), number(check.bound), check.unit, f"{check.seconds:.2f} s")
         for check in result.checks

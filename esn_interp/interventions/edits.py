@@ -48,12 +48,14 @@ def distinct_alphas(alphas: Sequence[float]) -> Float64[np.ndarray, " alpha"]:
     Raises
     ------
     EditError
-        When there is none, or one is below -1 or not finite.
+        When there is none, one is below -1 or not finite, or all are 0, which changes nothing.
     """
     distinct = np.unique(np.asarray(alphas, dtype=np.float64))
     if not len(distinct) or not np.isfinite(distinct).all() or distinct[0] < -1:
         given = ", ".join(f"{alpha:g}" for alpha in alphas) or "none"
         raise EditError(f"alphas are one or more finite numbers from -1 upwards, not {given}")
+    if not distinct.any():
+        raise EditError("alpha 0 changes nothing: gates are multiplied by 1 + alpha; give another beside it, such as 1")
     return distinct
 
 

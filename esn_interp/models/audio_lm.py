@@ -15,7 +15,7 @@ from esn_interp.models.access import access_points
 from esn_interp.models.baked import Baked
 from esn_interp.models.baking import changes, write_baked
 from esn_interp.models.columns import NotScalable
-from esn_interp.models.decoding import greedy, static_cache, untraced
+from esn_interp.models.decoding import greedy, static_cache, untraced, watched
 from esn_interp.models.edits import EVERYWHERE, Edit, edits_by_layer
 from esn_interp.models.families.inputs import Inputs, Prompts, each
 from esn_interp.models.gate_view import Tap
@@ -204,9 +204,10 @@ class AudioLM(Speaking, Sweeping, Looking):
         Raises
         ------
         EditError
-            When it is to be compiled with edits that only a trace can carry out.
+            When it is to be compiled with edits that only a trace can carry out, or edits drive scores out of the
+            finite numbers.
         ModelError
-            When it is to be compiled, and the model has a way of its own to write.
+            When it is to be compiled, and the model has a way of its own to write; or its scores are not finite.
         """
         if self.family.clip_by_clip and len(waveforms) > 1:
             options: Any = {"edits": edits, "max_new_tokens": max_new_tokens, "plan": plan, "compiled": compiled}
@@ -215,12 +216,14 @@ class AudioLM(Speaking, Sweeping, Looking):
         inputs = self._inputs(waveforms, prompt)
         generator: Any = self.family.generator(self.model)
         write = generator.generate
-        arguments = {**inputs.tensors, **greedy(generator), "max_new_tokens": max_new_tokens}
+        watch, watching = watched(generator)
+        arguments = {**inputs.tensors, **greedy(generator), **watching, "max_new_tokens": max_new_tokens}
         start, answers = inputs.tensors["input_ids"].shape[1], self.component in self.family.answering
         if compiled:
             arguments |= static_cache(generator, prompt=start, max_new_tokens=max_new_tokens)
             write, plan = untraced(self.model, write), "scaled"  # a compiler can't look into a trace
         tokens = self._run(write, arguments, inputs.scopes, edits, plan=plan, certain=answers)
+        watch.require_numbers(self.name, edited=bool(edits or self.standing))
         decoded = self.processor.tokenizer.batch_decode(tokens[:, start:], skip_special_tokens=True)
         return [text.strip() for text in decoded]
 
@@ -243,7 +246,13 @@ class AudioLM(Speaking, Sweeping, Looking):
         tokenizer = self.processor.tokenizer
         with torch.no_grad():
             values = text_log_probs(run, self._captured, logits, tokenizer, sentences, self.device)
-        return [value.cpu().numpy() for value in values]
+        found = [value.cpu().numpy() for value in values]
+        if not all(np.isfinite(value).all() for value in found):
+            raise EditError(
+                f"{self.name}: the text's log-probabilities are not finite; edit less strongly, or run the model in"
+                " float32"
+            )
+        return found
 
     # ---------------------------------------------------------------- editing
 
@@ -255,6 +264,7 @@ class AudioLM(Speaking, Sweeping, Looking):
         alpha: float | None = None,
         by: str = "",
         patch: bool = False,
+        overwrite: bool = False,
     ) -> Baked:
         """Write the steered model as an ordinary checkpoint, which any engine serves at its own speed.
 
@@ -268,6 +278,8 @@ class AudioLM(Speaking, Sweeping, Looking):
             Who does it, for the card.
         patch
             Write the changed tensors alone.
+        overwrite
+            Replace ``out``, with all that is in it.
 
         Raises
         ------
@@ -291,7 +303,8 @@ class AudioLM(Speaking, Sweeping, Looking):
                 raise EditError(f"bake: {reason}, which weights can't do") from reason
             baked = Baked(self.name, self.fingerprint, self.component, gains, by)
             scaled = changes(self.model, columns, gains)
-            write_baked(self.model, self.processor, self.place, Path(out), baked, scaled, patch=patch)
+            whole = self.model, self.processor, self.place
+            write_baked(*whole, Path(out), baked, scaled, patch=patch, overwrite=overwrite)
         return baked
 
     # ---------------------------------------------------------------- plumbing

@@ -4,7 +4,6 @@ Whatever serves the base model serves the steered one, at its own speed; nothing
 """
 
 import json
-import secrets
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,13 +12,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers.utils.hub import cached_file
 
-from esn_interp.errors import EditError, ModelError
-from esn_interp.files import write_text
+from esn_interp.errors import EditError, EsnError, ModelError, first_line
+from esn_interp.files import making_of, write_text
 from esn_interp.models.baked import Baked
 from esn_interp.models.columns import Columns
 from esn_interp.models.fingerprint import sample_positions
@@ -85,22 +84,24 @@ def write_baked(
     scaled: Sequence[Scaled],
     *,
     patch: bool,
+    overwrite: bool = False,
 ) -> None:
     """Write the folder, whole or not at all.
 
     Raises
     ------
+    EsnError
+        When the disk or its rights don't let it be written.
     EditError
-        When ``out`` is there and not empty.
+        When ``out`` is there and not empty, unless it may be replaced.
     ModelError
         When the weights are not found in the files of the base model.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise EditError(f"{out}: there is something already; name a new folder")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    making = out.with_name(f".{out.name}-{secrets.token_hex(4)}")
+    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not overwrite)):
+        raise EditError(f"{out}: there is something already; name a new folder, or say that it may be replaced")
+    making, old = making_of(out), making_of(out)
     try:
-        making.mkdir()
+        making.mkdir(parents=True)
         if patch:
             _write_changed(making, model, scaled)
         elif (folder := _local(place)) is not None and list(folder.glob("*.safetensors")):
@@ -112,10 +113,16 @@ def write_baked(
             (making / CARD).rename(making / f"BASE_{CARD}")
         write_text(making / CARD, card(baked, patch=patch))
         if out.exists():
-            out.rmdir()
+            out.rename(old)
         making.rename(out)
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or first_line(error)
+        raise EsnError(f"{out}: can't be written: {reason}; nothing of it is left") from error
     finally:
-        shutil.rmtree(making, ignore_errors=True)
+        if old.exists() and not out.exists():
+            old.rename(out)
+        for folder in (making, old):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _local(place: str | None) -> Path | None:

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 from nnsight.intervention.source import Controller
-from torch import nn
-from transformers import GenerationConfig, GenerationMixin
+from torch import Tensor, nn
+from transformers import GenerationConfig, GenerationMixin, LogitsProcessor, LogitsProcessorList
 
-from esn_interp.errors import ModelError
+from esn_interp.errors import EditError, ModelError
 
 # What a checkpoint may say of how answers are chosen, and how it is unsaid. Which tokens can't be part of an answer,
 # and with which it ends, is the checkpoint's to say.
@@ -44,6 +44,48 @@ def greedy(generator: nn.Module) -> dict[str, Any]:
         return {"do_sample": False}  # it has a way of its own, without such settings
     known = vars(GenerationConfig())
     return {name: value for name, value in _GREEDY.items() if name in known}
+
+
+class Watched(LogitsProcessor):
+    """Sees the scores of every step, changes none, and says afterwards whether all were numbers.
+
+    Of scores that are none, some token is the greatest all the same, and ends as an answer or as an empty one.
+    """
+
+    def __init__(self) -> None:
+        self._bad: Tensor | None = None
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        # Minus infinity rules a token out. Nothing waits for the device.
+        bad = (scores.isnan() | scores.isposinf()).any()
+        self._bad = bad if self._bad is None else self._bad | bad
+        return scores
+
+    def require_numbers(self, name: str, *, edited: bool) -> None:
+        """Refuse what was written by such scores.
+
+        Raises
+        ------
+        EditError
+            When gates were edited.
+        ModelError
+            When none was.
+        """
+        if self._bad is None or not bool(self._bad):
+            return
+        if edited:
+            raise EditError(
+                f"{name}: the model's scores are not finite while it writes; edit less strongly, or run it in float32"
+            )
+        raise ModelError(f"{name}: the model's scores are not finite while it writes; run it in float32")
+
+
+def watched(generator: nn.Module) -> tuple[Watched, dict[str, Any]]:
+    """Who watches the scores of an answer, and what `generate` of transformers is told for it; others are not."""
+    watch = Watched()
+    if not isinstance(generator, GenerationMixin) and not getattr(generator, "written_by_transformers", False):
+        return watch, {}
+    return watch, {"logits_processor": LogitsProcessorList([watch])}
 
 
 def static_cache(generator: nn.Module, *, prompt: int, max_new_tokens: int) -> dict[str, Any]:

@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
+from esn_interp.errors import ModelError
+
 _SAMPLES = 64
 _LARGE = 2**24
 """From so many elements on, float32 can't name every position of a tensor."""
@@ -36,6 +38,40 @@ def earlier_fingerprints(model: nn.Module) -> tuple[str, ...]:
         return (_digest(model, _float_positions),)
     except IndexError:
         return ()
+
+
+def weights_signature(model: nn.Module) -> int:
+    """A number that changes when a weight is replaced or written in place; quick, and good within one process only.
+
+    What is written behind torch's back (through ``.data``) does not change it.
+    """
+    return hash(tuple((id(one), one.data_ptr() if not one.is_meta else 0, _version(one)) for one in model.parameters()))
+
+
+def _version(tensor: Tensor) -> int:
+    return 0 if tensor.is_inference() else tensor._version
+
+
+def require_finite(model: nn.Module, name: str) -> None:
+    """Refuse weights that are no numbers: every answer would be one.
+
+    Raises
+    ------
+    ModelError
+        When a weight is infinite or not a number; it is named.
+    """
+    for path, parameter in model.named_parameters():
+        if parameter.is_meta or not parameter.numel() or not parameter.is_floating_point():
+            continue
+        values = parameter.detach()
+        if values.element_size() < 2:  # float8 can't be compared
+            values = values.float()
+        low, high = torch.aminmax(values)
+        if not bool(low.isfinite() & high.isfinite()):
+            raise ModelError(
+                f"{name}: the weight {path} holds values that are no finite numbers, so the checkpoint is damaged; get"
+                " it again"
+            )
 
 
 def sample_positions(count: int) -> Int[Tensor, " sample"]:

@@ -1,48 +1,82 @@
-"""What a loaded model is known by: digests of its weights."""
+"""By what a loaded model is known, and whether it is as it should be: its fingerprints, and no training mode."""
 
 import hashlib
-from functools import cached_property
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import NamedTuple
 
 from torch import nn
 
+from esn_interp.errors import ModelError
 from esn_interp.models.assembly.parts import MadeOf
 from esn_interp.models.baked import Baked
 from esn_interp.models.families.base import Family
-from esn_interp.models.fingerprint import earlier_fingerprints, weights_fingerprint
+from esn_interp.models.fingerprint import earlier_fingerprints, weights_fingerprint, weights_signature
 from esn_interp.models.plans import Weights
 
 
+class Identity(NamedTuple):
+    """By what others know a model's gates."""
+
+    name: str
+    fingerprint: str
+    component: str
+    widths: tuple[int, ...]
+    part_fingerprint: str
+    earlier_fingerprints: tuple[str, ...]
+    kin: str = ""
+
+
 class Identified:
-    """The part of an opened model that says which weights it has."""
+    """A loaded model, as far as it is told from others."""
 
     model: nn.Module
+    name: str
     family: Family
     component: str
+    widths: tuple[int, ...]
     baked: Baked | None
     made_of: MadeOf | None
     _weights: Weights
+    _identity_known: Identity | None = None
+    _signature: int = 0
 
-    @cached_property
+    @property
     def fingerprint(self) -> str:
-        """A short digest of architecture and weights, by which files are matched to models."""
-        with self._weights.whole():
-            return self._named(weights_fingerprint(self.model))
+        """A short digest of architecture and weights, by which files are matched to models; computed whenever asked."""
+        return self._identity(fresh=True).fingerprint
 
-    @cached_property
+    @property
     def part_fingerprint(self) -> str:
         """The fingerprint of the part that answers, loaded by itself; empty where that is all there is.
 
         So a thinker's neurons are known to be those of the speaking model, and the other way round.
         """
-        with self._weights.whole():
-            return "" if self._part is None else self._named(weights_fingerprint(self._part))
+        return self._identity().part_fingerprint
 
-    @cached_property
+    @property
     def earlier_fingerprints(self) -> tuple[str, ...]:
         """How files of earlier releases may call the same weights."""
-        parts = (self.model,) if self._part is None else (self.model, self._part)
+        return self._identity().earlier_fingerprints
+
+    def _identity(self, *, fresh: bool = False) -> Identity:
+        """By what these weights are known: as computed last, unless one was written since, or it is to be ``fresh``."""
         with self._weights.whole():
-            return tuple(self._named(name) for part in parts for name in earlier_fingerprints(part))
+            signature = weights_signature(self.model)
+            if fresh or self._identity_known is None or self._signature != signature:
+                part = self._part
+                parts = (self.model,) if part is None else (self.model, part)
+                self._identity_known = Identity(
+                    self.name,
+                    self._named(weights_fingerprint(self.model)),
+                    self.component,
+                    self.widths,
+                    "" if part is None else self._named(weights_fingerprint(part)),
+                    tuple(self._named(name) for one in parts for name in earlier_fingerprints(one)),
+                    self.kin,
+                )
+            self._signature = weights_signature(self.model)
+            return self._identity_known
 
     @property
     def kin(self) -> str:
@@ -60,3 +94,21 @@ class Identified:
         """What is loaded when nothing but answers is asked for, where these gates are of it and there is more."""
         part = self.family.answering_part(self.model)
         return None if part is self.model or self.component not in self.family.answering else part
+
+    @contextmanager
+    def _rewritten(self) -> Generator[None]:
+        """Around what writes weights and puts them back, bit for bit: they are the same afterwards."""
+        unchanged = self._signature == weights_signature(self.model)
+        try:
+            yield
+        finally:
+            if unchanged:
+                self._signature = weights_signature(self.model)
+
+    def _require_settled(self) -> None:
+        """Refuse a model that somebody trains on: dropout changes its answers, from one run to the next."""
+        if any(module.training for module in self.model.modules()):
+            raise ModelError(
+                f"{self.name}: the model, or a part of it, is in training mode, where its answers differ from run to"
+                " run; call lm.model.eval() first"
+            )

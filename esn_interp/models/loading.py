@@ -1,6 +1,7 @@
 """From a name, a path or a loaded model to an :class:`AudioLM`."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -17,10 +18,12 @@ from esn_interp.models.audio_lm import AudioLM
 from esn_interp.models.baked import Baked
 from esn_interp.models.conversion import ConversionPrompt
 from esn_interp.models.families import family_of
-from esn_interp.models.families.auto import unremarked_configuration
+from esn_interp.models.families.auto import missing_allowed, unremarked_configuration
 from esn_interp.models.families.base import Family
 from esn_interp.models.families.info import THINKER
 from esn_interp.models.families.inputs import Processor
+from esn_interp.models.fingerprint import require_finite
+from esn_interp.models.precision import checked_precision
 from esn_interp.models.stacks import Stack
 from esn_interp.models.wrappers import unwrapped
 from esn_interp.progress import remark
@@ -41,6 +44,22 @@ def speaks(name: str) -> bool:
     return "talker_config" in json.loads((bundled_path(name) / "config.json").read_text(encoding="utf-8"))
 
 
+def unknown(name: str) -> str:
+    """Why a name is no model's; empty where it may be one: bundled, a folder, or with an owner, as on the hub."""
+    if name in BUNDLED or "/" in name or Path(name).is_dir():
+        return ""
+    return (
+        f"unknown model {name!r}; bundled: {', '.join(BUNDLED)}; else give a folder, or a Hugging Face name such as"
+        " Qwen/Qwen2.5-Omni-7B"
+    )
+
+
+def may_have_voices(name: str) -> bool:
+    """Whether a model may have voices to choose from, as far as can be told without a network."""
+    place = _place(name)
+    return not Path(place).is_dir() or family_of(_config(place, name, False)).voices
+
+
 def load(
     name_or_path_or_model: str | Path | nn.Module,
     *,
@@ -55,6 +74,7 @@ def load(
     system: str | None = None,
     name: str | None = None,
     plan: str = "auto",
+    allow_missing: Sequence[str] = (),
 ) -> AudioLM:
     """Load a speech-capable language model and open its gates.
 
@@ -82,12 +102,15 @@ def load(
         A system prompt, put before every question.
     plan
         How edits are carried out: ``auto``, ``traced`` or ``scaled``, see `esn_interp.models.plans`.
+    allow_missing
+        Weights that the checkpoint may lack, by name or pattern (``"*.bias"``); they are drawn at random, which is
+        warned of.
 
     Raises
     ------
     ModelError
         When there is no such model, it needs code of its own that was not allowed, its gates can't be found, it has
-        no such component, or the processor is another model's.
+        no such component, the processor is another model's, or weights are missing or no numbers.
     """
     if isinstance(name_or_path_or_model, nn.Module):
         model = unwrapped(name_or_path_or_model)
@@ -124,8 +147,11 @@ def load(
         }.items()
         if value is not None
     }
+    if isinstance(dtype, str):
+        checked_precision(dtype)
     try:
-        model, found = family.load(path, component=component, **options)
+        with missing_allowed(allow_missing):
+            model, found = family.load(path, component=component, **options)
     except (OSError, ValueError, ImportError) as error:
         _refuse_code(error, asked, trust_remote_code)
         raise ModelError(f"model {asked!r} can't be loaded: {first_line(error)}") from error
@@ -148,6 +174,7 @@ def _opened(
     made_of: MadeOf | None = None,
 ) -> AudioLM:
     """The model with what lies beside its weights: whom it has heard, and what it was taught to be asked."""
+    require_finite(model, name)
     # A model that somebody else has loaded knows where from.
     folder = place or getattr(model, "name_or_path", "") or None
     heard = Heard(name) if folder is None else Heard.beside(folder, model=name)

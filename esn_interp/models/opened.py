@@ -188,7 +188,7 @@ class Opened(Identified):
     def _require_ours(self, edits: Iterable[Edit]) -> None:
         """Refuse edits of neurons that were found in another model."""
         for whose in {id(edit.whose): edit.whose for edit in edits if edit.whose is not None}.values():
-            whose.check(self, "the neurons of an edit")
+            whose.check(self._identity(), "the neurons of an edit")
 
     def _require_answers(self) -> None:
         answering = self.family.answering
@@ -227,6 +227,7 @@ class Opened(Identified):
 
     def _captured(self, inputs: Inputs) -> dict[str, Any]:
         """The decoder's inputs: audio encoded and merged into the prompt."""
+        self._require_settled()
         with self._weights.lock, torch.no_grad():
             return self.family.captured(self.model, inputs)
 
@@ -264,6 +265,7 @@ class Opened(Identified):
         taps, encoder
             Taps of several sites, and what sees the layers of the audio encoder: see `traced_run`.
         """
+        self._require_settled()
         taps = {site: tap} if tap is not None else taps or {}
         acting = [*self.standing, *edits]
         self._require_ours(acting)
@@ -325,7 +327,7 @@ class Opened(Identified):
         if not self._weights.belong_to(self):
             raise NotScalable("the model was opened before, by somebody who may be looking")
         scaling = self._planner.scaling(by_layer)
-        with self._weights.scaled(scaling):
+        with self._rewritten(), self._weights.scaled(scaling):
             result = fn(**batch) if start is None else resumed_run(self._skippable_view, fn, batch, start)
         silenced = any(np.any(np.asarray(edit.gain) == 0) for edits in by_layer.values() for edit in edits)
         if silenced and not all_finite(result, scopes):

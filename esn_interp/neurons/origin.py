@@ -11,6 +11,10 @@ from jaxtyping import Int, Int64
 from esn_interp.errors import EsnWarning, StatisticsError
 from esn_interp.models.sites import GATE, checked_site
 
+SOUND, LABELS = "sound", "labels"
+UNVERIFIED = "sound not verified: made by a release that knew recordings by their names and labels alone"
+"""What is said of clips that are known by their labels."""
+
 
 class KinWarning(EsnWarning):
     """Gates are used in a model whose weights are those in which they were found, but rounded in another way."""
@@ -53,6 +57,8 @@ class Origin:
     ``site`` is where in the layers they were read: the gate after its activation, or another with a value per gate.
     ``part_fingerprint`` is that of the part which holds these gates, where it can be loaded without the rest of the
     model; empty where it was. ``kin`` is what the model shares with others that have its weights in another rounding.
+    ``identity`` says what the clips are known by: their ``sound`` and labels, or in files of earlier releases their
+    ``labels`` alone.
     """
 
     model: str
@@ -65,6 +71,7 @@ class Origin:
     part_fingerprint: str = ""
     site: str = GATE
     kin: str = ""
+    identity: str = SOUND
 
     @classmethod
     def of(
@@ -163,13 +170,30 @@ class Origin:
             When another model's gates are among them.
         """
         corpora, fingerprints = set(self.corpus.split("+")), set(self.corpus_fingerprint.split("+"))
+        identity = self.identity
         for other in others:
             self.check(other, "the gates")
+            identity = LABELS if LABELS in (identity, other.identity) else SOUND
             corpora |= set(other.corpus.split("+"))
             fingerprints |= set(other.corpus_fingerprint.split("+"))
-        return replace(
-            self, corpus="+".join(sorted(corpora)), corpus_fingerprint="+".join(sorted(fingerprints))
-        )
+        joined = {"corpus": "+".join(sorted(corpora)), "corpus_fingerprint": "+".join(sorted(fingerprints))}
+        return replace(self, identity=identity, **joined)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a reader must know of where this comes from."""
+        return () if self.identity == SOUND else (f"{self.corpus}: {UNVERIFIED}",)
+
+    def require_sound(self, what: str, verb: str) -> None:
+        """Refuse clips whose sound is not known, where it must be; ``verb`` says what can't be done with ``what``.
+
+        Raises
+        ------
+        StatisticsError
+            When they are known by their labels alone.
+        """
+        if self.identity != SOUND:
+            raise StatisticsError(f"{what} can't be {verb}: {UNVERIFIED}; collect anew")
 
     def header(self) -> dict[str, Any]:
         """The fields as JSON; ``experts`` is 0 for a layer that is not a mixture of experts."""
@@ -181,6 +205,7 @@ class Origin:
             "experts": list(self.experts or (0,) * len(self.widths)),
             "corpus": self.corpus,
             "corpus_fingerprint": self.corpus_fingerprint,
+            "corpus_identity": self.identity,
             **({"part_fingerprint": self.part_fingerprint} if self.part_fingerprint else {}),
             **({"site": self.site} if self.site != GATE else {}),
             **({"kin": self.kin} if self.kin else {}),
@@ -200,6 +225,7 @@ class Origin:
             part_fingerprint=header.get("part_fingerprint", ""),
             site=checked_site(header.get("site", GATE), neurons=True),
             kin=header.get("kin", ""),
+            identity=header.get("corpus_identity", LABELS),
         )
 
 

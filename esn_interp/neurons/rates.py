@@ -107,3 +107,8 @@ class Rates:
                 f"unknown emotion {emotion!r}; these statistics hold {', '.join(self.emotions)}"
             )
         return self.emotions.index(emotion)
+
+
+def ratio(total: np.ndarray, count: np.ndarray) -> Float64[np.ndarray, "emotion gate"]:
+    """Quotient, 0 for a gate whose expert no token reached: it did not fire."""
+    return np.where(count > 0, total / np.maximum(count, 1), 0.0)

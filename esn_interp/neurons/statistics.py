@@ -5,6 +5,7 @@ pooling are all chosen when neurons are selected, not when clips are run. [ESN-S
 arXiv 2601.03115.
 """
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64, Int64, Num
 
-from esn_interp.errors import StatisticsError
+from esn_interp.errors import EsnWarning, StatisticsError
 from esn_interp.files import load_tensors, package_version, save_tensors
 from esn_interp.neurons.layout import (
     ALL,
@@ -30,7 +31,7 @@ from esn_interp.neurons.layout import (
 )
 from esn_interp.neurons.origin import GatedModel, OfGates, Origin
 from esn_interp.neurons.per_clip import PerClip
-from esn_interp.neurons.rates import Rates, SingleClips, Spread
+from esn_interp.neurons.rates import Rates, SingleClips, Spread, ratio
 from esn_interp.neurons.showing import statistics_line, statistics_table
 
 KIND, VERSION = "statistics", 3
@@ -143,9 +144,9 @@ class GateStatistics(OfGates):
         reached = total(ROUTED, parts) if self.origin.mixtures else tokens[:, None]
         if pooling == "clip":
             shares = total(ROUTED_CLIPS, names) if self.origin.mixtures else clips[:, None] * len(names)
-            frequency, mean = _ratio(total("rate_sum", names), shares), _ratio(total("mean_sum", names), shares)
+            frequency, mean = ratio(total("rate_sum", names), shares), ratio(total("mean_sum", names), shares)
         else:
-            frequency, mean = _ratio(firings, reached), _ratio(total("sum", parts), reached)
+            frequency, mean = ratio(firings, reached), ratio(total("sum", parts), reached)
 
         return Rates(
             self.emotions,
@@ -176,7 +177,7 @@ class GateStatistics(OfGates):
         present = tokens > 0
         if not present.any():
             raise StatisticsError("no clip was run, so the gates have no magnitude")
-        return np.mean(_ratio(total[present], reached[present]), axis=0)
+        return np.mean(ratio(total[present], reached[present]), axis=0)
 
     def __add__(self, other: "GateStatistics") -> "GateStatistics":
         return merge([self, other])
@@ -224,9 +225,14 @@ class GateStatistics(OfGates):
             When there is no such file, or it is of another kind or version.
         StatisticsError
             When its arrays do not have the shapes that its header promises.
+
+        Warns `EsnWarning` when an earlier release wrote it, which knew recordings by their labels alone.
         """
         arrays, header = load_tensors(path, kind=KIND, version=READ)
-        return cls.from_file(arrays, header, where=str(path))
+        loaded = cls.from_file(arrays, header, where=str(path))
+        for note in loaded.origin.remarks:
+            warnings.warn(f"{path}: {note}", EsnWarning, stacklevel=2)
+        return loaded
 
     @classmethod
     def from_file(
@@ -266,7 +272,7 @@ class GateStatistics(OfGates):
         if self.origin.mixtures:
             clips = _sides(self.sums[f"{scope}/{ROUTED_CLIPS}"], filter)
         mean, square = (
-            _ratio(_sides(self.sums[f"{scope}/{kind}"], filter), clips) for kind in ("mean_sum", "mean_sum_sq")
+            ratio(_sides(self.sums[f"{scope}/{kind}"], filter), clips) for kind in ("mean_sum", "mean_sum_sq")
         )
         return Spread(mean, square, clips)
 
@@ -290,8 +296,8 @@ def merge(shards: Sequence[GateStatistics]) -> GateStatistics:
     Raises
     ------
     StatisticsError
-        When there are none, when they differ in model, emotions, scopes or prompt, or when two hold the same
-        clips.
+        When there are none, when they differ in model, emotions, scopes or prompt, when two hold the same clips, or
+        when an earlier release made one of several, so that nobody knows whether they do.
     """
     if not shards:
         raise StatisticsError("nothing to merge: give at least one statistics file")
@@ -299,6 +305,8 @@ def merge(shards: Sequence[GateStatistics]) -> GateStatistics:
     first, *rest = ordered
     held: set[str] = set()
     for shard in ordered:
+        if rest:
+            shard.origin.require_sound(f"statistics of {shard.corpus}", "merged")
         for name in ("emotions", "scopes", "prompt", "success"):
             ours, other = getattr(first, name), getattr(shard, name)
             if ours != other:
@@ -336,11 +344,6 @@ def _sides(rows: np.ndarray, filter: str) -> np.ndarray:
     """One row per emotion: the kept side, or both sides of the filter together."""
     kept, dropped = np.split(rows, 2)
     return kept if filter == "correct" else kept + dropped
-
-
-def _ratio(total: np.ndarray, count: np.ndarray) -> Float64[np.ndarray, "emotion gate"]:
-    """Quotient, 0 for a gate whose expert no token reached: it did not fire."""
-    return np.where(count > 0, total / np.maximum(count, 1), 0.0)
 
 
 def _say(value: str | tuple[str, ...]) -> str:

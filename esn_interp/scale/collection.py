@@ -20,7 +20,14 @@ from esn_interp.speech.clips import Clips
 from esn_interp.tasks.batches import waveform
 from esn_interp.tasks.budget import Budget
 from esn_interp.tasks.checkpoints import Seldom, read_checkpoint, write_checkpoint
-from esn_interp.tasks.collection import CollectWarning, ReadableModel, collect, of_emotions, warn_of_weakness
+from esn_interp.tasks.collection import (
+    CollectWarning,
+    ReadableModel,
+    collect,
+    of_emotions,
+    require_unchanged,
+    warn_of_weakness,
+)
 from esn_interp.tasks.hearing import Plan
 from esn_interp.tasks.listener import longest_clip
 from esn_interp.tasks.protocols import Protocol
@@ -138,8 +145,8 @@ def collect_on(
     clips = clips if limit is None else clips.limit(limit, seed=seed)
     plan = Plan(Budget.of(batch_size, None), checkpoint_every)  # what a replica finds by itself may be another budget
     start, total = 0, None
+    whose = Origin("", "", "", (), clips.name, clips.fingerprint)
     if resume:
-        whose = Origin("", "", "", (), clips.name, clips.fingerprint)
         start, total, plan = read_checkpoint(checkpoint, None, whose, recognition, per_clip=per_clip, plan=plan)
         batch_size = plan.budget.clips if plan.budget.tokens is None else "auto"
     run = {"batch_size": batch_size, "per_clip": per_clip, "strict": strict, "workers": workers, "seed": seed}
@@ -150,12 +157,13 @@ def collect_on(
     with progress_bar("Collecting statistics", len(clips), enabled=progress) as advance:
         advance(start)
         for (begin, end), part in zip(shards, engine.results(work, shards), strict=True):
-            total = _added(total, part, clips)
+            total = _added(total, part, whose)
             advance(end - begin)
             if checkpoint is not None and writes.due(last=end == len(clips)):
                 with writes:
                     write_checkpoint(checkpoint, total, plan, end)
     assert total is not None  # a corpus has clips
+    require_unchanged(clips, whose)
     warn_of_weakness(total)
     return total
 
@@ -166,7 +174,7 @@ def _shards(start: int, end: int, stretch: int) -> list[tuple[int, int]]:
     return [(begin, min(begin + size, end)) for begin in range(start, end, size)]
 
 
-def _added(total: GateStatistics | None, part: GateStatistics, clips: Clips) -> GateStatistics:
+def _added(total: GateStatistics | None, part: GateStatistics, whose: Origin) -> GateStatistics:
     """The sum of both, as statistics of the whole corpus.
 
     Raises
@@ -174,7 +182,7 @@ def _added(total: GateStatistics | None, part: GateStatistics, clips: Clips) -> 
     StatisticsError
         When they are of different models.
     """
-    origin = replace(part.origin, corpus=clips.name, corpus_fingerprint=clips.fingerprint)
+    origin = replace(part.origin, corpus=whose.corpus, corpus_fingerprint=whose.corpus_fingerprint)
     if total is None:
         return replace(part, origin=origin)
     if not part.clips.any() or not total.clips.any():

@@ -1,10 +1,9 @@
 """Clips: emotional speech with its labels, as a `datasets.Dataset` with a fixed schema."""
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, overload
 
@@ -16,6 +15,7 @@ from jaxtyping import Float
 from esn_interp.errors import CorpusError
 from esn_interp.speech.audio import read_audio
 from esn_interp.speech.heard import Heard, Taught, heard_by
+from esn_interp.speech.identified import Identified
 from esn_interp.speech.labels import SPLITS, emotion_name, emotion_order, foreign_labels, listing
 from esn_interp.speech.preparation import AS_RECORDED, Preparation
 from esn_interp.speech.schema import COLUMNS, column_values, dataset_from_dataset, dataset_from_frame
@@ -58,7 +58,7 @@ class Clip:
 
 
 @dataclass(frozen=True, repr=False)
-class Clips:
+class Clips(Identified):
     """A corpus or a part of one. Wraps a `datasets.Dataset`; every operation returns new `Clips`.
 
     `clips[3]` is a `Clip`, `clips[:10]` is `Clips`; nothing is decoded until `Clip.waveform` is called.
@@ -121,19 +121,6 @@ class Clips:
         """The speakers present, sorted."""
         return tuple(sorted(set(self.column("speaker"))))
 
-    @cached_property
-    def fingerprint(self) -> str:
-        """Twelve hex digits over what identifies each clip and its labels, in order; audio is not read.
-
-        What is done to every clip before it is heard counts, too.
-        """
-        digest = hashlib.sha256()
-        for row in zip(*(self.column(name) for name in ("id", "emotion", "speaker", "corpus")), strict=True):
-            digest.update(json.dumps(row).encode())
-        if self.preparation:
-            digest.update(json.dumps(asdict(self.preparation)).encode())
-        return digest.hexdigest()[:12]
-
     def column(self, name: str) -> list[Any]:
         """One column of the schema as a list (`extras` as dictionaries)."""
         if name not in COLUMNS:
@@ -150,7 +137,7 @@ class Clips:
     def take(self, indices: Sequence[int] | np.ndarray) -> "Clips":
         """The clips at `indices`, in that order."""
         chosen = [int(index) for index in indices]
-        return replace(self, dataset=self.dataset.select(chosen, keep_in_memory=True))
+        return self.passed_on(replace(self, dataset=self.dataset.select(chosen, keep_in_memory=True)), chosen)
 
     def where(self, **criteria: str | Sequence[str]) -> "Clips":
         """The clips that match every criterion: `clips.where(emotion="angry", speaker=["a", "b"])`.
@@ -334,7 +321,7 @@ class Clips:
             splits = at_most(splits, emotions, identification=identification, seed=seed, name=self.name)
         return Assignment(
             corpus=self.name,
-            fingerprint=self.fingerprint,
+            fingerprint=self.labels_fingerprint,  # who goes where does not depend on the sound
             by=by,
             seed=seed,
             shares=tuple(shares),

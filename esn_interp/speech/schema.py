@@ -4,7 +4,7 @@ import io
 import json
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +81,13 @@ def column_values(dataset: Dataset, column: str) -> list[Any]:
     """One column as a list, read at once: a dataset that is iterated over makes each row of its own."""
     table: Any = dataset.select_columns([column]).with_format("arrow")[:]
     return table.column(column).to_pylist()
+
+
+def audio_batches(dataset: Dataset) -> Iterator[list[dict[str, Any]]]:
+    """The audio of a dataset of the schema, encoded as it is, some clips at a time."""
+    batches: Any = dataset.select_columns(["audio"]).with_format("arrow").iter(_BATCH)
+    for batch in batches:
+        yield batch.column("audio").to_pylist()
 
 
 def named_values(dataset: Dataset, column: str) -> list[Any]:

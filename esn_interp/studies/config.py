@@ -1,6 +1,6 @@
 """A whole study as one file: what is studied, with which settings; read with errors that name the line."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
@@ -8,9 +8,13 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from esn_interp.errors import EsnError
+from esn_interp.errors import CorpusError, EsnError, first_line
+from esn_interp.models import loading
+from esn_interp.models.plans import PLANS
+from esn_interp.models.precision import checked_precision
 from esn_interp.neurons.catalogue import SELECTORS, contenders
-from esn_interp.neurons.layout import ANSWERING
+from esn_interp.neurons.layout import ANSWERING, SCOPES, parse_scopes
+from esn_interp.speech.labels import asked_emotion
 from esn_interp.tasks.protocols import Protocol
 from esn_interp.tasks.protocols import protocol as protocol_of
 
@@ -21,7 +25,7 @@ Gain = Annotated[float, Field(ge=-1)]
 class _Strict(BaseModel):
     """A part of a config: an unknown key is a mistake, not an extension."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class ModelSpec(_Strict):
@@ -36,6 +40,13 @@ class ModelSpec(_Strict):
     trust_remote_code: bool = False
     gates: str | None = None
     system: str | None = None
+    plan: Literal[PLANS] = "auto"  # pyright: ignore[reportInvalidTypeForm]
+    allow_missing: tuple[str, ...] = ()
+
+    @field_validator("dtype")
+    @classmethod
+    def _precision(cls, value: str | None) -> str | None:
+        return value if value is None else _said(checked_precision, value)
 
     @property
     def title(self) -> str:
@@ -74,10 +85,12 @@ class StudyConfig(_Strict):
     """What every kind of study says: each model on each corpus, under each seed.
 
     The ``protocol`` is ``ours``, ``authors`` or a file of that form: what it tells stands, unless the config says
-    otherwise. Subclasses name the configs of their kind that come with the package, and the stages that they can do.
+    otherwise. Subclasses name the configs of their kind that come with the package, the stages that they can do, and
+    the token scopes that there are.
     """
 
     ready: ClassVar[tuple[str, ...]] = ()
+    scopes_there_are: ClassVar[tuple[str, ...]] = SCOPES
     stages: tuple[str, ...] = ()
 
     name: str
@@ -130,6 +143,30 @@ class StudyConfig(_Strict):
             if name not in SELECTORS:
                 raise ValueError(f"unknown selector {name!r}; choose from {', '.join(SELECTORS)}")
         return value
+
+    @field_validator("scope")
+    @classmethod
+    def _token_scope(cls, value: str) -> str:
+        return cls.known_scope(value)
+
+    @field_validator("selectors", "tops", "alphas", "seeds", "emotions")
+    @classmethod
+    def _no_duplicates(cls, value: Any) -> Any:
+        return once(value)
+
+    @classmethod
+    def known_scope(cls, value: str) -> str:
+        """A token scope that such a study can count gates in; ValueError for any other."""
+        return _said(lambda scope: parse_scopes(scope, cls.scopes_there_are) and scope, value)
+
+    def doubts(self) -> Iterator[tuple[tuple[int | str, ...], str]]:
+        """What a file can't mean, with its place in it: names that are nobody's."""
+        for number, spec in enumerate(self.models):
+            if reason := loading.unknown(spec.model):
+                yield ("models", number), reason
+        for number, spec in enumerate(self.corpora):
+            yield from ((("corpora", number, "emotions"), reason) for reason in misspelt(spec.emotions))
+        yield from ((("emotions",), reason) for reason in misspelt(self.emotions))
 
     @model_validator(mode="after")
     def _apart(self) -> "StudyConfig":
@@ -194,14 +231,7 @@ def load_config(
     path = ready.get(str(path), Path(path))
     if not path.is_file():
         raise EsnError(f"{path}: there is no such file; give the study's .yaml, or one of {', '.join(ready)}")
-    text = path.read_text(encoding="utf-8")
-    try:
-        tree = yaml.compose(text)
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = "" if mark is None else f", line {mark.line + 1}"
-        raise EsnError(f"{path}{where}: not YAML: {getattr(error, 'problem', error)}") from None
+    tree, content = _read(path)
     if not isinstance(content, dict):
         raise EsnError(f"{path}: a study is a mapping with models and corpora, not a {type(content).__name__}")
     try:
@@ -212,7 +242,9 @@ def load_config(
         place = ".".join(str(part) for part in first["loc"]) or "the study"
         more = f" (and {len(others)} more)" if others else ""
         message = first["msg"].removeprefix("Value error, ")
-        raise EsnError(f"{path}, line {line}: {place}: {message}{more}") from None
+        raise EsnError(f"{path}, line {line}: {place}: {' '.join(message.split())}{more}") from None
+    for loc, reason in config.doubts():
+        raise EsnError(f"{path}, line {_line(tree, loc)}: {'.'.join(map(str, loc))}: {reason}")
     roots = roots or {}
     if strange := sorted(set(roots) - {spec.title for spec in config.corpora}):
         had = ", ".join(spec.title for spec in config.corpora)
@@ -223,6 +255,73 @@ def load_config(
         for spec in config.corpora
     )
     return config.model_copy(update={"corpora": corpora})
+
+
+def _read(path: Path) -> tuple[yaml.Node | None, Any]:
+    """The nodes of a file, which know their lines, and what they say."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        tree = yaml.compose(text)
+        _require_once(path, tree)
+        return tree, yaml.safe_load(text)
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise EsnError(f"{path}, line {line}: not UTF-8 text; save it in that encoding") from None
+    except OSError as error:
+        raise EsnError(f"{path}: can't be read: {error.strerror}") from None
+    except RecursionError:
+        raise EsnError(f"{path}: nested too deeply to be a study") from None
+    except (yaml.YAMLError, ValueError) as error:  # a date of the 31st of February is a ValueError
+        mark = getattr(error, "problem_mark", None)
+        where = "" if mark is None else f", line {mark.line + 1}"
+        raise EsnError(f"{path}{where}: not YAML: {getattr(error, 'problem', None) or first_line(error)}") from None
+
+
+def _require_once(path: Path, tree: yaml.Node | None) -> None:
+    """Refuse a key that a mapping has twice: the first would be lost without a word."""
+    left, seen = [tree] if tree is not None else [], set[int]()
+    while left:
+        node = left.pop()
+        if id(node) in seen:  # an anchor that is named again
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            left += node.value
+        elif isinstance(node, yaml.MappingNode):
+            lines: dict[str, int] = {}
+            for key, value in node.value:
+                left.append(value)
+                line = key.start_mark.line + 1
+                if isinstance(key, yaml.ScalarNode) and lines.setdefault(key.value, line) != line:
+                    raise EsnError(
+                        f"{path}, line {line}: {key.value}: given already in line {lines[key.value]}; keep one of them"
+                    )
+
+
+def once(value: Any) -> Any:
+    """A list that names nothing twice; ValueError for one that does."""
+    if isinstance(value, tuple) and (twice := [one for at, one in enumerate(value) if one in value[:at]]):
+        raise ValueError(f"{twice[0]!r} is given twice; once is enough")
+    return value
+
+
+def misspelt(emotions: tuple[str, ...] | str | None) -> Iterator[str]:
+    """Words that are nearly an emotion of the vocabulary, which a corpus of one's own would have otherwise."""
+    words = emotions if isinstance(emotions, tuple) else ()
+    for word in words:
+        try:
+            asked_emotion(word)
+        except CorpusError as error:
+            if "did you mean" in str(error):
+                yield str(error)
+
+
+def _said(check: Callable[[str], str], value: str) -> str:
+    """What a check says, as pydantic wants to hear it."""
+    try:
+        return check(value)
+    except EsnError as error:
+        raise ValueError(str(error)) from None
 
 
 def _spelled_out(value: Any, key: str) -> Any:

@@ -40,7 +40,8 @@ class StudiedModel:
 
         A card that is edited does not make another model.
         """
-        parts = [self.spec.model_dump_json()]
+        further = {name for name in ("plan", "allow_missing") if name not in self.spec.model_fields_set}
+        parts = [self.spec.model_dump_json(exclude=further)]
         folder = bundled_path(self.spec.model) if self.spec.model in BUNDLED else Path(self.spec.model)
         found = folder.rglob("*") if folder.is_dir() else ()
         files = sorted(file for file in found if file.is_file() and file.suffix != ".md")

@@ -1,8 +1,10 @@
 """What a study leaves: a folder with its numbers and files, that can be loaded again and told anew."""
 
+import json
 import math
 import platform
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
@@ -17,7 +19,7 @@ from esn_interp.analysis.inference.significance import Interval
 from esn_interp.drawing.look import Look
 from esn_interp.drawing.notebook import sentence
 from esn_interp.errors import EsnError, StatisticsError
-from esn_interp.files import package_version, read_json_of, write_json
+from esn_interp.files import package_version, read_json, read_json_of, write_json
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.studies.cache import Undone
 
@@ -25,8 +27,25 @@ RESULTS, REPORT, CONFIG = "results.json", "report.html", "config.yaml"
 STAGES = "stages"
 """Folder of finished tasks in that of a study."""
 
+FOLDER, FOLDER_KIND, FOLDER_VERSION = "study.json", "study folder", 1
+"""Beside the stages: what kind of results will come of them."""
+
 Made = TypeVar("Made")
 AnyStudy = TypeVar("AnyStudy", bound="Study")
+
+
+def kinds_in(folder: Path) -> tuple[str, ...] | None:
+    """The kinds of results of a study that was begun in a folder; empty where that is not known any more.
+
+    None where the folder is not that of a study.
+    """
+    with suppress(EsnError, KeyError, TypeError):
+        return tuple(read_json(folder / STAGES / FOLDER, kind=FOLDER_KIND, version=FOLDER_VERSION)["of"])
+    with suppress(OSError, ValueError, AttributeError):
+        kind = json.loads((folder / RESULTS).read_text(encoding="utf-8")).get("kind")
+        return (str(kind),)
+    # Of an earlier release, and not finished.
+    return () if any((folder / STAGES).glob("*/*.json")) or any((folder / STAGES).glob("*/*.safetensors")) else None
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from esn_interp.errors import EsnError
-from esn_interp.files import read_json_of
+from esn_interp.files import clean, locked, read_json_of
 from esn_interp.speech.clips import Clips
 from esn_interp.studies.config import StudyConfig, load_config, ready_configs
 from esn_interp.studies.conversion.config import ConversionConfig
@@ -63,15 +63,17 @@ def study(
     Raises
     ------
     EsnError
-        When a setting is no good, or a model, judge or corpus can't be loaded. A task that can't be done, for want of
-        clips or neurons for example, is noted in the results, and the study goes on.
+        When a setting is no good, a corpus can't be loaded, or another run is writing the folder. A task that can't be
+        done, for want of clips or neurons for example, is noted in the results, and the study goes on.
     """
     started, folder = time.monotonic(), Path(out)
     if resume and not (folder / STAGES).is_dir():
         raise EsnError(f"{folder}: there is no study to resume; leave --resume out to begin one")
-    plan = plan_of(config, folder, lm=lm, clips=clips, progress=progress, **changed)
-    plan.run(say)
-    done = plan.write(time.monotonic() - started, say)
+    with locked(folder):
+        plan = plan_of(config, folder, lm=lm, clips=clips, progress=progress, **changed)
+        clean(folder)
+        plan.run(say)
+        done = plan.write(time.monotonic() - started, say)
     assert isinstance(done, STUDIES)
     return done
 

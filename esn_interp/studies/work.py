@@ -1,5 +1,6 @@
 """How a study is worked on: its cells (a model on a corpus under a seed), and their tasks one after another."""
 
+import json
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -11,13 +12,23 @@ from typing import Any, ClassVar
 import yaml
 
 from esn_interp.errors import StatisticsError
-from esn_interp.files import write_json, write_text
+from esn_interp.files import together, write_json, write_text
 from esn_interp.speech.clips import Clips
 from esn_interp.speech.corpora import corpus
 from esn_interp.studies.cache import Store, Undone
 from esn_interp.studies.config import CorpusSpec, StudyConfig
 from esn_interp.studies.models import GivenModel, StudiedModel
-from esn_interp.studies.results import CONFIG, RESULTS, STAGES, Study, made_by, plain
+from esn_interp.studies.results import (
+    CONFIG,
+    FOLDER,
+    FOLDER_KIND,
+    FOLDER_VERSION,
+    RESULTS,
+    STAGES,
+    Study,
+    made_by,
+    plain,
+)
 from esn_interp.tasks.listener import Listener, SpeakingLM
 
 Say = Callable[[str], None]
@@ -121,6 +132,8 @@ class Plan:
 
     def run(self, say: Say) -> None:
         """Do every task, or find it done; what can't be done is noted, and the rest goes on."""
+        told = {"kind": FOLDER_KIND, "version": FOLDER_VERSION, "of": list(self.kind.formats)}
+        write_json(self.folder / STAGES / FOLDER, told)
         tasks = self.tasks()
         last = len(tasks) + self.config.does("report")
         number = 0
@@ -133,6 +146,8 @@ class Plan:
                 except (Undone, StatisticsError) as error:
                     self.undone[task.stage, task.title] = str(error)
                     told = f"not done: {error}"
+                while self.store.changes:
+                    say(f"    {self.store.changes.pop(0)}")
                 if told:
                     say(f"    {told}")
             if number < len(tasks):
@@ -140,16 +155,18 @@ class Plan:
 
     def write(self, seconds: float, say: Say) -> Study:
         """Write the results and the page, and read them as whoever opens the folder will."""
-        content = plain(self.record(seconds))
+        content = json.loads(json.dumps(plain(self.record(seconds)), allow_nan=False))
         self.write_beside()
-        write_json(self.folder / RESULTS, content)
         settings = self.config.model_dump(mode="json")
-        write_text(self.folder / CONFIG, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
-        done = self.kind.load(self.folder)
+        done = self.kind(self.folder, content, self.kind.read(self.folder, content))
         if self.config.does("report"):
             last = len(self.tasks()) + 1
             say(f"[{last}/{last}] report")
-            done.write_page()
+        with together():
+            write_json(self.folder / RESULTS, content)
+            write_text(self.folder / CONFIG, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
+            if self.config.does("report"):
+                done.write_page()
         return done
 
     def about(self) -> dict[str, Any]:

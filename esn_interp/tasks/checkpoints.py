@@ -76,6 +76,7 @@ def read_checkpoint(
     partial = GateStatistics.from_file(arrays, header, where=str(path))
     if lm is not None:
         partial.origin.check(lm, f"the sums in {path}")
+    partial.origin.require_sound(f"{path}: the collection", "resumed")
     for what, theirs, ours in (
         ("clips", partial.origin.corpus_fingerprint, origin.corpus_fingerprint),
         ("prompt", partial.prompt, recognition.told),

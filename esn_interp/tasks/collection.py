@@ -133,7 +133,7 @@ def collect(
         On a bad clip, when ``strict``.
     StatisticsError
         When the checkpoint is of another collection or not named, or a clip's gates are not finite; when memory does
-        not suffice for a single clip.
+        not suffice for a single clip; when recordings changed meanwhile.
 
     Warns
     -----
@@ -181,6 +181,7 @@ def collect(
                     write_checkpoint(checkpoint, so_far(), plan, item.position)
     if progress:
         sys.stderr.writelines(f"{note}\n" for note in accumulator.notes)
+    require_unchanged(clips, origin)
     stats = so_far()
     warn_of_weakness(stats)
     return stats
@@ -265,6 +266,21 @@ def of_emotions(clips: Clips, emotions: Sequence[str]) -> Clips:
         asked, had = ", ".join(emotions), ", ".join(clips.emotions)
         raise CorpusError(f"corpus {clips.name}: no clip is {asked}; its emotions are {had or 'none'}")
     return clips if len(rows) == len(found) else clips.take(rows)
+
+
+def require_unchanged(clips: Clips, origin: Origin) -> None:
+    """Refuse sums of recordings that were exchanged while they were listened to.
+
+    Raises
+    ------
+    StatisticsError
+        When they are not what they were.
+    """
+    if clips.fingerprint != origin.corpus_fingerprint:
+        raise StatisticsError(
+            f"corpus {clips.name}: recordings changed while they were listened to, so the sums are of old and new;"
+            " collect anew"
+        )
 
 
 def warn_of_weakness(stats: GateStatistics) -> None:

@@ -19,9 +19,10 @@ import soundfile
 from esn_interp.errors import AudioError, EsnError
 from esn_interp.files import load_tensors, read_json, save_tensors, write_bytes, write_json
 from esn_interp.neurons.layout import LayeredArrays
-from esn_interp.neurons.origin import Origin
+from esn_interp.neurons.origin import UNVERIFIED, Origin
 from esn_interp.neurons.per_clip import PerClip
 from esn_interp.speech.audio import require_all_of_it
+from esn_interp.speech.identified import BY_SOUND
 from esn_interp.speech.playable import wav_of_speech
 from esn_interp.tasks.conversion_record import Conversion
 
@@ -164,6 +165,8 @@ def _require_same(folder: Path, theirs: Mapping[str, Any], ours: Mapping[str, An
     plain = json.loads(json.dumps(dict(ours)))
     for name, value in plain.items():
         if name not in _NAMES and theirs.get(name) != value:
+            if name == "corpus_fingerprint" and not str(theirs.get(name)).startswith(BY_SOUND):
+                raise EsnError(f"{folder}: can't be resumed: {UNVERIFIED}; name another folder")
             raise EsnError(
                 f"{folder}: holds conversions with other {name} ({theirs.get(name)!r}, not {value!r}); name another"
                 " folder"

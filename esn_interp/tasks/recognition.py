@@ -17,6 +17,7 @@ from esn_interp.speech.clips import Clips
 from esn_interp.speech.heard import warn_of_heard
 from esn_interp.tasks.batches import Skipped, batches
 from esn_interp.tasks.listener import Listener, longest_clip, scores_under
+from esn_interp.tasks.unmoved import unmoved, unmoved_note
 from esn_interp.tasks.wording import LETTERS, Wording
 
 FREE_QUESTION = "How does the speaker feel?"
@@ -126,6 +127,7 @@ class Predictions:
     ``tokens`` counts each clip's positions by scope (audio, text, last): what an edit can touch; ``rows`` are
     the clips' positions in the corpus that was asked about. ``heard`` names the speakers whom the model
     learnt from, where there are such among them; ``plans`` say of each condition how its edits were carried out.
+    ``unmoved`` are the conditions that edit something, and yet gave every clip the very scores of `BASELINE`.
     """
 
     conditions: tuple[str, ...]
@@ -139,9 +141,15 @@ class Predictions:
     skipped: tuple[Skipped, ...] = ()
     heard: str = ""
     plans: tuple[str, ...] = ()
+    unmoved: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.clips)
+
+    @property
+    def unmoved_note(self) -> str:
+        """What a reader must know of edits that changed nothing; empty where all changed something."""
+        return unmoved_note(self.unmoved, len(self))
 
     @cached_property
     def predicted(self) -> Int[np.ndarray, "condition clip"]:
@@ -267,10 +275,11 @@ def recognise(
         raise CorpusError(f"corpus {clips.name}: no clip to ask about{reason}")
     rows = np.flatnonzero(used)
     speakers, ids = clips.column("speaker"), clips.column("id")
+    log_probs = log_probs[:, rows]
     return Predictions(
         conditions=tuple(plan),
         emotions=recognition.emotions,
-        log_probs=log_probs[:, rows],
+        log_probs=log_probs,
         truth=truth[rows],
         speaker=tuple(str(speakers[row]) for row in rows),
         clips=tuple(str(ids[row]) for row in rows),
@@ -279,6 +288,7 @@ def recognise(
         skipped=tuple(skipped),
         heard=heard,
         plans=tuple(", ".join(sorted(plans[name] - {""})) for name in plan),
+        unmoved=unmoved({name: _acts(edits) for name, edits in plan.items()}, log_probs, BASELINE),
     )
 
 
@@ -318,6 +328,10 @@ class _Scored:
     def _under(self, conditions: Sequence[Sequence[Edit]]) -> list[tuple[Float[np.ndarray, "clip emotion"], str]]:
         scores, plans = scores_under(self.lm, self.encoded, self.recognition.labels, conditions)
         return [(self.recognition.by_emotion(one, self.ids), plan) for one, plan in zip(scores, plans, strict=True)]
+
+
+def _acts(edits: Sequence[Edit] | Informed) -> bool:
+    return callable(edits) or not _changes_nothing(edits)
 
 
 def _changes_nothing(edits: Sequence[Edit]) -> bool:

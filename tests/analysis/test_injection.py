@@ -207,9 +207,11 @@ def test_intervals_and_tests_take_the_speaker_as_the_unit(result, clips):
 
 
 def test_an_alpha_of_zero_changes_nothing(clips):
-    found = injection(PlantedListener(), clips, planted_set(), alphas=[0], draws=2, progress=False)
-    assert (found.accuracy.value == 0).all()
-    assert (found.random_accuracy.value == 0).all()
+    found = injection(PlantedListener(), clips, planted_set(), alphas=[0, 2], draws=2, progress=False)
+    assert (found.accuracy.value[..., 0] == 0).all()
+    assert (found.random_accuracy.value[..., 0] == 0).all()
+    with pytest.raises(EditError, match="alpha 0 changes nothing"):
+        injection(PlantedListener(), clips, planted_set(), alphas=[0], draws=2, progress=False)
 
 
 def test_odd_inputs_have_an_answer():

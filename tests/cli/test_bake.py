@@ -39,8 +39,13 @@ def test_a_folder_is_written_that_loads_as_steered(tiny_folder, tmp_path):
         1: ([2], [0.0]),
         2: ([5], [0.0]),
     }
+    again = esn("bake", *to, "--out", tmp_path / "calm", "--json")  # it wrote that folder itself
+    assert json.loads(again.out)["gates"] == 3
+    (tmp_path / "calm" / "notes.txt").write_text("mine", encoding="utf-8")
     refused = esn("bake", *to, "--out", tmp_path / "calm")
     assert refused.code == 2
-    assert "there is something already" in refused.err
+    assert "holds other things than a steered model of esn as it was written" in refused.err
+    assert (tmp_path / "calm" / "notes.txt").read_text() == "mine"
+    assert not list(tmp_path.glob(".*"))
     patch = esn("bake", *to, "--out", tmp_path / "patch", "--patch")
     assert "3 gates in 3 layers of the thinker multiplied by 0, by A. Tester" in patch.out

@@ -89,7 +89,7 @@ def test_json_of_somebody_else_is_kept(statistics: Path, tmp_path: Path, content
     out.write_text(content, encoding="utf-8")
     neurons = tmp_path / "esns.safetensors"
     assert esn("select", statistics, *SELECT, "--out", neurons).code == 0
-    assert "not one that esn wrote" in esn("layers", neurons, "--out", out).refusal
+    assert "no layer_profile of esn; name another file" in esn("layers", neurons, "--out", out).refusal
     assert out.read_text(encoding="utf-8") == content
     assert esn("layers", neurons, "--out", out, "--overwrite").code == 0
     assert json.loads(out.read_text(encoding="utf-8"))["kind"] == "layer_profile"
@@ -106,6 +106,133 @@ def test_a_recording_is_told_from_speech_that_was_written(tmp_path: Path) -> Non
         out_file(tmp_path / "said.wav", ".wav")
         with pytest.raises(EsnError, match="not one that esn wrote"):
             out_file(tmp_path / "recorded.wav", ".wav")
+
+
+def test_a_result_of_another_kind_and_a_page_of_somebody_else_are_kept(statistics: Path, tmp_path: Path) -> None:
+    neurons, out = tmp_path / "esns.safetensors", tmp_path / "r.json"
+    assert esn("select", statistics, *SELECT, "--out", neurons).code == 0
+    out.write_text('{"kind": "ablation", "version": 1}', encoding="utf-8")
+    assert "no layer_profile of esn; name another file" in esn("layers", neurons, "--out", out).refusal
+    out.unlink()
+    for page in (out.with_suffix(".html"), out.with_suffix(".clusters.html")):
+        page.write_text("<p>mine</p>", encoding="utf-8")
+        assert f"{page.name}: there is a file already" in esn("layers", neurons, "--out", out).refusal
+        assert [one.read_text() for one in tmp_path.glob("*.html")] == ["<p>mine</p>"]
+        page.unlink()
+
+
+def test_a_result_and_its_figures_are_written_together_or_not_at_all(
+    statistics: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    neurons, out = tmp_path / "esns.safetensors", tmp_path / "out" / "r.json"
+    assert esn("select", statistics, *SELECT, "--out", neurons).code == 0
+    replace, seen = Path.write_bytes, []
+
+    def full(self: Path, content: bytes) -> int:
+        seen.append(self.suffix)
+        if self.suffix == ".html":
+            raise OSError(28, "No space left on device")
+        return replace(self, content)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    line = esn("layers", neurons, "--out", out).refusal
+    assert "r.html: can't be written: No space left on device" in line
+    assert seen == [".json", ".html"]
+    assert list(out.parent.iterdir()) == []
+
+
+def test_every_analysis_says_which_kinds_it_writes() -> None:
+    """And they are those of the results that there are."""
+    import inspect
+
+    import typer
+
+    from esn_interp.analysis.result import Result
+    from esn_interp.cli import app
+    from esn_interp.cli.shared.outputs import WRITES
+
+    measured = {
+        command.callback.__wrapped__.__name__
+        for command in app.registered_commands
+        if any(
+            getattr(one.annotation, "__name__", one.annotation) == "Measured"
+            for one in inspect.signature(inspect.unwrap(command.callback)).parameters.values()
+        )
+    }
+    assert isinstance(app, typer.Typer)
+    assert len(measured) >= 12
+    assert measured <= set(WRITES)
+    kinds = {kind.kind for kind in _below(Result)}
+    assert {kind for some in WRITES.values() for kind in some} <= kinds
+
+
+def _below(kind: type) -> set[type]:
+    import importlib
+    import pkgutil
+
+    from esn_interp import analysis
+
+    for module in pkgutil.walk_packages(analysis.__path__, "esn_interp.analysis."):
+        importlib.import_module(module.name)
+    return {kind}.union(*map(_below_alone, kind.__subclasses__()))
+
+
+def _below_alone(kind: type) -> set[type]:
+    return {kind}.union(*map(_below_alone, kind.__subclasses__()))
+
+
+# ---------------------------------------------------------------- folders
+
+
+def test_a_folder_of_somebody_else_is_not_written_into(tmp_path: Path) -> None:
+    from esn_interp.cli.shared.study_choice import study_folder
+
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    with guarded({}):
+        study_folder(mine, "study")  # empty
+    (mine / "results.json").write_text('{"kind": "my results"}', encoding="utf-8")
+    for options in ({}, {"resume": True}):
+        refused = pytest.raises(EsnError, match="holds other things than a study of esn; name a folder of its own")
+        with guarded(options), refused:
+            study_folder(mine, "study")
+    with guarded({"overwrite": True}):
+        study_folder(mine, "study")
+    given = {"overwrite": True, "root": [str(mine)]}
+    with guarded(given), pytest.raises(EsnError, match=r"an input as well \(--root\)"):
+        study_folder(mine, "study")
+    (tmp_path / "file").write_text("mine")
+    with guarded({}), pytest.raises(EsnError, match="is a file, not a folder"):
+        study_folder(tmp_path / "file", "study")
+
+
+@pytest.mark.parametrize(
+    ("there", "ours"),
+    [
+        ({"results.json": '{"kind": "study", "version": 1}'}, True),
+        ({"results.json": '{"kind": "conversion study", "version": 1}'}, False),
+        ({"stages/study.json": '{"kind": "study folder", "version": 1, "of": ["study"]}'}, True),
+        ({"stages/study.json": '{"kind": "study folder", "version": 1, "of": ["conversion study"]}'}, False),
+        ({"stages/baseline/0123456789abcdef.json": "{}"}, True),  # cut off, of an earlier release
+        ({"stages/notes.txt": "mine"}, False),
+        ({"results.json": '{"kind": "study"}', "report.html": "<p>mine</p>"}, False),
+        ({"results.json": '{"kind": "study"}', "report.html": "<p>Made by esn_interp</p>"}, True),
+    ],
+)
+def test_a_study_is_written_over_by_the_command_that_wrote_it(
+    tmp_path: Path, there: dict[str, str], ours: bool
+) -> None:
+    from esn_interp.cli.shared.study_choice import study_folder
+
+    for name, content in there.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    with guarded({}):
+        if ours:
+            study_folder(tmp_path, "study")
+        else:
+            with pytest.raises(EsnError, match="say --overwrite"):
+                study_folder(tmp_path, "study")
 
 
 HOLDER = """

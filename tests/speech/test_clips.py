@@ -162,7 +162,8 @@ def test_taking_and_slicing_agree_and_change_the_fingerprint() -> None:
     assert clips[2:5].column("id") == clips.take([2, 3, 4]).column("id")
     assert clips.take(range(len(clips))).fingerprint == clips.fingerprint
     assert clips.take([1, 0]).fingerprint != clips.take([0, 1]).fingerprint
-    assert len(clips.fingerprint) == 12
+    assert clips.fingerprint.startswith("2-")
+    assert len(clips.fingerprint) == 14
 
 
 @settings(max_examples=25, deadline=None)

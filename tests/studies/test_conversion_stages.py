@@ -16,8 +16,9 @@ from esn_interp.analysis.conversion.effect_result import (
     RANDOM,
 )
 from esn_interp.errors import EsnError
+from esn_interp.studies import processes
 from esn_interp.studies.cache import Store
-from esn_interp.studies.conversion import cell_units, workers
+from esn_interp.studies.conversion import cell_units
 from esn_interp.studies.conversion.config import STAGES
 
 pytestmark = pytest.mark.usefixtures("speaker")
@@ -98,7 +99,7 @@ def test_a_killed_process_loses_nothing_that_was_written(converted: Path, tmp_pa
 def test_several_processes_give_the_same_results(converted: Path, tmp_path: Path, monkeypatch, speaker):
     # Forked, so that they know the planted world; in earnest they are begun anew.
     forked = multiprocessing.get_context("fork")
-    monkeypatch.setattr(workers.multiprocessing, "get_context", lambda name: forked)
+    monkeypatch.setattr(processes.multiprocessing, "get_context", lambda name: forked)
     run(tmp_path, workers=2)
     assert results(tmp_path) == results(converted)
     assert speaker.said == 0  # others did the work

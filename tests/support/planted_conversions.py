@@ -7,6 +7,7 @@ from typing import Any
 import planted_speaker as planted
 import pytest
 
+from esn_interp.models import loading
 from esn_interp.speech.clips import Clips
 from esn_interp.studies import work as study_work
 from esn_interp.studies.conversion.study import ConversionStudy
@@ -21,6 +22,7 @@ def planted_world(patch: pytest.MonkeyPatch, clips: Clips | None = None) -> plan
     speaker, clips = planted.PlantedSpeaker(), clips or planted.sources()
     patch.setattr(SpeakingModel, "lm", property(lambda self: speaker))
     patch.setattr(SpeakingModel, "identity", "planted")
+    patch.setattr(loading, "unknown", lambda name: "")
     patch.setattr(study_work, "corpus", lambda name, root=None, emotions=None: clips)
     planted.planted_ears(patch)
     return speaker

@@ -139,6 +139,7 @@ def planted_ears(monkeypatch: Any) -> None:
     """Judges by the names that `config` gives them."""
     from esn_interp.studies.conversion import judges as study_judges
 
+    monkeypatch.setattr(study_judges.judges, "unknown", lambda kind, name: "")
     monkeypatch.setattr(study_judges.judges, "emotion", SineJudge)
     monkeypatch.setattr(study_judges.judges, "transcript", lambda name: Ear())
     monkeypatch.setattr(study_judges, "prosody", sine_prosody)

@@ -8,6 +8,7 @@ import pandas as pd
 from planted_demo import StudiedListener
 from planted_listener import planted_clips
 
+from esn_interp.models import loading
 from esn_interp.speech.clips import Clips
 from esn_interp.studies import work
 from esn_interp.studies.models import StudiedModel
@@ -48,6 +49,7 @@ def planted_world(monkeypatch: Any) -> None:
     listener = StudiedListener()
     monkeypatch.setattr(StudiedModel, "lm", property(lambda self: listener))
     monkeypatch.setattr(StudiedModel, "identity", "planted")
+    monkeypatch.setattr(loading, "unknown", lambda name: "")
     def corpus(name: str, root: object = None, emotions: Any = None) -> Clips:
         return CORPORA[name] if emotions is None else CORPORA[name].choose(emotions)
 

@@ -172,5 +172,6 @@ def check_attribution(
                 for emotion, value in zip(emotions, ranks.value, strict=True)
                 if np.isnan(value)
             ),
+            found.unmoved_note,
         ),
     )

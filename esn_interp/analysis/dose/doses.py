@@ -90,8 +90,8 @@ def dose_axis(
     named = [name for name, value in given.items() if value is not None]
     if len(named) > 1:
         raise EditError(f"doses differ in one thing at a time: give one of {', '.join(named)}")
-    if not (np.isfinite(alpha) and alpha >= -1):
-        raise EditError(f"alpha is a finite number from -1 upwards, not {alpha:g}")
+    if not (np.isfinite(alpha) and alpha >= -1 and alpha != 0):
+        raise EditError(f"alpha is a finite number from -1 upwards that changes something, not {alpha:g}")
     if tops is not None:
         return over_tops(esns, stats, tops, alpha, positions)
     if scopes is not None:

@@ -122,5 +122,5 @@ def measure_effects(
         each=means.value[:sizes],
         draws=len(random),
         random=effects.at(-1, speakers=speakers) if random else Interval(unknown, unknown, unknown, speakers),
-        notes=told(why, few_speakers_note(speakers)),
+        notes=told(why, few_speakers_note(speakers), heard.unmoved_note),
     )

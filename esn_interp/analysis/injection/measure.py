@@ -202,5 +202,6 @@ def _notes(answers: Predictions, esns: NeuronSet, no_control: str, *, tests: int
         f"no neurons for {', '.join(without)}: these clips are not steered towards it" if without else None,
         f"no clip is {', '.join(unheard)}: left out of the mean recall" if unheard else None,
         no_control,
+        answers.unmoved_note,
         tests=tests,
     )

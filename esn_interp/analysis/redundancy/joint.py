@@ -20,13 +20,17 @@ from esn_interp.tasks.recognition import BASELINE, Recognition, recognise
 
 @dataclass(frozen=True, eq=False)
 class Silenced:
-    """What silencing each group changes on every clip: log-odds of its own emotion, and being right."""
+    """What silencing each group changes on every clip: log-odds of its own emotion, and being right.
+
+    ``unmoved`` counts the groups that hold neurons and changed no score of any clip.
+    """
 
     log_odds: Float64[np.ndarray, "group clip"]
     right: Float64[np.ndarray, "group clip"]
     clips: tuple[str, ...]
     speakers: tuple[str, ...]
     skipped: tuple[Skipped, ...]
+    unmoved: int = 0
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,8 @@ class Bench:
             description=description,
         )
         odds, right = log_odds(found.log_probs, found.truth), found.correct.astype(np.float64)
-        return Silenced(odds[1:] - odds[0], right[1:] - right[0], found.clips, found.speaker, found.skipped)
+        changes = odds[1:] - odds[0], right[1:] - right[0]
+        return Silenced(*changes, found.clips, found.speaker, found.skipped, len(found.unmoved))
 
     def _edits(self, index: Int64[np.ndarray, " gate"]) -> list[Edit]:
         if not len(index):

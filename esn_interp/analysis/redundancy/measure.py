@@ -249,6 +249,7 @@ def _notes(
     single = [emotion for emotion in esns.emotions if len(esns[emotion]) == 1]
     known = esns.emotions if validation is None else validation.emotions
     unseen = [emotion for emotion in esns.emotions if emotion not in known]
+    unmoved, tried = sum(one.unmoved for one in done), sum(len(one.log_odds) for one in done)
     return standing_notes(
         len({speaker for one in done for speaker in one.speakers}),
         [bad for one in done for bad in one.skipped],
@@ -256,5 +257,8 @@ def _notes(
         f"no clip is {', '.join(missing)}: their sets are only tried together with others" if missing else None,
         f"{', '.join(single)}: one neuron has no halves" if single else None,
         f"no validation clip is {', '.join(unseen)}: no greedy order there" if unseen else None,
+        f"{unmoved} of {tried} groups of neurons changed nothing, in no digit of any score, when they were silenced"
+        if unmoved
+        else None,
         why,
     )

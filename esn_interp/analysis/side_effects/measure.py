@@ -109,6 +109,17 @@ def side_effects(
                 f"the unedited model's perplexity of the text is {passage.perplexity:,.0f}: it has not learnt to"
                 " write such text, and changes say little"
             )
+    same = [
+        name
+        for at, name in enumerate(names, start=1)
+        if np.array_equal(accuracy[at], accuracy[0], equal_nan=True)
+        and (passage is None or np.array_equal(passage.log_probs[at], passage.log_probs[0]))
+    ]
+    if same:
+        notes.append(
+            f"edits under which every answer on {len(costs.clips)} clips was as right or wrong as before:"
+            f" {', '.join(same)}"
+        )
     return SideEffects(
         origins=_origins(lm, clips, edits),
         alpha=_gain(alpha) if isinstance(edits, NeuronSet) else float("nan"),
@@ -161,6 +172,10 @@ def _conditions(
         conditions = {"edited": list(edits)}
     if not conditions or not any(conditions.values()):
         raise EditError("there is nothing to edit: the set of neurons or edits is empty")
+    if still := [name for name, one in conditions.items() if all(edit.identity for edit in one)]:
+        if len(still) == len(conditions):
+            raise EditError("the edits change nothing: alpha 0 and a gain of 1 leave gates as they are")
+        notes.append(f"edits that leave gates as they are, so that nothing is changed: {', '.join(still)}")
     return conditions, notes
 
 

@@ -91,7 +91,7 @@ def transfer(
         drawn = max(drawn, len(trials.random))
         notes += [f"{name}: {note}" for note in trials.notes(sets[name])]
         notes += [f"on {name}, {note}" for note in _undefined(targets[-1], names)]
-        if esns.origin.corpus_fingerprint == clips.fingerprint:
+        if esns.origin.corpus_fingerprint in (clips.fingerprint, clips.labels_fingerprint):
             notes.append(f"{name}: its own neurons were found on these very clips, which favours them")
     return Transfer(
         corpora=names,

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import esn_interp as esn
-from esn_interp.cli.shared import Run, out_file, table, write_page
+from esn_interp.cli.shared import Run, out_result, table, write_page
 
 
 def score(
@@ -34,13 +34,17 @@ def score(
     Example:
         esn evc score anna.csv bernd.csv --out preference.json
     """
-    out_file(out, ".json")
+    if out is not None:
+        out_result(out)
     result = esn.preference(*answers, interval=interval, least_checks=least_checks)
     written: list[Path] = []
     if out is not None:
+        from esn_interp.files import together
+
         written = [out, out.with_suffix(".html")]
-        result.save(out)
-        write_page(result.plot(), written[1])
+        with together():
+            result.save(out)
+            write_page(result.plot(), written[1])
     content = {"files": written, "summary": result.summary(), "notes": list(result.notes), "result": result.to_dict()}
     run.result(content, result.summary(), _table(result), *result.notes, *written)
 

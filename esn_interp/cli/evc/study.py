@@ -53,6 +53,7 @@ def study(
         _plan(settings, choice)
         return
 
+    choice.claim("conversion study")
     from transformers.utils import logging as transformers_logging
 
     # Models and judges are many and small, or few and large; bars of each would hide what is being done.

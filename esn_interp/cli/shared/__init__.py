@@ -28,8 +28,8 @@ from esn_interp.cli.shared.options import (
     TokenScope,
     Top,
 )
-from esn_interp.cli.shared.outputs import in_folder, out_file, own_file
-from esn_interp.cli.shared.study_choice import StudyChoice, points
+from esn_interp.cli.shared.outputs import in_folder, out_file, out_folder, out_page, out_result, own_file
+from esn_interp.cli.shared.study_choice import StudyChoice, points, study_folder
 from esn_interp.cli.shared.values import (
     gains,
     layer_bands,
@@ -75,10 +75,14 @@ __all__ = [
     "names_of",
     "numbers",
     "out_file",
+    "out_folder",
+    "out_page",
+    "out_result",
     "own_file",
     "points",
     "positions_of",
     "statistics_of",
+    "study_folder",
     "table",
     "words",
     "write_page",

@@ -80,7 +80,7 @@ def unfolded(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def flat(**given: Any) -> None:
-        with guarded(given):
+        with guarded(given, name=command.__name__):
             run(given)
 
     def run(given: dict[str, Any]) -> None:

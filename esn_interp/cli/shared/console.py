@@ -11,6 +11,9 @@ import typer
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no remarks; only the result.")]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace what is there already, even if esn did not write it.")
+]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything that is drawn at random.")]
 
 
@@ -52,9 +55,7 @@ class Run(Console):
     """One run of a command: its voice, and the seed of all that it draws."""
 
     seed: Seed = 0
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace what is there already, even if esn did not write it.")
-    ] = False
+    overwrite: Overwrite = False
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

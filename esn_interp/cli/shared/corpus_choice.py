@@ -29,6 +29,14 @@ OnSplit = Annotated[
 ]
 
 
+TrustMtime = Annotated[
+    bool,
+    typer.Option(
+        "--trust-mtime", help="Take a file of the same size and time for the same; don't hash its sound again."
+    ),
+]
+
+
 @dataclass(frozen=True, kw_only=True)
 class CorpusTreatment:
     """What is taken of a corpus, how it is split and how its recordings are treated."""
@@ -81,6 +89,7 @@ class CorpusTreatment:
         int | None,
         typer.Option("--limit", min=1, metavar="N", help="Use N clips at most, balanced over emotions."),
     ] = None
+    trust_mtime: TrustMtime = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from esn_interp.cli.shared.command import write_lines, write_sections
-from esn_interp.errors import EsnError, EsnWarning
+from esn_interp.errors import EsnError, EsnWarning, NotDone
 
 DONE, OUR_FAULT, USERS_FAULT, PARTLY_DONE, INTERRUPTED = 0, 1, 2, 3, 130
 EXAMPLES = 2
@@ -106,7 +106,7 @@ def _outcome_of(words: Sequence[str], error: Exception) -> int:
         traceback.print_exception(error)
     name = type(error).__name__
     if isinstance(error, EsnError):
-        return _report(words, str(error), name, USERS_FAULT)
+        return _report(words, str(error), name, PARTLY_DONE if isinstance(error, NotDone) else USERS_FAULT)
     if name == "Abort":
         return _report(words, "interrupted", "KeyboardInterrupt", INTERRUPTED)
     # The exceptions of the option parser live in `click` or in typer's own copy of it, depending on typer's
@@ -140,6 +140,12 @@ _USERS_DISK = {
     errno.ENOTDIR,
     errno.ENOSPC,
     errno.EROFS,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EIO,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+    errno.ETXTBSY,
 }
 
 

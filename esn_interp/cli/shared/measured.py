@@ -10,7 +10,7 @@ import esn_interp as esn
 from esn_interp.cli.shared.console import Run
 from esn_interp.cli.shared.corpus_choice import CorpusChoice, Split
 from esn_interp.cli.shared.model_choice import ModelChoice
-from esn_interp.cli.shared.outputs import out_file
+from esn_interp.cli.shared.outputs import out_result
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -52,7 +52,7 @@ class Measured(Run):
     ]
 
     def __post_init__(self) -> None:
-        out_file(self.out, ".json")
+        out_result(self.out)
 
     def experiment(
         self, model: ModelChoice, neurons: Path, corpus: CorpusChoice, split: Split
@@ -71,11 +71,18 @@ class Measured(Run):
 
     def write(self, result: Told, **further: "go.Figure") -> None:
         """Write ``out`` and its figures, and tell the reader; ``further`` figures are named after their key."""
-        result.save(self.out)
-        figures = {self.out.with_suffix(".html"): result.plot()}
+        from esn_interp.files import together
+
+        try:
+            figures = {self.out.with_suffix(".html"): result.plot()}
+        except Exception:
+            result.save(self.out)  # what may have taken hours is not lost for want of a picture
+            raise
         figures |= {self.out.with_suffix(f".{name}.html"): figure for name, figure in further.items()}
-        for page, figure in figures.items():
-            write_page(figure, page)
+        with together():
+            result.save(self.out)
+            for page, figure in figures.items():
+                write_page(figure, page)
         first, *others = figures
         content = {"out": self.out, "figure": first, "further_figures": others, "summary": result.summary()}
         self.result(

@@ -10,6 +10,7 @@ import typer
 
 import esn_interp as esn
 from esn_interp.errors import ModelError
+from esn_interp.models.precision import checked_precision
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +50,12 @@ class ModelOptions:
         ),
     ] = None
 
+    allow_missing: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-missing", metavar="W", help="A weight, or a pattern, that the checkpoint may lack; repeat."
+        ),
+    ] = None
     plan: Annotated[
         str | None,
         typer.Option(
@@ -82,6 +89,8 @@ class ModelOptions:
                 f"unknown model {name!r}; bundled: {', '.join(bundled)}; else give a folder, or a Hugging Face "
                 "name such as Qwen/Qwen2.5-Omni-7B"
             )
+        if self.dtype is not None:
+            checked_precision(self.dtype)
         # The hub's client tells of every retry; what matters comes back as one error.
         logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
 

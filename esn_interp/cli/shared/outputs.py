@@ -1,11 +1,7 @@
 """Files that a command is to write: onto no input, over nothing of somebody else's, by one run at a time."""
 
-import fcntl
-import hashlib
 import json
-import os
-import tempfile
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -13,11 +9,30 @@ from typing import Any
 
 import esn_interp as esn
 
+WRITES = {
+    "ablate": ("ablation",),
+    "attribute": ("attribution", "attribution_check"),
+    "compare": ("selector_comparison",),
+    "dose": ("dose_response",),
+    "efficiency": ("efficiency",),
+    "ground": ("grounding",),
+    "inject": ("injection",),
+    "layers": ("layer_profile",),
+    "overlap": ("overlap",),
+    "redundancy": ("redundancy",),
+    "score": ("preference",),
+    "side_effects": ("side_effects",),
+    "transfer": ("transfer",),
+    "verify": ("verification",),
+}
+"""The kinds of result that each analysis writes, and writes over."""
+
 
 class _Command:
     """What is known of the command that runs: what it was given by option, and the files that it holds."""
 
-    def __init__(self, given: Mapping[str, Any], held: ExitStack) -> None:
+    def __init__(self, name: str, given: Mapping[str, Any], held: ExitStack) -> None:
+        self.name = name
         self.overwrite = bool(given.get("overwrite"))
         self.inputs = [
             (option, value)
@@ -26,18 +41,21 @@ class _Command:
             if isinstance(value, str | Path) and str(value)
         ]
         self.held = held
-        self.claimed: set[Path] = set()
 
 
 _command: ContextVar[_Command | None] = ContextVar("command", default=None)
 
 
 @contextmanager
-def guarded(given: Mapping[str, Any]) -> Generator[None]:
+def guarded(given: Mapping[str, Any], *, name: str = "") -> Generator[None]:
     """Within the block, a command with these options runs; what it claims with `out_file` is its own until the end."""
     with ExitStack() as held:
-        token = _command.set(_Command(given, held))
+        token = _command.set(_Command(name, given, held))
         held.callback(_command.reset, token)
+        if given.get("trust_mtime"):
+            from esn_interp.speech.identity import trusting_mtime
+
+            held.enter_context(trusting_mtime())
         yield
 
 
@@ -63,16 +81,81 @@ def out_file(path: Path | None, suffix: str, *, kinds: tuple[str, ...] = ()) -> 
     command = _command.get()
     if command is None:
         return
-    for option, given in command.inputs:
-        if given is not path and _same(Path(given), path):
-            named = "" if option in ("statistics", "files", "neurons") else f" (--{option.replace('_', '-')})"
-            raise esn.EsnError(f"--out {path}: this is an input as well{named}, and would be lost; name another file")
+    _no_input(path, command)
     if path.exists() and not command.overwrite and not _ours(path, kinds):
         what = f"no {' or '.join(kinds)} of esn" if kinds else "not one that esn wrote"
         raise esn.EsnError(
             f"--out {path}: there is a file already, {what}; name another file, or say --overwrite to replace it"
         )
     _claim(path, command)
+
+
+def out_result(path: Path) -> None:
+    """Checks and claims the file of a result, and the pages of figures that go beside it.
+
+    Raises
+    ------
+    EsnError
+        As `out_file` does, for each of them.
+    """
+    command = _command.get()
+    out_file(path, ".json", kinds=() if command is None else WRITES.get(command.name, ()))
+    out_file(path.with_suffix(".html"), ".html")
+    if path.parent.is_dir():
+        for page in sorted(path.parent.iterdir()):
+            if page.name.startswith(f"{path.stem}.") and page.suffix == ".html":
+                out_file(page, ".html")
+
+
+def out_folder(path: Path, *, marks: Callable[[Path], bool], what: str) -> None:
+    """Checks and claims a folder that is to be written, before any long work starts.
+
+    One that is there already is written into when it is empty, when it is one of ours (``marks`` tells), or with
+    --overwrite.
+
+    Raises
+    ------
+    EsnError
+        When the path is or leads through a file, it is an input too, it holds something else than ``what``, or another
+        run is writing it.
+    """
+    in_folder(path / "any")
+    command = _command.get()
+    if command is None:
+        return
+    _no_input(path, command)
+    if path.is_dir() and any(path.iterdir()) and not command.overwrite and not marks(path):
+        raise esn.EsnError(
+            f"--out {path}: this folder holds other things than {what}; name a folder of its own, or say --overwrite to"
+            " write into it"
+        )
+    _claim(path, command)
+
+
+def out_page(path: Path) -> None:
+    """Checks the report of a folder of ours, which may be of a release that did not sign its pages.
+
+    Raises
+    ------
+    EsnError
+        When somebody else wrote it, and there is no --overwrite.
+    """
+    command = _command.get()
+    if command is None or command.overwrite or not path.exists() or _ours(path, ()):
+        return
+    try:
+        signed = "esn_interp" in path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        signed = False
+    if not signed:
+        raise esn.EsnError(f"{path}: there is a page already, not one that esn wrote; move it away, or say --overwrite")
+
+
+def _no_input(path: Path, command: _Command) -> None:
+    for option, given in command.inputs:
+        if given is not path and _same(Path(given), path):
+            named = "" if option in ("statistics", "files", "neurons") else f" (--{option.replace('_', '-')})"
+            raise esn.EsnError(f"--out {path}: this is an input as well{named}, and would be lost; name another file")
 
 
 def in_folder(path: Path) -> None:
@@ -100,6 +183,9 @@ def own_file(path: Path, kind: str) -> None:
     """
     if path.exists() and not _ours(path, (kind,)):
         raise esn.EsnError(f"{path}: there is a file already, no {kind} of esn, where one is to be kept; move it away")
+    from esn_interp.files import clean
+
+    clean(path)
 
 
 def _same(one: Path, other: Path) -> bool:
@@ -143,22 +229,8 @@ def _ours(path: Path, kinds: tuple[str, ...]) -> bool:
 
 
 def _claim(path: Path, command: _Command) -> None:
-    """Hold a lock on a file until the command ends, however it ends: the system frees those of the dead."""
-    place = path.resolve()
-    if place in command.claimed:
-        return
-    folder = Path(tempfile.gettempdir()) / f"esn-interp-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    lock = folder / f"{hashlib.sha256(os.fsencode(place)).hexdigest()[:24]}.lock"
-    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
-    command.held.callback(os.close, descriptor)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        other = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
-        raise esn.EsnError(
-            f"--out {path}: another run is writing it (process {other or 'unknown'}); wait for it, or name another file"
-        ) from None
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, str(os.getpid()).encode("ascii"), 0)
-    command.claimed.add(place)
+    """Hold a file or folder until the command ends, and take away what dead runs have left of it."""
+    from esn_interp.files import clean, locked
+
+    command.held.enter_context(locked(path))
+    clean(path)

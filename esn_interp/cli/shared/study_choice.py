@@ -7,15 +7,35 @@ from typing import Annotated, Any, ClassVar
 
 import typer
 
-from esn_interp.cli.shared.console import Console
+from esn_interp.cli.shared.console import Console, Overwrite
+from esn_interp.cli.shared.corpus_choice import TrustMtime
 from esn_interp.cli.shared.door import PARTLY_DONE
-from esn_interp.cli.shared.outputs import in_folder
+from esn_interp.cli.shared.outputs import in_folder, out_folder, out_page
 from esn_interp.errors import EsnError
 
 
 def points(value: float | None, sign: str = "+") -> str:
     """A share, or a change of one, in percentage points, for the table of a study."""
     return "-" if value is None else f"{100 * value:{sign}.1f}"
+
+
+def study_folder(out: Path, *kinds: str) -> None:
+    """Check and hold a folder for a study whose results are of these kinds.
+
+    Raises
+    ------
+    EsnError
+        When it holds something else, unless --overwrite is said, or another run is writing it.
+    """
+
+    def marks(folder: Path) -> bool:
+        from esn_interp.studies.results import kinds_in
+
+        found = kinds_in(folder)
+        return found is not None and not set(kinds).isdisjoint(found or kinds)
+
+    out_folder(out, marks=marks, what=f"a {' or '.join(kinds)} of esn")
+    out_page(out / "report.html")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,10 +70,17 @@ class StudyChoice(Console):
         int | None, typer.Option("--seed", min=0, help="Use this seed instead of the config's.")
     ] = None
 
+    trust_mtime: TrustMtime = False
+    overwrite: Overwrite = False
+
     def __post_init__(self) -> None:
         if self.resume and not (self.out / "stages").is_dir():
             raise EsnError(f"{self.out}: there is no study to resume; leave --resume out to begin one")
         in_folder(self.out / "results.json")
+
+    def claim(self, *kinds: str) -> None:
+        """Check and hold the folder for a study of these kinds; see `study_folder`."""
+        study_folder(self.out, *kinds)
 
     @property
     def roots(self) -> dict[str, Path]:

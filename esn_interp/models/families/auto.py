@@ -1,16 +1,20 @@
 """The Auto classes of transformers: which of them loads a checkpoint."""
 
 import logging
-from collections.abc import Generator, Mapping
+import warnings
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
+from fnmatch import fnmatch
 from pathlib import Path
+from threading import RLock
 from typing import Any, cast
 
 import transformers
 from torch import nn
-from transformers import AutoConfig
+from transformers import AutoConfig, PreTrainedModel
 
-from esn_interp.errors import ModelError
+from esn_interp.errors import EsnWarning, ModelError
 
 AUTO_CLASSES: tuple[Any, ...] = tuple(
     getattr(transformers, name)
@@ -36,20 +40,68 @@ def load_auto(path: str | Path, **options: Any) -> nn.Module:
 def load_whole(kind: Any, path: str | Path, **options: Any) -> nn.Module:
     """A checkpoint through ``from_pretrained`` of a class, when it holds every weight of the model.
 
+    Classes with a ``from_pretrained`` of their own are asked too: what they load goes through that of transformers.
+
     Raises
     ------
     ModelError
-        When it lacks one, or has it in another shape: transformers would draw it at random.
+        When it lacks one, or has it in another shape: transformers would draw it at random. `missing_allowed` lets some
+        pass.
     """
-    model, told = kind.from_pretrained(str(path), output_loading_info=True, **options)
-    lacking = sorted(str(name) for name in told.get("missing_keys", ()))
-    lacking += sorted(str(one[0]) for one in told.get("mismatched_keys", ()))
-    if lacking:
+    with _recorded() as told:
+        model = kind.from_pretrained(str(path), **options)
+    lacking = {str(name) for one in told for name in one.get("missing_keys", ())}
+    lacking |= {str(name[0]) for one in told for name in one.get("mismatched_keys", ())}
+    drawn = sorted(name for name in lacking if any(fnmatch(name, pattern) for pattern in _allowed.get()))
+    if left := sorted(lacking.difference(drawn)):
         raise ModelError(
-            f"{path}: the checkpoint lacks {len(lacking):,} of the model's weights, or has them in another shape, such"
-            f" as {lacking[0]}; they would be drawn at random, so get the whole checkpoint"
+            f"{path}: the checkpoint lacks {len(left):,} of the model's weights, or has them in another shape, such"
+            f" as {left[0]}; they would be drawn at random, so get the whole checkpoint (or name them, to allow it:"
+            " allow_missing, --allow-missing)"
+        )
+    if drawn:
+        warnings.warn(
+            f"{path}: {len(drawn):,} weights are not in the checkpoint and were drawn at random, as allowed:"
+            f" {', '.join(drawn[:3])}{', ...' if len(drawn) > 3 else ''}",
+            EsnWarning,
+            stacklevel=2,
         )
     return cast(nn.Module, model)
+
+
+@contextmanager
+def missing_allowed(names: Sequence[str]) -> Generator[None]:
+    """Within the block, weights of these names (or patterns, such as ``*.bias``) may be missing in a checkpoint."""
+    token = _allowed.set(tuple(names))
+    try:
+        yield
+    finally:
+        _allowed.reset(token)
+
+
+_allowed: ContextVar[tuple[str, ...]] = ContextVar("allowed", default=())
+_recording = RLock()
+
+
+@contextmanager
+def _recorded() -> Generator[list[Mapping[str, Any]]]:
+    """What transformers says of each model that it loads in the block, even to classes that don't ask it."""
+    told: list[Mapping[str, Any]] = []
+    base: Any = PreTrainedModel
+    plain = base.from_pretrained.__func__
+
+    def asking(kind: Any, *given: Any, **options: Any) -> Any:
+        asked = options.pop("output_loading_info", False)
+        model, info = plain(kind, *given, output_loading_info=True, **options)
+        told.append(info)
+        return (model, info) if asked else model
+
+    with _recording:
+        base.from_pretrained = classmethod(asking)
+        try:
+            yield told
+        finally:
+            base.from_pretrained = classmethod(plain)
 
 
 def auto_of(config: Any) -> Any:

@@ -7,7 +7,7 @@ Answers are written clip by clip.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import torch
 import transformers
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from esn_interp.errors import ModelError
+from esn_interp.models.families.auto import load_whole
 from esn_interp.models.families.base import Family
 from esn_interp.models.families.inputs import Inputs
 
@@ -38,7 +39,7 @@ class ClipByClip(Family):
         if "dtype" in options and tuple(map(int, transformers.__version__.split(".")[:2])) < (4, 56):
             options["torch_dtype"] = options.pop("dtype")
         try:
-            return cast(nn.Module, auto.from_pretrained(str(path), **options))
+            return load_whole(auto, path, **options)
         except (AttributeError, RuntimeError, TypeError) as error:
             raise ModelError(
                 f"{path}: the code that comes with it failed under transformers {transformers.__version__} ({error});"

@@ -77,8 +77,6 @@ class Qwen25Omni(Family):
         if whole and AutoConfig.from_pretrained(str(path)).model_type != self.info.model_types[0]:
             raise ModelError(f"{path}: this checkpoint holds the thinker only, which writes and does not speak")
         kind: Any = getattr(transformers, self.whole_class if whole else self.thinker_class)
-        if "from_pretrained" in vars(kind):  # one of its own, which can't tell what was loaded
-            return kind.from_pretrained(str(path), **options)
         return load_whole(kind, path, **options)
 
     def audio_token_id(self, model: nn.Module | None, processor: Any) -> int:

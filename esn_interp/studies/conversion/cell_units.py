@@ -69,25 +69,31 @@ class CellUnits(StudiedCell):
         return self._keys[unit]
 
     def _key(self, unit: Unit) -> str:
-        about: dict[str, Any] = {
-            "model": self.model.identity,
-            "corpus": self.clips.fingerprint,
+        about: dict[str, Any] = self.about | {
             "clips": [self.column(unit.split, "id")[row] for row in unit.rows],
             "unit": asdict(unit) | {"rows": None},
+        }
+        if unit.condition.setting is not None:
+            about |= {"neurons": self._sampled, "scope": self.config.scope}
+        return digest(about)
+
+    @cached_property
+    def about(self) -> dict[str, Any]:
+        """What every unit depends on."""
+        return {
+            "model": self.model.identity,
+            "corpus": self.clips.fingerprint,
             "seed": self.seed,
             "judges": [getattr(self.config, f"{name}_judge") for name in ("filter", "score", "transcript", "speaker")],
             "success": asdict(self.config.success),
             "manner": asdict(self.config.manner),
             "prompt": [self.config.prompt, self.config.system],
         }
-        if unit.condition.setting is not None:
-            about |= {"neurons": self._sampled, "scope": self.config.scope}
-        return digest(about)
 
     def done(self, unit: Unit) -> bool:
         """Whether a unit's result is there."""
         key = self.key(unit)
-        return any(self.store.path("units", key, end).exists() for end in (".json", ".failed.json"))
+        return self.store.path("units", key, ".json").exists() or self.store.failure("units", key) is not None
 
     def outcomes(self, unit: Unit) -> Outcomes:
         """What became of a unit's conversions."""

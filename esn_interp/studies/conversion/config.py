@@ -1,12 +1,16 @@
 """A study of conversions as one file: what is converted, how conversions are judged, and what is tried."""
 
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from esn_interp.models import loading
+from esn_interp.models.edits import SCOPES
 from esn_interp.models.families.manner import Manner
 from esn_interp.neurons.catalogue import contenders, controls
-from esn_interp.studies.config import Fraction, Gain, StudyConfig
+from esn_interp.studies.config import Fraction, Gain, StudyConfig, misspelt, once
+from esn_interp.tasks import judges
 from esn_interp.tasks.judges import FILTER, RECOGNISER, SCORER
 from esn_interp.tasks.protocols import Protocol
 from esn_interp.tasks.success import SuccessFilter
@@ -40,6 +44,7 @@ class ConversionConfig(StudyConfig):
     """
 
     ready = ("evc-toy", "paper-conversion")
+    scopes_there_are: ClassVar[tuple[str, ...]] = SCOPES
 
     selectors: Annotated[tuple[str, ...], Field(min_length=1, default_factory=lambda: (*contenders(), *controls()))]
     tops: Annotated[tuple[Fraction, ...], Field(min_length=1)] = (0.01, 0.02, 0.05)
@@ -93,6 +98,24 @@ class ConversionConfig(StudyConfig):
         if not gains:
             raise ValueError("give a gain other than 0; conversions without an edit are always run")
         return gains
+
+    @field_validator("targets", "sources")
+    @classmethod
+    def _once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return once(value)
+
+    def doubts(self) -> Iterator[tuple[tuple[int | str, ...], str]]:
+        """What a file can't mean, with its place in it: names that are nobody's."""
+        yield from super().doubts()
+        for name in ("targets", "sources"):
+            yield from (((name,), reason) for reason in misspelt(getattr(self, name)))
+        for kind in ("filter", "score", "transcript", "speaker"):
+            if (judge := getattr(self, f"{kind}_judge")) and (reason := judges.unknown(kind, judge)):
+                yield (f"{kind}_judge",), reason
+        if self.voice is not None:
+            for spec in self.models:
+                if not loading.may_have_voices(spec.model):
+                    yield ("voice",), f"{spec.model} has no voices to choose from; leave it out"
 
     @model_validator(mode="after")
     def _judges(self) -> "ConversionConfig":

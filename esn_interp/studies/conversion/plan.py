@@ -86,6 +86,7 @@ class ConversionPlan(Plan):
         cell: Cell = self.cells[position]
         # Other processes load models and corpora by name; what is there already is used here, by this one.
         by_name = self.lm is None and self.given is None
+        self.store.look(cell.title, cell.about)
         units = work(cell, stage)
         done = perform(
             cell,

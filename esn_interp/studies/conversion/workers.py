@@ -1,7 +1,8 @@
 """Units of a conversion study, worked on by one process or several; each has a model of its own."""
 
-import multiprocessing
 from collections.abc import Sequence
+from concurrent.futures import as_completed
+from concurrent.futures.process import BrokenProcessPool
 from functools import cache
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from esn_interp.studies.cache import Undone
 from esn_interp.studies.conversion.cell import Cell
 from esn_interp.studies.conversion.config import ConversionConfig
 from esn_interp.studies.conversion.units import Unit
+from esn_interp.studies.processes import processes
 
 Recipe = tuple[str, str, int]
 """By which a process makes a cell anew: the config as JSON, the study's folder, the cell's position."""
@@ -46,12 +48,18 @@ def perform(
             return len(left)
         # Longest first, so that no process is left with a long one at the end.
         left.sort(key=lambda unit: -len(unit.rows) * len(unit.targets))
-        context = multiprocessing.get_context("spawn")
-        with context.Pool(min(workers, len(left)), _begin) as pool:
-            for reason in pool.imap_unordered(_elsewhere, [(recipe, unit) for unit in left]):
-                if reason:
-                    raise Undone(reason)
-                advance(1)
+        with processes(min(workers, len(left)), begin=f"{__name__}:{_begin.__name__}") as submit:
+            tasks = [submit(_elsewhere, (recipe, unit)) for unit in left]
+            try:
+                for task in as_completed(tasks):
+                    if reason := task.result():
+                        raise Undone(reason)
+                    advance(1)
+            except BrokenProcessPool:
+                raise Undone(
+                    "a worker process was killed, for want of memory as a rule; what was finished is kept, go on with"
+                    " fewer workers"
+                ) from None
     return len(left)
 
 

@@ -38,7 +38,7 @@ CHECKPOINT_EVERY = 4
 
 
 @dataclass(eq=False)
-class Cell(Storing, StudiedCell):
+class Cell(StudiedCell, Storing):
     """The three sets of speakers of a corpus, and everything that is found out with them.
 
     Properties compute on first use and are stored; they raise `Undone` where a task can't be done.

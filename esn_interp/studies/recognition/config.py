@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from esn_interp.studies.config import Fraction, Gain, StudyConfig
+from esn_interp.studies.config import Fraction, Gain, StudyConfig, once
 from esn_interp.tasks.protocols import Protocol
 
 ORDER = (
@@ -61,7 +61,14 @@ class RecognitionConfig(StudyConfig):
     @field_validator("scopes")
     @classmethod
     def _once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(value))
+        return once(tuple(map(cls.known_scope, value)))
+
+    @field_validator("alphas")
+    @classmethod
+    def _acting(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if not any(value):
+            raise ValueError("give a gain other than 0, which changes nothing")
+        return value
 
     @model_validator(mode="after")
     def _tellable(self) -> "RecognitionConfig":

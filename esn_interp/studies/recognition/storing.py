@@ -13,6 +13,11 @@ class Storing:
     store: Store
     files: dict[str, str]
 
+    @property
+    def title(self) -> str:
+        """What it is called in the study."""
+        raise NotImplementedError
+
     def stored(
         self,
         stage: str,
@@ -25,6 +30,7 @@ class Storing:
     ) -> AnyStorable:
         """A result from the store, where it is named by all that it is about; made where it is not there yet."""
         key = digest(about)
+        self.store.look(f"{self.title}, {name or stage}", about)
         result = self.store.fetch(stage, key, make, load, suffix=suffix)
         self.files[name or stage] = self.store.path(stage, key, suffix).relative_to(self.store.folder.parent).as_posix()
         return result

@@ -72,6 +72,21 @@ def emotion(
     return load_classifier(name, labels=labels, device=device)
 
 
+_NAMED = {"transcript": (RECOGNISER,), "speaker": ()}
+
+
+def unknown(kind: str, name: str) -> str:
+    """Why a name is nobody's, of a judge of ``transcript``, ``speaker`` or else of emotion; empty where it may be one.
+
+    A folder that is there, or whatever could be on the hub, may be one.
+    """
+    named = _NAMED.get(kind, (FILTER, SCORER, "emotion2vec"))
+    if name in named or "/" in name or Path(name).is_dir():
+        return ""
+    bundled = f"{', '.join(named)}, " if named else ""
+    return f"no such judge {name!r}; give {bundled}a folder, or a Hugging Face name with its owner"
+
+
 def transcript(
     name: str | Path | TranscriptJudge, *, language: str = "en", device: str = "cpu"
 ) -> TranscriptJudge:

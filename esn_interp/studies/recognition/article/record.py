@@ -11,7 +11,7 @@ import numpy as np
 
 from esn_interp.analysis.ablation.result import Ablation
 from esn_interp.analysis.dose.result import DoseResponse
-from esn_interp.errors import StatisticsError
+from esn_interp.errors import NotDone
 from esn_interp.files import write_atomic
 from esn_interp.speech.clips import Clips
 from esn_interp.speech.corpora import CORPORA
@@ -47,11 +47,11 @@ def article_record(cell: Cell, undone: Mapping[tuple[str, str], str], seconds: f
 
     Raises
     ------
-    StatisticsError
+    NotDone
         When a stage could not be done: an article leaves nothing out.
     """
     if undone:
-        raise StatisticsError("; ".join(f"{stage}: {reason}" for (stage, _), reason in undone.items()))
+        raise NotDone("; ".join(f"not done: {stage}: {reason}" for (stage, _), reason in undone.items()))
     config, origin, setting, ablation = cell.config, cell.statistics.origin, cell.setting, cell.ablation
     emotions, doses, costs = list(ablation.emotions), cell.doses, cell.costs
     return {
