@@ -75,6 +75,24 @@ def translate(labels: Sequence[str], table: Mapping[str, str]) -> tuple[list[str
     return emotions, unmapped
 
 
+def labels_met(table: Mapping[str, str] | None, labels: Iterable[object], *, name: str) -> str:
+    """The note on entries of a user's table that no clip of corpus ``name`` has; empty where all are met.
+
+    Raises
+    ------
+    CorpusError
+        When none is met, so that the table changes nothing.
+    """
+    wanted, there = {one_form(str(label)) for label in table or ()}, {one_form(str(label)) for label in labels}
+    if not wanted or wanted <= there:
+        return ""
+    unmet = ", ".join(map(repr, sorted(wanted - there)))
+    if not wanted & there:
+        had = ", ".join(map(repr, sorted(there)[:12])) or "none"
+        raise CorpusError(f"corpus {name}: labels: no clip is labelled {unmet}; its labels are {had}")
+    return f"labels that no clip has, out of those that were given: {unmet}"
+
+
 def listing(counts: Mapping[str, int], *, most: int = 12) -> str:
     """Names with their counts, the commonest first, for a message: "1,849 frustrated, 107 surprised"."""
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))

@@ -297,3 +297,24 @@ def test_a_long_dataset_keeps_its_audio_on_disk(tmp_path: Path) -> None:
     assert clips[rows - 1].audio["bytes"] == content
     assert len(sad) == rows / 2
     assert len(sad[0].waveform()) == 8_000
+
+
+@pytest.mark.parametrize("form", ["folder", "table", "frame", "dataset"])
+def test_labels_that_nothing_bears_are_told_or_refused(tmp_path: Path, form: str) -> None:
+    """A misspelled entry would change nothing, without a word."""
+    (tmp_path / "c" / "froh").mkdir(parents=True)
+    (tmp_path / "c" / "ernst").mkdir()
+    paths = [tone(tmp_path / "c" / name / "a.wav") for name in ("froh", "ernst")]
+    rows = {"audio": [str(path) for path in paths], "emotion": ["froh", "ernst"], "id": ["1", "2"]}
+    pd.DataFrame(rows).to_csv(tmp_path / "t.csv", index=False)
+    source = {
+        "folder": tmp_path / "c",
+        "table": tmp_path / "t.csv",
+        "frame": pd.DataFrame(rows),
+        "dataset": Dataset.from_dict(rows),
+    }[form]
+    named = corpus(source, labels={"froh": "happy", "ernts": "sad"})
+    assert sorted(named.column("emotion")) == ["ernst", "happy"]
+    assert "labels that no clip has, out of those that were given: 'ernts'" in named.notes
+    with pytest.raises(CorpusError, match="labels: no clip is labelled 'fröhlich'; its labels are 'ernst', 'froh'"):
+        corpus(source, labels={"fröhlich": "happy"})

@@ -13,7 +13,7 @@ import yaml
 
 from esn_interp.errors import CorpusError
 from esn_interp.speech.clips import Clips
-from esn_interp.speech.corpora.dataset import relabel
+from esn_interp.speech.corpora.dataset import relabelled
 from esn_interp.speech.corpora.tables import read_text, text_table
 
 _SPLITS = {"train": "identification", "dev": "validation", "test": "evaluation"}
@@ -79,7 +79,7 @@ def load_audformat(
         languages = header.get("languages") or []
         frame["language"] = languages[0] if len(languages) == 1 else ""
     frame["audio"] = [str(root / file) for file in frame["audio"]]
-    return Clips.from_frame(relabel(frame, labels), name=name).noted(
+    return relabelled(frame, labels, name=name).noted(
         f"left out, files without a label: {unlabelled:,}" if unlabelled else ""
     )
 

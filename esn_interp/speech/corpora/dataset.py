@@ -10,6 +10,7 @@ from platformdirs import user_cache_dir
 
 from esn_interp.errors import CorpusError, first_line
 from esn_interp.speech.clips import Clips
+from esn_interp.speech.labels import labels_met
 from esn_interp.speech.schema import COLUMNS, named_values
 from esn_interp.speech.spelling import in_one_form, one_form
 
@@ -43,8 +44,10 @@ def load_any_dataset(
 
         table = in_one_form(labels)
         raw = ["" if value is None else one_form(str(value)) for value in named_values(whole, "emotion")]
+        unmet = labels_met(labels, raw, name=name)
         mapped = [table.get(value, value) for value in raw]
         whole = whole.remove_columns("emotion").add_column("emotion", mapped, feature=Value("string"))
+        return Clips.from_dataset(whole, name=name).noted(unmet)
     return Clips.from_dataset(whole, name=name)
 
 
@@ -105,12 +108,13 @@ def named_columns(columns: Mapping[str, str], found: Sequence[str], name: str) -
     return renamed
 
 
-def relabel(frame: pd.DataFrame, labels: Mapping[str, str] | None) -> pd.DataFrame:
-    """The table with its emotions called as the user says; labels without an entry stay as they are."""
+def relabelled(frame: pd.DataFrame, labels: Mapping[str, str] | None, *, name: str) -> Clips:
+    """Clips of a table with its emotions called as the user says; labels without an entry stay as they are."""
     if not labels:
-        return frame
-    table = in_one_form(labels)
-    return frame.assign(emotion=frame["emotion"].map(lambda value: table.get(one_form(str(value)), value)))
+        return Clips.from_frame(frame, name=name)
+    unmet, table = labels_met(labels, frame["emotion"], name=name), in_one_form(labels)
+    frame = frame.assign(emotion=frame["emotion"].map(lambda value: table.get(one_form(str(value)), value)))
+    return Clips.from_frame(frame, name=name).noted(unmet)
 
 
 def _one(dataset: Dataset | DatasetDict, part: str | None, name: str) -> Dataset:

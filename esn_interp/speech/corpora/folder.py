@@ -7,7 +7,7 @@ import pandas as pd
 
 from esn_interp.errors import CorpusError, first_line
 from esn_interp.speech.clips import Clips
-from esn_interp.speech.corpora.dataset import load_dataset_file, named_columns, relabel
+from esn_interp.speech.corpora.dataset import load_dataset_file, named_columns, relabelled
 from esn_interp.speech.corpora.release import AUDIO_SUFFIXES, EVERY_SUFFIX, files, unwritable
 from esn_interp.speech.corpora.tables import lines_of_json, text_table, with_numbers
 from esn_interp.speech.schema import COLUMNS
@@ -40,7 +40,7 @@ def load_folder(root: Path, *, name: str | None = None, labels: Mapping[str, str
             f"corpus {name}: {root} holds neither a metadata.csv nor a subfolder per emotion with audio, "
             f"such as angry/a.wav ({', '.join(AUDIO_SUFFIXES)})"
         )
-    return Clips.from_frame(relabel(pd.DataFrame(rows), labels), name=name).noted(
+    return relabelled(pd.DataFrame(rows), labels, name=name).noted(
         f"recordings outside the folders of emotions, left out: {len(stray):,}, such as {stray[0]}"
         if stray
         else "",
@@ -77,7 +77,7 @@ def load_frame(
     renamed = frame.set_axis(found, axis=1).rename(columns=named_columns(columns, found, name))
     if "emotion" not in renamed.columns:
         raise CorpusError(f"corpus {name}: column 'emotion' is missing; found {', '.join(found) or 'none'}")
-    return Clips.from_frame(relabel(renamed, labels), name=name)
+    return relabelled(renamed, labels, name=name)
 
 
 def _from_table(
@@ -108,7 +108,7 @@ def _from_table(
         else None
         for file in frame["audio"]
     ]
-    return Clips.from_frame(relabel(frame, labels), name=name)
+    return relabelled(frame, labels, name=name)
 
 
 def _read(path: Path, name: str, columns: Mapping[str, str]) -> pd.DataFrame | None:
