@@ -16,6 +16,7 @@ from esn_interp.doctor.finding import BAD, FINE, NOTE, Diagnosis, Finding
 from esn_interp.doctor.trial import trial
 from esn_interp.models.loading import bundled_path
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*sound not verified")
 WRITTEN = Path(__file__).parent.parent / "written" / "0.1"
 
 
