@@ -23,6 +23,11 @@
 # happen.
 #
 # Everything here runs offline, on a laptop's processor, in less than a minute.
+#
+# One thing beforehand: toy-omni was trained with penalties that plant its emotion neurons: they force
+# the decision through few gates, each of which writes in one direction, so that its effects are far
+# cleaner than those of neurons that grew by themselves. Look here at how neurons are found and tried,
+# not at how large effects are.
 
 # %%
 import esn_interp as esn

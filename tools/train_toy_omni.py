@@ -23,6 +23,7 @@ def main() -> None:
     parser.add_argument(
         "--stages", type=Path, help="keep the model after each stage here, and go on from there"
     )
+    parser.add_argument("--until", type=int, choices=range(1, 5), default=4, help="the last stage")
     parser.add_argument("--threads", type=int, default=2)
     for field in fields(Recipe):
         parser.add_argument(
@@ -30,11 +31,11 @@ def main() -> None:
         )
     arguments = vars(parser.parse_args())
     torch.set_num_threads(arguments.pop("threads"))
-    audio, further, out, stages, begin = (
-        arguments.pop(name) for name in ("audio", "further", "out", "stages", "begin")
+    audio, further, out, stages, begin, until = (
+        arguments.pop(name) for name in ("audio", "further", "out", "stages", "begin", "until")
     )
-    train(audio, further, out, Recipe(**arguments), stages=stages, begin=begin)
-    heard_in_training(further=True).save(out)
+    train(audio, further, out, Recipe(**arguments), stages=stages, begin=begin, until=until)
+    heard_in_training(further=until == 4).save(out)
 
 
 if __name__ == "__main__":

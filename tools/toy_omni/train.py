@@ -264,8 +264,9 @@ def emotion_loss(
 
 
 def looking_loss(result: Pass, rows: Rows) -> tuple[Tensor, Tensor]:
-    """How far one head is from looking from every option's word at its letter, and another from looking from the
-    answer at the options' words, at each as much as it has votes.
+    """How far one head is from looking from each option's word at its letter, and another from the answer at the words.
+
+    At each word it is to look as much as the word has votes.
 
     Without being shown, so small a model does not find out in thousands of steps how an answer by letters is made.
     """
@@ -281,10 +282,18 @@ def _tuple(place: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
 
 
 def train(
-    audio: Path, further: Path, out: Path, recipe: Recipe, *, stages: Path | None = None, begin: Path | None = None
+    audio: Path,
+    further: Path,
+    out: Path,
+    recipe: Recipe,
+    *,
+    stages: Path | None = None,
+    begin: Path | None = None,
+    until: int = 4,
 ) -> None:
-    """All stages. `stages` keeps the model after each, so that a stopped training goes on from there.
+    """All stages, or those `until` one.
 
+    `stages` keeps the model after each, so that a stopped training goes on from there.
     `begin` holds a model that has been through three stages: the last one is added.
     """
     torch.manual_seed(recipe.seed)
@@ -295,7 +304,7 @@ def train(
     if folder:
         training.model = type(training.model).from_pretrained(folder)
     for number, learn in enumerate(learning, start=1):
-        if number <= done:
+        if not done < number <= until:
             continue
         print((learn.__doc__ or "").strip(), flush=True)
         learn()

@@ -65,6 +65,14 @@ def headline(study: Mapping[str, Any]) -> list[dict[str, str]]:
     ]
 
 
+PLANTED = (
+    "toy-omni was trained with penalties that plant its emotion neurons: they force the decision through few gates, "
+    "each of which writes in one direction, so that its effects are far cleaner than those of neurons that grew by "
+    "themselves."
+)
+"""Said wherever somebody may read a figure of toy-omni's: a test finds it in README, docs, notebook and cards."""
+
+
 def model_sentence(study: Mapping[str, Any]) -> str:
     """What kind of model it is."""
     model = study["model"]
@@ -76,14 +84,13 @@ def model_sentence(study: Mapping[str, Any]) -> str:
     )
     if model["name"] == "toy-omni":
         text += (
-            " It is a small teaching model, trained from scratch on synthesised speech so that the whole "
-            "study fits on a laptop; what holds for its neurons is an illustration of the method, not a "
-            "finding about large models."
+            f" It is a small teaching model, trained from scratch on synthesised speech. {PLANTED} What holds for "
+            "them is an illustration of the method, not a finding about large models."
         )
     if model["name"] == "toy-emodb":
         text += (
-            " It is a small teaching model, trained on synthesised speech and then on five speakers of EmoDB; "
-            "only other speakers show what it can do, and what holds for its neurons is an illustration of the "
+            " It is a small teaching model, toy-omni trained on with five speakers of EmoDB; only other speakers show "
+            f"what it can do. {PLANTED} The penalties stayed on. What holds for its neurons is an illustration of the "
             "method, not a finding about large models."
         )
     return text
