@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from toy_omni.speaking.thoughts import Thought
 
-RIDGE = 1e-3  # of the mean variance of the new states
+RIDGE = 1e-6  # of the mean variance of the new states, of which small differences tell as much as large ones
 
 
 def states(thoughts: Sequence[Thought]) -> Tensor:
