@@ -5,8 +5,10 @@ python tools/evaluate_toy_emodb.py --emodb emodb --folds folds   # folds/0 .. fo
 """
 
 import argparse
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from toy_omni.real_speech import EVALUATION, FOLDS, TRAINING, VALIDATION
@@ -75,6 +77,7 @@ def main() -> None:
     parser.add_argument("--speakers", choices=("validation", "evaluation"), default="evaluation")
     parser.add_argument("--top", type=float, default=0.05)
     parser.add_argument("--draws", type=int, default=4)
+    parser.add_argument("--out", type=Path, help="a JSON of the figures")
     arguments = parser.parse_args()
     clips = esn.corpus("emodb", root=arguments.emodb)
     speaker_of = dict(zip(clips.column("id"), clips.column("speaker"), strict=True))
@@ -104,8 +107,16 @@ def main() -> None:
             f"{model} on {', '.join(unheard)}: UAR {result.baseline_uar:.2f}; recall (silenced): {recall}",
             flush=True,
         )
-    for name, value in pooled(results, speaker_of).items():
+    figures = pooled(results, speaker_of)
+    for name, value in figures.items():
         print(f"{name} {value:+.2f}")
+    if arguments.out:
+        kept: dict[str, Any] = {
+            name: {"value": value.value, "low": value.low, "high": value.high} for name, value in figures.items()
+        }
+        recalls = np.mean([result.baseline_recall for result in results], axis=0)
+        kept["recall"] = dict(zip(results[0].emotions, recalls.tolist(), strict=True))
+        arguments.out.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
