@@ -31,7 +31,7 @@ toc_object_entries_show_parents = "hide"
 
 # Quotes may be curled, but --out must not become a dash.
 smartquotes_action = "qe"
-exclude_patterns = ["_build", "_ext"]
+exclude_patterns = ["_build", "_ext", "results"]
 templates_path: list[str] = []
 html_theme = "furo"
 html_title = "esn_interp"
