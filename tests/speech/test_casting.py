@@ -93,8 +93,8 @@ def test_every_part_has_as_many_women_as_men(name: str) -> None:
 def test_whatever_has_learnt_says_from_whom_and_never_met_an_evaluation_voice_or_sentence(folder: Path) -> None:
     assert (folder / FILE).is_file()
     heard = Heard.beside(folder)
-    known = [voice for part in heard.speakers.values() for voice in part.get("training-voices", ())]
-    learnt = heard.speakers["training"].get("training-voices", ())
+    known = [voice for part in heard.speakers.values() for voice in part.get("toy-training", ())]
+    learnt = heard.speakers["training"].get("toy-training", ())
     assert {voice for voice, row in table().items() if row["cast"] == "training"} <= set(learnt)
     met = {PERSON[voice] for voice in known}
     for name in CORPORA:

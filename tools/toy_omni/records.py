@@ -5,7 +5,7 @@ from voices.casting import DEVELOPMENT_VOICES, NATURAL_VOICES, SENTENCES, TRAINI
 
 from esn_interp.speech.heard import Heard
 
-CORPUS = "training-voices"  # what tools/training_audio.py makes
+CORPUS = "toy-training"  # what tools/training_audio.py makes
 
 
 def heard_in_training(*, further: bool, seed: int = 0) -> Heard:
