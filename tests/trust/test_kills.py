@@ -90,7 +90,8 @@ def selecting(model: Path, clips: Path) -> Callable[[Path], Work]:
         def run() -> None:
             source = folder.parent / f"{folder.name}.safetensors"
             stats.save(source)
-            outcome = esn("select", source, "--filter", "none", "--top", "0.1", "--out", folder / "esns.safetensors")
+            how = ("--selector", "mad", "--filter", "none", "--top", "0.1")
+            outcome = esn("select", source, *how, "--out", folder / "esns.safetensors")
             assert outcome.code == 0, outcome.err
 
         return run
