@@ -8,18 +8,16 @@ from urllib.parse import urlencode
 from esn_interp.drawing.notebook import player
 from esn_interp.drawing.theme import emotion_colors
 from esn_interp.playground.bench import Answer, Heard, Settings
-from esn_interp.report.page import POLICY
+from esn_interp.report.page import figure_page
 from esn_interp.speech.playable import Speech
 from esn_interp.speech.showing import opus
 
 _OPEN = """
-<script>
 const map = document.querySelector(".plotly-graph-div");
 map.on("plotly_click", (event) => {
   const point = event.points.find((one) => one.data.type.startsWith("scatter"));
   if (point) window.open(`/neuron/${Math.round(point.y)}/${point.x}`, "_blank");
 });
-</script>
 """
 
 
@@ -77,8 +75,4 @@ def map_frame(settings: Settings) -> str:
 
 def map_page(figure: Any) -> str:
     """The page of the frame; it asks no network for anything."""
-    html: str = figure.to_html(include_plotlyjs=True, full_html=True, config={"displayModeBar": False})
-    html = html.replace("<html>", '<html lang="en">', 1).replace(
-        "<head>", f"<head>{POLICY}<title>Map of the neurons</title>", 1
-    )
-    return html.replace("</body>", f"{_OPEN}</body>")
+    return figure_page(figure, script=_OPEN)

@@ -87,3 +87,29 @@ def drawn(figure: go.Figure) -> dict[str, Any]:
 def asset(name: str) -> str:
     """A file of the package that is set into a page: style or script."""
     return (files("esn_interp") / name).read_text(encoding="utf-8")
+
+
+def figure_page(figure: go.Figure, *, plotly: bool = True, script: str = "") -> str:
+    """A figure as a page of its own that needs no network, with a title, a language and room on a phone.
+
+    Parameters
+    ----------
+    plotly
+        Whether plotly is part of the page; else it lies beside it, as ``plotly.min.js``.
+    script
+        What else the page does, as JavaScript.
+    """
+    shown: Any = figure
+    title = (shown.layout.title.text or "Figure").partition("<br>")[0]
+    drawing = f"<script>{get_plotlyjs()}</script>" if plotly else '<script src="plotly.min.js"></script>'
+    inside: str = figure.to_html(
+        full_html=False, include_plotlyjs=False, config={"displaylogo": False, "responsive": True}
+    )
+    policy = POLICY if plotly else GENERATOR
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">{policy}'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title>{drawing}</head>"
+        f'<body style="margin: 0"><main aria-label="{escape(title)}">{inside}</main>'
+        f"{f'<script>{script}</script>' if script else ''}</body></html>\n"
+    )

@@ -94,7 +94,6 @@ class Measured(Run):
 def write_page(figure: "go.Figure", path: Path) -> None:
     """A figure as a page that needs no network."""
     from esn_interp.files import write_text
-    from esn_interp.report.page import POLICY
+    from esn_interp.report.page import figure_page
 
-    html = figure.to_html(include_plotlyjs=True, full_html=True)
-    write_text(path, html.replace("<head>", f"<head>{POLICY}", 1))
+    write_text(path, figure_page(figure))

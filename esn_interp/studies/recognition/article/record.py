@@ -3,16 +3,17 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from plotly.offline import get_plotlyjs
 
 from esn_interp.analysis.ablation.result import Ablation
 from esn_interp.analysis.dose.result import DoseResponse
 from esn_interp.errors import NotDone
-from esn_interp.files import write_atomic
+from esn_interp.files import write_text
+from esn_interp.report.page import figure_page
 from esn_interp.speech.clips import Clips
 from esn_interp.speech.corpora import CORPORA
 from esn_interp.studies.recognition.cell import SPLITS, Cell
@@ -122,8 +123,8 @@ def write_article_files(cell: Cell, out: Path) -> None:
     figures = {"neuron_map": cell.neurons, "ablation": cell.ablation, "dose": cell.doses}
     for name, result in figures.items():
         # All pages use the one copy of plotly that lies beside them.
-        write = partial(result.plot().write_html, include_plotlyjs="directory", full_html=True)
-        write_atomic(out / "figures" / f"{name}.html", write)
+        write_text(out / "figures" / f"{name}.html", figure_page(result.plot(), plotly=False))
+    write_text(out / "figures" / "plotly.min.js", get_plotlyjs())
 
 
 def _summary(cell: Cell) -> dict[str, Any]:
