@@ -31,7 +31,7 @@ def progress_bar(
     """A bar whose steps are reported by calling what the context yields with their number.
 
     Nothing is drawn when ``enabled`` is false or when there is neither a terminal nor a notebook, so that logs stay
-    readable. In a notebook the bar goes when the work is done, and does not stay in the file.
+    readable.
     """
     console = Console(stderr=True)
     notebook = console.is_jupyter and find_spec("ipywidgets") is not None
@@ -45,7 +45,7 @@ def progress_bar(
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=notebook) as bar:
+    with Progress(*columns, console=console) as bar:
         task = bar.add_task(description, total=total)
         yield lambda steps: bar.advance(task, steps)
 

@@ -38,3 +38,21 @@ def test_it_keeps_quiet_in_a_log():
     with redirect_stderr(io.StringIO()) as log:
         assert list(track("abc", "Listening", 3)) == ["a", "b", "c"]
     assert log.getvalue() == ""
+
+
+def test_a_notebook_shows_it_too(monkeypatch):
+    shown: list[object] = []
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    monkeypatch.setattr("IPython.display.display", lambda *things, **_: shown.extend(things))
+    with redirect_stderr(io.StringIO()) as stderr:
+        assert list(track("abc", "Listening", 3)) == ["a", "b", "c"]
+    assert any("Listening" in getattr(one, "text", "") for one in shown)
+    assert stderr.getvalue() == ""
+
+
+def test_a_notebook_keeps_quiet_when_told_to(monkeypatch):
+    shown: list[object] = []
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    monkeypatch.setattr("IPython.display.display", lambda *things, **_: shown.extend(things))
+    assert list(track("abc", "Listening", 3, enabled=False)) == ["a", "b", "c"]
+    assert shown == []

@@ -29,7 +29,9 @@ LARGEST = 2_000_000
 """Bytes of a notebook with its outputs, at most."""
 COLORS = 64
 """Of a still picture: figures have few."""
-TIME_LIMIT = 900
+TIME_LIMIT = 1800
+WIDGET = "application/vnd.jupyter.widget-view+json"
+"""What bars leave behind."""
 
 
 def twins() -> list[Path]:
@@ -77,12 +79,16 @@ def run(notebook: nbformat.NotebookNode, folder: Path) -> float:
     NotebookClient(
         notebook, timeout=TIME_LIMIT, kernel_name="python3", resources={"metadata": {"path": folder}}
     ).execute()
+    notebook.metadata.pop("widgets", None)
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
+        if "outputs" in cell:
+            cell["outputs"] = [output for output in cell["outputs"] if WIDGET not in output.get("data", {})]
         for output in cell.get("outputs", ()):
-            output.get("metadata", {}).pop("execution", None)
             if "image/png" in output.get("data", {}):
                 output["data"]["image/png"] = _smaller(output["data"]["image/png"])
+            if "text" in output:  # a warning names the cell's file of this run
+                output["text"] = re.sub(r"\S*/ipykernel_\d+/\d+\.py:\d+: ", "", output["text"])
     return time.monotonic() - started
 
 

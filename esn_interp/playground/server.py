@@ -44,8 +44,8 @@ def application(bench: Bench, voice: Voice, neuron_page: NeuronPage) -> Any:
     _import_anyio()
     gr: Any = import_module("gradio")
     from fastapi import FastAPI
+    from fastapi.middleware.trustedhost import TrustedHostMiddleware
     from fastapi.responses import HTMLResponse
-    from starlette.middleware.trustedhost import TrustedHostMiddleware
 
     from esn_interp.playground.page import build
 
