@@ -47,7 +47,7 @@ class Hub(BaseHTTPRequestHandler):
             name = "/".join(filter(None, (asked.get("organization"), asked["name"])))
             self.made_private[name] = bool(asked.get("private"))
             self.repositories.setdefault(name, {})
-            self.tell({"url": f"{self.headers['Host']}/{name}", "name": name})
+            self.tell({"url": f"http://{self.headers['Host']}/{name}", "name": name})
         elif path.endswith("/preupload/main"):
             files = [
                 {"path": one["path"], "uploadMode": "regular", "shouldIgnore": False, "oid": None}
