@@ -30,6 +30,14 @@ def outputs(notebook: nbformat.NotebookNode) -> list[list[nbformat.NotebookNode]
     return [cell.get("outputs", []) for cell in notebook.cells if cell.cell_type == "code"]
 
 
+def as_run(source: Path) -> nbformat.NotebookNode:
+    """The notebook with the outputs that it was committed with; those that have none yet are told, and passed over."""
+    notebook = kept(source)
+    if not any(outputs(notebook)):
+        pytest.skip(f"{source.stem} has no outputs yet: make notebooks")
+    return notebook
+
+
 def figures(notebook: nbformat.NotebookNode) -> list[dict]:
     return [one.data for some in outputs(notebook) for one in some if LIVE in one.get("data", {})]
 
@@ -47,7 +55,7 @@ def test_twins_say_the_same(source: Path):
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
 def test_a_notebook_holds_what_it_shows(source: Path):
-    notebook = kept(source)
+    notebook = as_run(source)
     assert source.with_suffix(".ipynb").stat().st_size <= LARGEST
     assert not [one for some in outputs(notebook) for one in some if one.output_type == "error"]
     drawn = figures(notebook)
@@ -69,10 +77,11 @@ def test_a_notebook_that_changed_runs(source: Path):
         pytest.skip("its outputs are of this very content")
     notebook = fresh(source)
     run(notebook, source.parent)
-    before, now = outputs(kept(source)), outputs(notebook)
-    assert len(now) == len(before)
-    assert len(figures(notebook)) == len(figures(kept(source))), "run make notebooks"
-    assert all(one[LIVE]["data"] for one in figures(notebook)), "a figure is empty"
+    drawn = figures(notebook)
+    assert drawn
+    assert all(one[LIVE]["data"] for one in drawn), "a figure is empty"
+    if any(outputs(kept(source))):
+        assert len(drawn) == len(figures(kept(source))), "run make notebooks"
 
 
 @pytest.mark.parametrize("source", LESSONS, ids=lambda path: path.stem)
@@ -82,7 +91,7 @@ def test_every_exercise_has_a_check_and_a_solution(source: Path):
     assert all(re.search(r"^print\(\w+\(answer", one, re.MULTILINE) for one in exercises)
     unsolved = [cell for cell in solved(source).cells if cell.cell_type == "code" and "answer = None" in cell.source]
     assert unsolved == []
-    told = "".join(one.get("text", "") for some in outputs(kept(source)) for one in some)
+    told = "".join(one.get("text", "") for some in outputs(as_run(source)) for one in some)
     assert told.count("Not yet: put your answer") == len(exercises)
 
 
@@ -99,7 +108,7 @@ def test_solutions_pass_the_checks(source: Path):
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
 def test_pages_of_notebooks_show_pictures_and_players(tmp_path: Path):
     for source in (SOURCES[0], LESSONS[0]):
-        html, _ = HTMLExporter(require_js_url="", mathjax_url="").from_notebook_node(kept(source))
+        html, _ = HTMLExporter(require_js_url="", mathjax_url="").from_notebook_node(as_run(source))
         (tmp_path / f"{source.stem}.html").write_text(html, encoding="utf-8")
         with browser() as page:
             page.open(tmp_path / f"{source.stem}.html", width=1400)
