@@ -1,24 +1,39 @@
 """`esn play`: the playground, a page on this machine."""
 
 import webbrowser
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-import esn_interp as esn
-from esn_interp.cli.shared import Run
+from esn_interp.cli.shared import CorpusChoice, ModelChoice, Run
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlayedModel(ModelChoice):
+    """A model, the bundled one if none is named."""
+
+    model: Annotated[
+        str, typer.Option("--model", metavar="M", help="A bundled model, a Hugging Face name or a folder.")
+    ] = "toy-omni"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlayedCorpus(CorpusChoice):
+    """A corpus, the bundled one if none is named."""
+
+    corpus: Annotated[
+        str, typer.Option("--corpus", metavar="C", help="A corpus by name (see `esn corpora`), a folder or a table.")
+    ] = "toy-studio"
 
 
 def play(
     *,
-    model: Annotated[str, typer.Option("--model", metavar="M", help="A name or a folder.")] = "toy-omni",
-    corpus: Annotated[str, typer.Option("--corpus", metavar="C", help="Whose clips can be picked.")] = "toy-studio",
+    model: PlayedModel,
+    corpus: PlayedCorpus,
     stats: Annotated[
         Path | None, typer.Option("--stats", metavar="S", help="Statistics; else they are collected first.")
-    ] = None,
-    limit: Annotated[
-        int | None, typer.Option("--limit", min=1, metavar="N", help="Identification clips to collect on, at most.")
     ] = None,
     port: Annotated[int, typer.Option("--port", min=0, max=65535, metavar="P", help="0 takes a free one.")] = 7860,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Only tell the address.")] = False,
@@ -37,9 +52,10 @@ def play(
     from esn_interp.playground.server import application, serve
     from esn_interp.playground.voice import Voice
 
-    bench = open_bench(model, corpus, statistics=stats, limit=limit, progress=run.progress)
-    _, identification, _ = esn.corpus(corpus).split()
-    voice = Voice(model, identification)
+    lm = model.loaded(progress=run.progress)
+    clips = corpus.all_clips(corpus.corpus)
+    bench = open_bench(lm, clips, statistics=stats, limit=corpus.limit, progress=run.progress)
+    voice = Voice(model.model, bench.found_on)
 
     def ready(address: str) -> None:
         run.result({"address": address}, f"The playground is at {address} (Ctrl-C ends it)")
