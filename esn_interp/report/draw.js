@@ -23,6 +23,15 @@ for (const holder of document.querySelectorAll("[data-figure]")) {
   });
 }
 
+// A map of neurons: a click on a mark leads to the neuron's page, where it has one.
+for (const holder of document.querySelectorAll("[data-pages]")) {
+  const pages = JSON.parse(holder.dataset.pages);
+  holder.on("plotly_click", ({ points: [{ customdata }] }) => {
+    const page = pages[`${customdata?.[0]}/${customdata?.[1]}`];
+    if (page) location.href = page;
+  });
+}
+
 // A figure over the time of a recording: a cursor runs along while its player plays, and a click on it goes there.
 for (const holder of document.querySelectorAll("[data-player]")) {
   const player = document.getElementById(holder.dataset.player);

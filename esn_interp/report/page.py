@@ -1,7 +1,8 @@
 """What every page of a report is made of: a template in the house's style, figures that draw themselves, prose."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -19,16 +20,20 @@ HEIGHT = 420
 
 @dataclass(frozen=True, eq=False)
 class Plate:
-    """A figure with what it says in one sentence, and what a reader must know about it."""
+    """A figure with what it says in one sentence, and what a reader must know about it.
+
+    A click on a neuron that it shows leads to one of ``pages``, which are named by layer and neuron: ``"5/31"``.
+    """
 
     heading: str
     figure: go.Figure
     summary: str
     notes: tuple[str, ...] = ()
+    pages: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def content(self, name: str) -> dict[str, Any]:
         """What a template draws it from; the name is that of its place on the page."""
-        told = {"heading": self.heading, "summary": self.summary, "notes": self.notes}
+        told = {"heading": self.heading, "summary": self.summary, "notes": self.notes, "pages": self.pages}
         return {"kind": "figure", "name": name, **told, **drawn(self.figure)}
 
 

@@ -224,3 +224,23 @@ def test_nonsense_is_refused(tiny_lm):
         direct_attribution(tiny_lm, CLIP, ())
     with pytest.raises(ModelError, match="not among the labels"):
         direct_attribution(tiny_lm, CLIP, LABELS, target="bored", question=CHOICE)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:few clips")
+def test_sites_are_compared_by_the_ablation_of_what_is_found_there():
+    import esn_interp as esn
+
+    lm = load("toy-omni")
+    _, ident, evaluate = esn.corpus("toy-studio").split()
+    ident, evaluate = ident.limit(40), evaluate.limit(25)
+    found = esn.inside.compare_sites(lm, ident, evaluate, sites=("gated",), count=8, draws=1, progress=False)
+    esns = esn.select(esn.collect(lm, ident, site="gated", progress=False), "mad", count=8)
+    alone = esn.ablation(lm, evaluate, esns, draws=1, progress=False)
+    assert found.own[0] == alone.self_change
+    assert found.cross[0] == alone.cross_change
+    gates = esn.select(esn.collect(lm, ident, progress=False), "mad", count=8)
+    both = sum(len(set(esns.indices(e)) & set(gates.indices(e))) for e in esns.emotions)
+    assert found.shared[0] == pytest.approx(both / len(esns))
+    assert len(found.to_frame()) == 3
+    assert found.plot().data

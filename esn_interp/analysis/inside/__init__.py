@@ -11,6 +11,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "hearing": ["attention_over_recording", "AttentionOverRecording"],
         "lensing": ["lens", "Lens"],
         "patching": ["patching_map", "PatchingMap"],
+        "where": ["compare_sites", "SiteComparison"],
         "writing": ["writes", "Writes"],
     },
 )

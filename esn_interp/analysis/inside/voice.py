@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
@@ -16,7 +17,7 @@ from esn_interp.errors import StatisticsError
 from esn_interp.models.audio_lm import QUESTION, AudioLM
 from esn_interp.speech.audio import SAMPLE_RATE
 from esn_interp.speech.clips import Clip, Clips
-from esn_interp.tasks.judges.contours import EDGES, STEPS, contours
+from esn_interp.tasks.judges.contours import EDGES, STEPS, Contours, contours
 from esn_interp.tasks.judges.prosody_measures import syllable_nuclei
 
 FEATURES = ("pitch", "level", "rate", "tilt")
@@ -70,7 +71,7 @@ def voice_at(
     waveform: Float[np.ndarray, " sample"], moments: Float[np.ndarray, " moment"]
 ) -> Float64[np.ndarray, "moment feature"]:
     """`FEATURES` at these seconds; NaN for pitch where there is no voice."""
-    found = contours(waveform, SAMPLE_RATE)
+    found = _followed(waveform.astype(np.float32).tobytes())
     centres = np.sqrt(np.array(EDGES[:-1]) * np.array(EDGES[1:]))
     octaves = np.log2(centres) - np.log2(centres).mean()
     tilt = (found.bands - found.bands.mean(axis=1, keepdims=True)) @ octaves / (octaves @ octaves)
@@ -80,6 +81,12 @@ def voice_at(
     pitch = np.where(found.voiced, 12 * np.log2(found.f0), np.nan)
     frames = np.clip(np.round(moments * STEPS).astype(np.int64), 0, len(found.level) - 1)
     return np.stack([pitch, found.level, rate, tilt], axis=1)[frames]
+
+
+@lru_cache(maxsize=64)
+def _followed(sound: bytes) -> Contours:
+    """The contours of a clip; kept, since several neurons are asked about the same clips."""
+    return contours(np.frombuffer(sound, dtype=np.float32), SAMPLE_RATE)
 
 
 def spearman(gate: Float[np.ndarray, " moment"], feature: Float[np.ndarray, " moment"]) -> float:

@@ -158,3 +158,33 @@ class NeuronPage(Result):
         from esn_interp.report.page import write_page
 
         return write_page(path, self.html())
+
+
+@dataclass(frozen=True, eq=False)
+class NeuronPages(Result):
+    """Several neurons, each with all that is known of it: the strongest of each emotion, most often."""
+
+    kind: ClassVar[str] = "neuron_pages"
+
+    pages: tuple[NeuronPage, ...]
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per neuron: where it is, the emotion on which it is highest, and its mean there."""
+        rows = [(one.layer, one.neuron, one.preferred, float(np.nanmax(one.by_emotion))) for one in self.pages]
+        return pd.DataFrame(rows, columns=["layer", "neuron", "highest on", "mean"])
+
+    def summary(self) -> str:
+        """The result in one sentence."""
+        told = ", ".join(f"{one.title} ({one.preferred})" for one in self.pages)
+        return f"Pages of {len(self.pages)} neurons: {told}."
+
+    def links(self, place: str) -> dict[str, str]:
+        """Address of each page below a folder, by layer and neuron: ``{"5/31": "neurons/5-31.html"}``."""
+        return {f"{one.layer}/{one.neuron}": f"{place}/{one.layer}-{one.neuron}.html" for one in self.pages}
+
+    def write(self, folder: str | Path, place: str = "neurons") -> dict[str, str]:
+        """Write every page into a folder below another, and say where they are; see `links`."""
+        links = self.links(place)
+        for one in self.pages:
+            one.write(Path(folder) / links[f"{one.layer}/{one.neuron}"])
+        return links

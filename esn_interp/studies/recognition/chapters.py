@@ -36,7 +36,11 @@ def write_pages(path: Path, content: Numbers, found: Found) -> Path:
             " 95 % intervals over speakers.",
         ),
     )
-    chapters = [Chapter(one["title"], (*_lines(one), *_plates(found[one["title"]]))) for one in told]
+    chapters: list[Chapter] = []
+    for at, one in enumerate(told):
+        its = found[one["title"]]
+        pages = its["pages"].write(path.parent, f"neurons/{at}") if "pages" in its else {}
+        chapters.append(Chapter(one["title"], (*_lines(one), *_plates(its, pages))))
     return write_chapters(
         path,
         content,
@@ -47,9 +51,15 @@ def write_pages(path: Path, content: Numbers, found: Found) -> Path:
     )
 
 
-def _plates(found: Mapping[str, Any]) -> list[Plate]:
+def _plates(found: Mapping[str, Any], pages: Mapping[str, str]) -> list[Plate]:
     return [
-        Plate(heading, one.plot(), one.summary() if hasattr(one, "summary") else repr(one), getattr(one, "notes", ()))
+        Plate(
+            heading,
+            one.plot(),
+            one.summary() if hasattr(one, "summary") else repr(one),
+            getattr(one, "notes", ()),
+            pages if name == "neurons" else {},
+        )
         for name, heading in HEADINGS.items()
         if (one := found.get(name)) is not None
     ]

@@ -8,12 +8,12 @@ from esn_interp.studies.config import Fraction, Gain, StudyConfig, once
 from esn_interp.tasks.protocols import Protocol
 
 ORDER = (
-    *("check", "baseline", "collect", "select", "ablate", "dose", "cost", "listen"),
+    *("check", "baseline", "collect", "select", "ablate", "dose", "cost", "listen", "neuron"),
     *("layers", "overlap", "transfer", "report"),
 )
 """What a study of recognition can do, in order."""
 
-STAGES = tuple(stage for stage in ORDER if stage not in ("cost", "listen"))
+STAGES = tuple(stage for stage in ORDER if stage not in ("cost", "listen", "neuron"))
 """What it does unless it is told otherwise."""
 
 TOLD = ("collect", "select", "ablate", "dose", "cost", "listen")

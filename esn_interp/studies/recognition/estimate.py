@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from esn_interp.models.memory import Memory, collecting_memory
-from esn_interp.studies.recognition.cell import Cell
+from esn_interp.studies.recognition.cell import PAGE_CLIPS, Cell
 from esn_interp.studies.recognition.plan import Pair, RecognitionPlan
 from esn_interp.studies.work import Task
 
@@ -104,6 +104,8 @@ def _passes(task: Task, cell: Cell) -> int:
         # two questions under every silencing, and a third under every steering
         "cost": asked * (2 * (1 + emotions) + emotions),
         "listen": emotions * (1 + 2 * emotions),
+        # statistics, the voice, and four neurons under four gains, for one neuron of each emotion
+        "neuron": min(PAGE_CLIPS, evaluation) * (1 + emotions * 18),
         # silencing and steering by two sets and by random ones
         "transfer": evaluation * (1 + 2 * emotions * (3 if config.draws else 2)),
     }

@@ -32,6 +32,7 @@ _RESULTS: dict[str, tuple[str, ...]] = {
     "dose": ("trial_doses", "doses"),
     "cost": ("costs",),
     "listen": ("examples",),
+    "neuron": ("pages",),
 }
 _ON = {"collect": "identification", "select": "validation"}
 

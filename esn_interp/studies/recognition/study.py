@@ -10,6 +10,7 @@ import pandas as pd
 from esn_interp.analysis.ablation.result import Ablation
 from esn_interp.analysis.dose.result import DoseResponse
 from esn_interp.analysis.layers.result import LayerProfile
+from esn_interp.analysis.neuron.result import NeuronPages
 from esn_interp.analysis.overlap.result import Overlap
 from esn_interp.analysis.selectors.result import SelectorComparison
 from esn_interp.analysis.transfer.result import Transfer
@@ -44,6 +45,7 @@ STORED = {
     "neurons": Stored("select", NeuronSet.load, "chosen", lambda one, _: record.of_neurons(one), ".safetensors"),
     "comparison": Stored("select", SelectorComparison.load, "chosen", lambda one, _: _best(one)),
     "doses": Stored("dose", DoseResponse.load, "steering", lambda one, its: record.of_doses(one, its["alpha"])),
+    "pages": Stored("neuron", NeuronPages.load, "pages", lambda one, _: one.summary()),
     "layers": Stored("layers", LayerProfile.load, "layers", lambda one, _: record.of_summary(one)),
     "overlap": Stored("overlap", Overlap.load, "overlap", lambda one, _: record.of_notes(one)),
     "transfer": Stored("transfer", Transfer.load, "transfer", lambda one, _: record.of_notes(one)),
@@ -61,7 +63,8 @@ class RecognitionStudy(Study):
         """The results that lie in the folder, by title and name."""
         if content["kind"] == article.KIND:
             title = f"{content['model']['name']} on {content['corpus']['name']}"
-            return {title: {name: STORED[name].load(folder / file) for name, file in article.FILES.items()}}
+            files = {**article.FILES, **({"pages": article.PAGES} if (folder / article.PAGES).is_file() else {})}
+            return {title: {name: STORED[name].load(folder / file) for name, file in files.items()}}
         return {
             one["title"]: _named(folder, one) if "files" in one else _sought(folder, one)
             for one in (*content["cells"], *content["pairs"])

@@ -26,6 +26,7 @@ def write_article(folder: Path, study: Numbers, found: Mapping[str, Any]) -> Pat
         When the sound of a player is no longer in the folder.
     """
     colours = emotion_colors(study["emotions"])
+    pages = found.get("pages")
     html = fill_with_figures(
         "studies/recognition/article/page.html.j2",
         study=study,
@@ -39,6 +40,7 @@ def write_article(folder: Path, study: Numbers, found: Mapping[str, Any]) -> Pat
             "dose": drawn(found["doses"].plot()),
         },
         captions=captions(study, found["neurons"]),
+        pages=pages.write(folder) if pages is not None else {},
     )
     return write_page(folder / REPORT, html)
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from esn_interp.files import write_text
 from esn_interp.report.page import figure_page
 from esn_interp.speech.clips import Clips
 from esn_interp.speech.corpora import CORPORA
+from esn_interp.studies.cache import Undone
 from esn_interp.studies.recognition.cell import SPLITS, Cell
 from esn_interp.studies.results import interval, made_by
 from esn_interp.tasks.recognition import FREE_QUESTION
@@ -24,6 +26,9 @@ KIND, VERSION = "study", 1
 
 FILES = {"neurons": "esns.safetensors", "ablation": "ablation.json", "doses": "dose.json"}
 """Where the results stand that the page is made of."""
+
+PAGES = "neurons.json"
+"""What is known of the strongest neurons, where it was asked for."""
 
 SUMMARY = (
     "uar",
@@ -119,6 +124,9 @@ def write_article_files(cell: Cell, out: Path) -> None:
     results = {"neurons": cell.neurons, "ablation": cell.ablation, "doses": cell.doses}
     for name, result in results.items():
         result.save(out / FILES[name])
+    if cell.config.does("neuron"):
+        with suppress(Undone):
+            cell.pages.save(out / PAGES)
     cell.examples.write_sounds(cell.evaluation, out)
     figures = {"neuron_map": cell.neurons, "ablation": cell.ablation, "dose": cell.doses}
     for name, result in figures.items():
