@@ -73,7 +73,7 @@ def over_time(
         for token, second, scope in zip(tokens, seconds, scopes, strict=True)
     ]
     shown = np.ones(len(places), dtype=bool) if text else np.isfinite(seconds)
-    colors: Sequence[str] = TEMPLATE.layout.colorway or (INK,)
+    colors = (INK, *(TEMPLATE.layout.colorway or ())[-5:])  # none that means an emotion
     for at, (name, values) in enumerate(lines.items()):
         figure.add_trace(
             go.Scatter(
@@ -105,4 +105,5 @@ def over_time(
     figure.update_xaxes(range=[start, end], showgrid=False)
     figure.update_xaxes(title_text="seconds", row=2, col=1)
     figure.update_yaxes(title_text="gate", zeroline=True, row=1, col=1)
-    return dress(figure, title, subtitle, height=height, below=88)
+    figure.update_layout(showlegend=len(lines) > 1)
+    return dress(figure, title, subtitle, height=height, below=88 if len(lines) > 1 else 48)

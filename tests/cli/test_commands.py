@@ -220,7 +220,7 @@ def test_demo_writes_the_study_and_prints_its_summary(tmp_path: Path):
     assert {"report.html", "results.json", "stats.safetensors", "esns.safetensors"} <= {
         p.name for p in out.iterdir()
     }
-    assert "[1/7]" in answer.err
+    assert "[1/8]" in answer.err
 
     report = out / "report.html"
     before = report.read_bytes()

@@ -126,7 +126,7 @@ def test_the_grid_is_written_down_with_the_chosen_setting_in_it(content: dict[st
 def test_every_file_of_the_folder_is_there(done: RecognitionStudy):
     files = {str(path.relative_to(done.folder)) for path in done.folder.rglob("*") if path.is_file()}
     assert {file.split("/")[1] for file in files if file.startswith("stages/")} == {
-        "collect", "select", "ablate", "dose", "cost", "listen",
+        "collect", "select", "ablate", "dose", "cost", "listen", "neuron",
     }  # fmt: skip
     assert {file for file in files if not file.startswith("stages/")} == {
         "config.yaml",
@@ -137,6 +137,7 @@ def test_every_file_of_the_folder_is_there(done: RecognitionStudy):
             "esns.safetensors",
             "ablation.json",
             "dose.json",
+            "neurons.json",
         ),
         *(f"figures/{name}" for name in ("neuron_map.html", "ablation.html", "dose.html", "plotly.min.js")),
         *(f"clips/{emotion}.wav" for emotion in EMOTIONS),

@@ -104,5 +104,6 @@ def _example(example: Example, kind: str, at: int, result: NeuronPage) -> dict[s
     about = {"example": example, "name": name, "strongest": f"{example.value:.3g}"}
     if not example.sound:
         return about | {"figure": None}
-    loudest = float(example.seconds[int(example.gate.argmax())]) if len(example.gate) else 0.0
-    return about | {"figure": drawn(figure.in_time(example, result.title)), "at": f"{loudest:.2f}"}
+    loudest = float(example.seconds[int(example.gate.argmax())])
+    where = f"highest at {loudest:.2f} s" if np.ptp(example.gate) else "the same throughout"
+    return about | {"figure": drawn(figure.in_time(example, result.title)), "at": where}

@@ -176,7 +176,7 @@ class NeuronPages(Result):
     def summary(self) -> str:
         """The result in one sentence."""
         told = ", ".join(f"{one.title} ({one.preferred})" for one in self.pages)
-        return f"Pages of {len(self.pages)} neurons: {told}."
+        return f"Pages of {len(self.pages)} neurons: {told}." if told else "There is no page of a neuron."
 
     def links(self, place: str) -> dict[str, str]:
         """Address of each page below a folder, by layer and neuron: ``{"5/31": "neurons/5-31.html"}``."""

@@ -250,6 +250,8 @@ class Cell(StudiedCell, Storing):
         """
 
         def make() -> NeuronPages:
+            if not hasattr(type(self.model.lm), "readout"):
+                return NeuronPages(())  # a listener that only answers has nothing to look into
             try:
                 return strongest_pages(self.model.lm, self.evaluation, self.neurons, limit=PAGE_CLIPS, seed=self.seed)
             except (ModelError, StatisticsError) as error:
