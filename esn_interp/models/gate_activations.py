@@ -44,22 +44,25 @@ class GateActivations:
         """Length of the recording in seconds."""
         return len(self.waveform) / SAMPLE_RATE
 
-    def plot(self, neurons: Any = None) -> "go.Figure":
+    def plot(self, neurons: Any = None, **look: Any) -> "go.Figure":
         """Gates over the time of the recording, above its outline.
 
         Parameters
         ----------
         neurons
             Pairs of layer and neuron, or a neuron set, whose strongest are drawn; by default those that vary most.
+        look
+            Size and look of the figure, as of any result: see `esn_interp.drawing.look.looking`.
 
         Raises
         ------
         ModelError
             When there is no such neuron.
         """
+        from esn_interp.drawing.look import looking
         from esn_interp.models.gate_figure import draw
 
-        return draw(self, neurons)
+        return looking(draw(self, neurons), **look)
 
     def where(self, scope: str) -> Bool[np.ndarray, " token"]:
         """Which tokens belong to a scope: ``audio``, ``text`` or ``last``."""

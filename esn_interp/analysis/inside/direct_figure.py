@@ -5,6 +5,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from esn_interp.analysis.inside.direct import DirectAttribution
+from esn_interp.analysis.inside.writes_figure import DOWN, UP
 from esn_interp.drawing.marks import heatmap, reach
 from esn_interp.drawing.theme import EFFECTS, INK, SOFT, dress
 
@@ -21,7 +22,7 @@ def draw(result: DirectAttribution) -> go.Figure:
         vertical_spacing=0.12,
         subplot_titles=["by layer", "by head of attention", "the neurons that write most"],
     )
-    for name, values, color in (("attention", result.attention, SOFT), ("MLP", result.mlp, "#0072b2")):
+    for name, values, color in (("attention", result.attention, SOFT), ("MLP", result.mlp, UP)):
         figure.add_trace(
             go.Bar(
                 x=layers,
@@ -55,7 +56,7 @@ def draw(result: DirectAttribution) -> go.Figure:
             y=names,
             orientation="h",
             showlegend=False,
-            marker={"color": np.where(result.top_value[:shown] > 0, "#0072b2", "#b2182b")},
+            marker={"color": np.where(result.top_value[:shown] > 0, UP, DOWN)},
             hovertemplate="neuron %{y}: %{x:+.3f}<extra></extra>",
         ),
         row=3,

@@ -4,9 +4,10 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from esn_interp.analysis.inside.writing import Writes
-from esn_interp.drawing.theme import SOFT, dress
+from esn_interp.drawing.theme import EFFECTS, SOFT, dress
 
-_UP, _DOWN = "#0072b2", "#b2182b"
+UP, DOWN = EFFECTS[-1][1], EFFECTS[0][1]
+"""What speaks for something, and what against it."""
 
 
 def draw(result: Writes) -> go.Figure:
@@ -27,7 +28,7 @@ def draw(result: Writes) -> go.Figure:
                 x=values,
                 y=list(range(len(words))),
                 orientation="h",
-                marker={"color": [_UP if value > 0 else _DOWN for value in values]},
+                marker={"color": [UP if value > 0 else DOWN for value in values]},
                 customdata=list(words),
                 hovertemplate="“%{customdata}”: %{x:+.3f}<extra></extra>",
                 showlegend=False,
