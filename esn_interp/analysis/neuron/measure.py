@@ -217,11 +217,14 @@ def memberships_of(
         When a set is another model's.
     """
     rows: list[Membership] = []
-    rates = stats.rates(filter="none")
     for name, selector in SELECTORS.items():
-        if name == "random":
+        if selector.control:
             continue
-        scores = selector.score(rates, **selector.options)
+        try:
+            rates = stats.rates(filter="none", pooling=selector.pooling)
+            scores = selector.score(rates, **selector.options)
+        except StatisticsError:  # one that wants more than these statistics hold
+            continue
         for row, emotion in enumerate(stats.emotions):
             score = np.where(scores.eligible[row], scores.score[row], -np.inf)
             rank = int((score > score[flat]).sum()) + 1 if np.isfinite(score[flat]) else 0
