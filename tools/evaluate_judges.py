@@ -1,11 +1,13 @@
-"""The figures of the bundled judges' card: the eight development voices, and toy-studio's validation voices.
+"""The figures of the bundled judges' card: docs/results/judges.json.
 
 python tools/evaluate_judges.py --audio training
 
-Nothing of the corpora's identification or evaluation voices is heard.
+The eight development voices, and the validation and evaluation voices of both bundled corpora, by which nothing about
+the judges was chosen.
 """
 
 import argparse
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +22,8 @@ from esn_interp.speech.audio import SAMPLE_RATE
 from esn_interp.speech.corpora import corpus
 from esn_interp.tasks import judges
 from esn_interp.tasks.judges import FILTER, RECOGNISER, SCORER
+
+OUT = Path(__file__).parent.parent / "docs" / "results" / "judges.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,17 +42,18 @@ def development(audio: Path) -> Spoken:
     return Spoken("development voices", waves, clips.emotions, clips.transcripts)
 
 
-def validation(name: str) -> Spoken:
-    clips, _, _ = corpus(name).split()
+def split(name: str, which: str) -> Spoken:
+    clips = corpus(name).where(split=which)
     heard = [clips[row] for row in range(len(clips))]
     acted = np.array([EMOTIONS.index(clip.emotion) for clip in heard])
     waves = [clip.waveform() for clip in heard]
-    return Spoken(f"{name}, validation", waves, acted, [clip.transcript.lower() for clip in heard])
+    return Spoken(f"{name}, {which}", waves, acted, [clip.transcript.lower() for clip in heard])
 
 
-def report(spoken: Spoken) -> None:
+def report(spoken: Spoken) -> dict[str, float]:
     print(f"{spoken.name}: {len(spoken.waveforms)} clips")
     wrong: list[np.ndarray] = []
+    figures: dict[str, float] = {}
     for name in (SCORER, FILTER):
         judge = judges.emotion(name)
         judge.probabilities(spoken.waveforms[:1], SAMPLE_RATE)
@@ -57,6 +62,7 @@ def report(spoken: Spoken) -> None:
         spent = (time.process_time() - started) / len(spoken.waveforms)
         wrong.append(said != spoken.emotions)
         uar = recall_score(spoken.emotions, said, average="macro")
+        figures[name] = float(uar)
         print(f"  {name}: UAR {uar:.3f}, {1000 * spent:.0f} ms a clip; acted (rows) and heard:")
         print(confusion_matrix(spoken.emotions, said, normalize="true").round(2))
     scorer, filter_ = wrong
@@ -70,14 +76,25 @@ def report(spoken: Spoken) -> None:
     spent = (time.process_time() - started) / len(spoken.waveforms)
     wer, cer = jiwer.wer(list(spoken.transcripts), heard), jiwer.cer(list(spoken.transcripts), heard)
     print(f"  {RECOGNISER}: WER {wer:.3f}, CER {cer:.3f}, {1000 * spent:.0f} ms a clip")
+    both = scorer & filter_
+    return figures | {
+        "both-wrong": float(both.mean()),
+        "by-chance": float(scorer.mean() * filter_.mean()),
+        "correlation": float(np.corrcoef(scorer, filter_)[0, 1]),
+        "wer": float(wer),
+        "cer": float(cer),
+    }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--audio", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=OUT)
     arguments = parser.parse_args()
-    for spoken in (development(arguments.audio), validation("toy-studio"), validation("toy-phone")):
-        report(spoken)
+    parts = [(name, which) for name in ("toy-studio", "toy-phone") for which in ("validation", "evaluation")]
+    results = {"development": report(development(arguments.audio))}
+    results |= {f"{name}-{which}": report(split(name, which)) for name, which in parts}
+    arguments.out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

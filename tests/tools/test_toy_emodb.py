@@ -1,5 +1,6 @@
 """toy-emodb: how it is trained (on stand-ins for EmoDB), who stays unheard, and what the checkpoint can do."""
 
+import json
 import random
 
 import numpy as np
@@ -69,6 +70,32 @@ def test_every_emotion_becomes_a_word_of_one_token(tiny_lm):
     assert tokenizer.decode(tokenizer("bored, disgusted.")["input_ids"]) == "bored, disgusted."
     after = tiny_lm.scores(tiny_lm.encode(noise(0.8), "How?"), ["sad", "happy", "angry"])
     assert_close(before, after, terms=terms_of(tiny_lm.model))
+
+
+def test_clear_clips_are_remembered_half_of_them_by_natural_voices(tmp_path):
+    def folder(name, voices):
+        (tmp_path / name).mkdir()
+        lines = [
+            {"part": part, "voice": voice, "weights": weights, "intensity": intensity, "offset": 4 * n, "length": 4,
+             "transcript": "x", "sex": "female"}
+            for n, (voice, part, weights, intensity) in enumerate(
+                (voice, part, weights, intensity)
+                for voice in voices
+                for part in ("train", "dev")
+                for weights in ({"sad": 1.0}, {"sad": 0.5, "happy": 0.5})
+                for intensity in (0.4, 0.9)
+            )
+        ]  # fmt: skip
+        (tmp_path / name / "clips.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+        np.save(tmp_path / name / "audio.npy", np.arange(4 * len(lines), dtype=np.int16))
+        return tmp_path / name
+
+    folders = [folder("plain", ["train-f01", "train-m01"]), folder("further", ["train-f01", "natural-f01"])]
+    found = real_speech.remembered(folders, Recipe(remembered=2))
+    assert [one.speaker for one in found][1] == "natural-f01"
+    assert {one.emotion for one in found} == {"sad"}
+    assert len(real_speech.remembered(folders, Recipe(remembered=40))) == 3
+    assert found[1].waveform()[1] - found[1].waveform()[0] == pytest.approx(1 / 32767)
 
 
 def test_questions_name_the_emotions_that_were_voted_on():
