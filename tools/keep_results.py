@@ -18,6 +18,7 @@ def main() -> None:
     content = json.loads((arguments.study / "results.json").read_text(encoding="utf-8"))
     kept = {
         "summary": content["summary"],
+        "recall": content.get("recognition", {}).get("recall"),
         "settings": {name: value for name, value in content.get("settings", {}).items() if name in SETTINGS},
         "date": content.get("date"),
     }

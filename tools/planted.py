@@ -1,8 +1,8 @@
 """Planted or grown: the same training with the three penalties and without, side by side: docs/results/planted.json.
 
-    python tools/train_toy_omni.py --audio training --further training-further --until 3 --out planted
-    python tools/train_toy_omni.py --audio training --further training-further --until 3 --out grown \\
-        --direct-path 0 --writing 0 --last-writing 0 --one-way 0
+    TRAIN="python tools/train_toy_omni.py --audio training --further training-further --until 2 --batch 16 --steps 600"
+    $TRAIN --out planted
+    $TRAIN --out grown --direct-path 0 --writing 0 --one-way 0
     python tools/planted.py --audio training --planted planted --grown grown
 
 Neurons are found on four of the development voices and tried on the other four.

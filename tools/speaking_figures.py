@@ -9,6 +9,7 @@ Neutral clips of toy-studio are said with each of four emotions. `kept` is the s
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +22,7 @@ TARGETS = ("happy", "angry", "sad", "fearful")
 CLEAR, MOST_ERRORS = 0.35, 0.25  # as esn_interp/studies/configs/evc-toy.yaml
 
 
-def said_again(lm: esn.SpeakingLM, clips: esn.Clips) -> dict[str, float | int]:
+def said_again(lm: Any, clips: esn.Clips) -> dict[str, float | int]:
     run = esn.conversions(lm, clips, TARGETS, batch_size=8, progress=False)
     waves, rate = [one.waveform for one in run.conversions], run.conversions[0].rate
     wanted = [one.target for one in run.conversions]

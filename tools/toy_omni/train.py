@@ -41,7 +41,7 @@ class Recipe:
     last_rate: float = 1e-3
     last_writing: float = 0.001  # less sparse at the end: a gate that is open a little can be turned up
     format_steps: int = 1600
-    format_rate: float = 1.5e-3
+    format_rate: float = 2e-3
     guided: float = 0.5  # weight at first of showing two heads where to look for a letter; then none
     writing: float = 0.008  # the sum of what single neurons write: few should do the work
     one_way: float = (
