@@ -12,11 +12,9 @@ from esn_interp.analysis.dose.measure import dose_response
 from esn_interp.analysis.dose.result import DoseResponse
 from esn_interp.analysis.layers.measure import layer_profile
 from esn_interp.analysis.layers.result import LayerProfile
-from esn_interp.analysis.neuron.result import NeuronPages
-from esn_interp.analysis.neuron.strongest import strongest_pages
 from esn_interp.analysis.selectors.measure import compare_selectors
 from esn_interp.analysis.selectors.result import SelectorComparison
-from esn_interp.errors import ModelError, StatisticsError
+from esn_interp.errors import StatisticsError
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.neurons.selectors import select
 from esn_interp.neurons.statistics import GateStatistics
@@ -28,21 +26,18 @@ from esn_interp.studies.recognition.chance import AtChance, guesses
 from esn_interp.studies.recognition.choice import Choice, Setting, choose, trials
 from esn_interp.studies.recognition.costs import SideCosts, side_costs
 from esn_interp.studies.recognition.examples import Examples, examples
-from esn_interp.studies.recognition.storing import Storing
-from esn_interp.studies.work import StudiedCell
+from esn_interp.studies.recognition.pages import Paged
 from esn_interp.tasks.collection import collect
 from esn_interp.tasks.enough import at_most
 from esn_interp.tasks.protocols import Protocol
 
 SPLITS = ("validation", "identification", "evaluation")
-PAGE_CLIPS = 25
-"""Clips from which pages about single neurons are made."""
 CHECKPOINT_EVERY = 4
 """Batches after which a collection is written down, so that little is lost when it is killed."""
 
 
 @dataclass(eq=False)
-class Cell(StudiedCell, Storing):
+class Cell(Paged):
     """The three sets of speakers of a corpus, and everything that is found out with them.
 
     Properties compute on first use and are stored; they raise `Undone` where a task can't be done.
@@ -238,27 +233,6 @@ class Cell(StudiedCell, Storing):
             lambda: examples(self.model.lm, self.evaluation, self.neurons, **how),
             Examples.load,
         )
-
-    @cached_property
-    def pages(self) -> NeuronPages:
-        """Pages about the strongest neuron of each emotion, on evaluation clips.
-
-        Raises
-        ------
-        Undone
-            When a page can't be made of these neurons.
-        """
-
-        def make() -> NeuronPages:
-            if not hasattr(type(self.model.lm), "readout"):
-                return NeuronPages(())  # a listener that only answers has nothing to look into
-            try:
-                return strongest_pages(self.model.lm, self.evaluation, self.neurons, limit=PAGE_CLIPS, seed=self.seed)
-            except (ModelError, StatisticsError) as error:
-                raise Undone(str(error)) from error
-
-        about = {**self._about(self.evaluation), "neurons": self.neurons_key, "clips asked": PAGE_CLIPS}
-        return self.stored("neuron", about, make, NeuronPages.load, name="pages")
 
     @cached_property
     def layers(self) -> LayerProfile:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import torch
 
 from esn_interp.models.memory import Memory, collecting_memory
-from esn_interp.studies.recognition.cell import PAGE_CLIPS, Cell
+from esn_interp.studies.recognition.cell import Cell
+from esn_interp.studies.recognition.pages import PAGE_CLIPS
 from esn_interp.studies.recognition.plan import Pair, RecognitionPlan
 from esn_interp.studies.work import Task
 
