@@ -43,8 +43,11 @@ def select(
         esn select stats.safetensors --selector mad --top 0.02 --out esns.safetensors
     """
     out_file(out, ".safetensors", kinds=("neurons",))
+    found = esn.GateStatistics.load(statistics)
+    if filter == "correct" and found.seen == found.kept:
+        run.note(f"the filter leaves all {sum(found.seen.values()):,} clips in: they are all {found.success}")
     neurons = esn.select(
-        esn.GateStatistics.load(statistics),
+        found,
         selector,
         top=top,
         count=count,

@@ -5,6 +5,9 @@ import pytest
 from planted_listener import EMOTIONS, WIDTHS, PlantedListener, planted_clips, planted_set
 
 from esn_interp.analysis.ablation.measure import ablation
+from esn_interp.analysis.conversion.effect import conversion_effect
+from esn_interp.analysis.conversion.effect_result import RANDOM, STEERED, UNSTEERED
+from esn_interp.analysis.conversion.measures import Outcome, unchanged_note
 from esn_interp.analysis.dose.measure import dose_response
 from esn_interp.analysis.injection.measure import injection
 from esn_interp.analysis.redundancy.measure import redundancy
@@ -92,3 +95,21 @@ def test_side_effects_refuse_what_does_nothing_and_tell_what_did_nothing(clips: 
     notes = side_effects(PlantedListener(), clips, kept, **asked).notes
     assert any("leave gates as they are, so that nothing is changed: still" in note for note in notes)
     assert any(f"every answer on {CLIPS} clips was as right or wrong as before" in note for note in notes)
+
+
+def test_steering_that_is_not_heard_is_told():
+    def outcomes(chance: float, words: str = "so it is") -> list[Outcome]:
+        chances = {"happy": chance, "sad": 1 - chance}
+        return [
+            Outcome(f"c{at}", f"s{at}", "neutral", "happy", None, chances, chances, float("nan"), 0.0, text=words)
+            for at in range(3)
+        ]
+
+    assert unchanged_note(outcomes(0.5), {"steered": outcomes(0.5), "other": outcomes(0.5, "no")}) == (
+        "steering that changed nothing that is judged, in 3 conversions: steered"
+    )
+    assert unchanged_note(outcomes(0.5), {"steered": outcomes(0.5 + 1e-15), "none": []}) == ""
+    given = {"targets": ("happy", "sad"), "voices": "unseen", "judge": "soft"}
+    for steered, told in ((outcomes(0.5), True), (outcomes(0.6), False)):
+        found = conversion_effect({UNSTEERED: outcomes(0.5), RANDOM: outcomes(0.5), STEERED: steered}, **given)
+        assert any("changed nothing that is judged" in note for note in found.notes) == told

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from esn_interp.analysis.conversion.cross_result import ConversionCross, edited_share, requested
-from esn_interp.analysis.conversion.measures import Outcome
+from esn_interp.analysis.conversion.measures import Outcome, unchanged_note
 from esn_interp.analysis.inference.estimates import Estimates
 from esn_interp.analysis.inference.significance import CHANGE, RATE, SpeakerMeans, nan_mean
 from esn_interp.analysis.result import standing_notes
@@ -43,6 +43,7 @@ def conversion_cross(
             )
         tables.append([found[pair] for pair in pairs])
     before = [first[pair] for pair in pairs]
+    still = unchanged_note(before, {f"neurons of {name}": row for name, row in zip(targets, tables, strict=True)})
     names = {name for row in (before, *tables) for o in row for name in o.probabilities}
     labels = (*targets, *sorted(names - set(targets)))
     speakers = [o.speaker for o in before]
@@ -74,7 +75,7 @@ def conversion_cross(
         pulled=change.interval(lambda cells: nan_mean(edited_share(cells)[..., apart])),
         clips=tuple(sorted({o.clip for o in before})),
         speakers=tuple(sorted(set(speakers))),
-        notes=standing_notes(len(set(speakers)), (), *notes),
+        notes=standing_notes(len(set(speakers)), (), *notes, still),
     )
 
 

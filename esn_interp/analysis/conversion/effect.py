@@ -8,7 +8,7 @@ from einops import repeat
 from jaxtyping import Float64
 
 from esn_interp.analysis.conversion.effect_result import RANDOM, STEERED, ConversionEffect, Problem
-from esn_interp.analysis.conversion.measures import MEASURES, NOTHING, Outcome
+from esn_interp.analysis.conversion.measures import MEASURES, NOTHING, Outcome, unchanged_note
 from esn_interp.analysis.inference.estimates import Estimates
 from esn_interp.analysis.inference.significance import (
     ANYWHERE,
@@ -65,6 +65,9 @@ def conversion_effect(
     limits = np.array([m.limits for m in MEASURES.values()])
     ours = [conditions.index(c) if c in conditions else 0 for c in (STEERED, RANDOM)]
     difference = means((values[ours[0]] - values[ours[1]])[None])
+    # A control may well do nothing.
+    steered = {name: row for name, row in zip(conditions[1:], table[1:], strict=True) if name != RANDOM}
+    still = unchanged_note(table[0], steered)
     labels = (*sorted({name for row in table for o in row for name in o.probabilities}), NOTHING)
     return ConversionEffect(
         voices=voices,
@@ -90,7 +93,7 @@ def conversion_effect(
         problems=_problems(dict(zip(conditions, table, strict=True))),
         clips=tuple(sorted({o.clip for o in table[0]})),
         speakers=tuple(everyone),
-        notes=standing_notes(len(everyone), (), *notes, tests=len(targets)),
+        notes=standing_notes(len(everyone), (), *notes, still, tests=len(targets)),
     )
 
 

@@ -1,6 +1,6 @@
 """What is measured of a conversion: one outcome per attempt, and the measures that are averaged over them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -61,6 +61,21 @@ class Outcome:
         """The emotion that the filtering judge hears."""
         chances = self.filter_probabilities
         return max(chances, key=lambda name: chances[name], default=NOTHING)
+
+
+def unchanged_note(unsteered: Sequence[Outcome], steered: Mapping[str, Sequence[Outcome]]) -> str:
+    """The sentence on steering that changed nothing that is judged, in so many conversions; empty where all did."""
+    before = [_judged(one) for one in unsteered]
+    same = [name for name, row in steered.items() if row and [_judged(one) for one in row] == before]
+    if not same:
+        return ""
+    return f"steering that changed nothing that is judged, in {len(before)} conversions: {', '.join(same)}"
+
+
+def _judged(one: Outcome) -> tuple[object, ...]:
+    """All that is heard, as text: what is not known is then the same as itself."""
+    numbers = one.probabilities, one.filter_probabilities, one.wer, one.cer, one.similarity, one.f0_mean, one.energy
+    return one.clip, one.target, one.problem, one.text, one.heard, repr(one.duration), repr(numbers)
 
 
 @dataclass(frozen=True, eq=False)
