@@ -172,7 +172,7 @@ def test_a_selector_still_finds_what_it_found(name: str):
     """For the one that draws, this says that a seed means what it meant."""
     found = esn.NeuronSet.load(HERE / "neurons" / f"{name}.safetensors")
     stats = statistics("two_emotions" if name == "cas" else "dense")
-    again = esn.select(stats, name, top=0.25, filter="none", seed=4)
+    again = esn.select(stats, name, top=0.25, scope="all", filter="none", seed=4)
     assert len(found)
     assert again.emotions == found.emotions
     np.testing.assert_array_equal(again.flat, found.flat)
@@ -308,6 +308,13 @@ def test_the_report_of_a_study_is_written_from_its_files(name: str, figures: int
     assert page.count("data:audio/wav;base64,") >= sounds
 
 
+def wordless(results: Any) -> Any:
+    """Results without their notes, which later versions may word otherwise."""
+    if isinstance(results, dict):
+        return {name: wordless(value) for name, value in results.items() if name != "notes"}
+    return [wordless(value) for value in results] if isinstance(results, list) else results
+
+
 def resumed(name: str, *words: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Outcome:
     """The command that wrote a study, given once more; a result is reused by the version that wrote it alone."""
     by_labels(monkeypatch)
@@ -335,7 +342,7 @@ def test_a_finished_study_is_found_finished(
     results = json.loads((HERE / name / "results.json").read_text(encoding="utf-8"))
     for changing in ("versions", "date"):
         del results[changing]
-    same(told.content["results"], results, name, rounding=1e-9)
+    same(told.content["results"], wordless(results), name, rounding=1e-9)
     for file in sorted((HERE / name).glob("*.safetensors")):
         before, after = esn.NeuronSet.load(file), esn.NeuronSet.load(tmp_path / name / file.name)
         np.testing.assert_array_equal(before.flat, after.flat)
