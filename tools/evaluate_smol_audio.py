@@ -21,7 +21,6 @@ import numpy as np
 import torch
 
 import esn_interp as esn
-from esn_interp.analysis.inference.log_odds import log_odds
 from esn_interp.analysis.inference.significance import SpeakerMeans
 from esn_interp.files import write_json
 from esn_interp.interventions import edits
@@ -118,16 +117,18 @@ def probes(lm: Any, arguments: argparse.Namespace) -> dict[str, Any]:
 
 def planted(lm: Any, arguments: argparse.Namespace) -> dict[str, Any]:
     """smol-audio beside toy-omni: the same clips, the same selector and sizes, silenced and turned up."""
-    return {MODEL: beside(lm, arguments), "toy-omni": beside(esn.load("toy-omni"), arguments)}
+    models = {MODEL: lm, "toy-omni": esn.load("toy-omni")}
+    return {name: beside(models[name], arguments) for name in arguments.models}
 
 
 def beside(lm: Any, arguments: argparse.Namespace) -> dict[str, Any]:
-    """Where neurons lie, what silencing does to the right answer's log-odds, how many answers turning up flips."""
+    """Where neurons lie, what silencing does to recall, and how many answers turning up flips, for every emotion."""
     _, identification, evaluation = esn.corpus("toy-studio").split()
     stats = esn.collect(lm, identification, limit=arguments.collect, batch_size=8, progress=False)
     clips = evaluation.limit(arguments.clips)
     asked = Recognition(tuple(clips.emotions))
-    sets = {top: esn.select(stats, "mad", top=top, filter="none") for top in arguments.tops}
+    emotions = range(len(asked.emotions))
+    sets = {top: esn.select(stats, "mad", top=top) for top in arguments.tops}
     conditions: dict[tuple[Any, ...], list[Any]] = {("none", 0.0, 0): []}
     for top, neurons in sets.items():
         for at, emotion in enumerate(asked.emotions):
@@ -142,49 +143,45 @@ def beside(lm: Any, arguments: argparse.Namespace) -> dict[str, Any]:
     for some in in_batches(clips):
         encoded = lm.encode([clip.waveform() for clip in some], asked.prompt)
         scores.append(lm.sweep(encoded, asked.emotions, list(conditions.values())).log_probs)
-    log_probs = np.concatenate(scores, axis=1)
-    odds, answers = log_odds(log_probs, truth), log_probs.argmax(axis=2)
+    answers = np.concatenate(scores, axis=1).argmax(axis=2)
     where = {key: at for at, key in enumerate(conditions)}
-    mine = np.arange(len(asked.emotions))[:, None] == truth
+    right = (answers == truth).astype(np.float64)
 
-    def rows(kind: str, size: float, values: np.ndarray) -> np.ndarray:
-        return np.stack([values[where[kind, size, at]] for at in range(len(asked.emotions))])
+    def change(kind: str, top: float, silenced: int, heard: int) -> float:
+        return float((right[where[kind, top, silenced]] - right[0])[truth == heard].mean())
 
-    told: dict[str, Any] = {
-        "recall": interval(answers[0] == truth, clips),
-        "layers": lm.n_layers,
-        "gates": lm.n_gates,
-        "share": {
-            emotion: (neurons.counts()[at] / neurons.counts()[at].sum()).tolist()
-            for neurons in [sets[arguments.top]]
-            for at, emotion in enumerate(neurons.emotions)
+    def flips(row: int, at: int) -> float:
+        return float((answers[row] == at)[truth != at].mean())
+
+    counts = sets[arguments.top].counts()
+    return {
+        "emotions": list(asked.emotions),
+        "clips": len(clips),
+        "speakers": len(set(clips.column("speaker"))),
+        "recall": [float(right[0][truth == at].mean()) for at in emotions],
+        "share": (counts / counts.sum(axis=1, keepdims=True)).mean(axis=0).tolist(),
+        "silenced": {
+            f"{top:g}": {
+                "own": [change("found", top, at, at) for at in emotions],
+                "others": [
+                    float(np.mean([change("found", top, at, other) for other in emotions if other != at]))
+                    for at in emotions
+                ],
+                "random": [change("random", top, at, at) for at in emotions],
+            }
+            for top in arguments.tops
         },
-        "silenced": {},
-        "turned_up": {},
+        "turned_up": {
+            "0": {"found": [flips(0, at) for at in emotions]},
+            **{
+                f"{alpha:g}": {
+                    "found": [flips(where["up", alpha, at], at) for at in emotions],
+                    "random": [flips(where["up at random", alpha, at], at) for at in emotions],
+                }
+                for alpha in arguments.alphas
+            },
+        },
     }
-    for top in arguments.tops:
-        change = {kind: rows(kind, top, odds) - odds[0] for kind in ("found", "random")}
-        lost = {kind: rows(kind, top, answers == truth).astype(float) - (answers[0] == truth) for kind in change}
-        own, others = (change["found"] * mine).sum(0), (change["found"] * ~mine).sum(0) / (len(mine) - 1)
-        told["silenced"][f"{top:g}"] = {
-            "own": interval(own, clips),
-            "others": interval(others, clips),
-            "random": interval((change["random"] * mine).sum(0), clips),
-            "contrast": interval(own - others, clips),
-            "own recall": interval((lost["found"] * mine).sum(0), clips),
-            "others' recall": interval((lost["found"] * ~mine).sum(0) / (len(mine) - 1), clips),
-            "random recall": interval((lost["random"] * mine).sum(0), clips),
-        }
-    for alpha in arguments.alphas:
-        told["turned_up"][f"{alpha:g}"] = {
-            kind: interval(
-                ((rows(kind, alpha, answers) == np.arange(len(mine))[:, None]) * ~mine).sum(0) / (len(mine) - 1), clips
-            )
-            for kind in ("up", "up at random")
-        }
-    flips = ((answers[0] == np.arange(len(mine))[:, None]) * ~mine).sum(0) / (len(mine) - 1)
-    told["turned_up"]["0"] = {"up": interval(flips, clips)}
-    return told
 
 
 def levels(lm: Any, clips: Any) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
@@ -241,6 +238,7 @@ def main() -> None:
     for name, value in counts.items():
         parser.add_argument(f"--{name}", type=int, default=value, help="clips, balanced over the emotions")
     parser.add_argument("--top", type=float, default=0.01)
+    parser.add_argument("--models", nargs="+", choices=(MODEL, "toy-omni"), default=(MODEL, "toy-omni"))
     parser.add_argument("--tops", type=float, nargs="+", default=[0.005, 0.01])
     parser.add_argument("--alphas", type=float, nargs="+", default=[0.5, 1, 2, 4])
     parser.add_argument("--permutations", type=int, default=199)

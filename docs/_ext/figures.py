@@ -224,6 +224,17 @@ def _preference(_: World) -> go.Figure:
     return preference_figure()
 
 
+def _grown(name: str) -> Callable[[World], go.Figure]:
+    """A figure of what was measured of smol-audio, which takes too long for a build."""
+
+    def draw(_: World) -> go.Figure:
+        import grown_results
+
+        return getattr(grown_results, f"{name}_figure")()
+
+    return draw
+
+
 FIGURES: dict[str, Callable[[World], go.Figure]] = {
     "neuron-map": _neuron_map,
     "ablation": _ablation,
@@ -248,6 +259,9 @@ FIGURES: dict[str, Callable[[World], go.Figure]] = {
     "attribution-check": _attribution_check,
     "redundancy": _redundancy,
     "preference": _preference,
+    "reading": _grown("reading"),
+    "probes": _grown("probes"),
+    "planted": _grown("planted"),
 }
 """By the name that a page gives to the ``drawn`` directive; each is drawn once, when a page asks for it."""
 
