@@ -26,7 +26,11 @@
 # %%
 from pathlib import Path
 
+import pandas as pd
+
 import esn_interp as esn
+
+MODEL = "smol-audio"  # a real model: "Qwen/Qwen2.5-Omni-7B"
 
 people = esn.corpus("emodb-sample")
 clip = people.where(speaker="14", emotion="angry")[0]
@@ -34,10 +38,9 @@ people
 
 # %%
 try:
-    lm = esn.load("smol-audio", dtype="bfloat16")
+    lm = esn.load(MODEL, dtype="bfloat16")
     print(lm)
     print("asked freely:", lm.answer(clip))
-    print("asked to choose:", lm.answer(clip, options=list(people.emotions)))
 except esn.EsnError as error:
     lm = None
     print(error)
@@ -69,8 +72,6 @@ dict(zip(reading.emotions, reading.right[0].round(2).tolist(), strict=True))
 # Those that are also selected where a neutral sentence *names* the emotion, and not where another expresses it.
 
 # %%
-import pandas as pd
-
 pd.DataFrame(
     reading.places, index=list(reading.emotions), columns=["both", "read only", "named only", "neither"]
 )

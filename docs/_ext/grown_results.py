@@ -54,8 +54,20 @@ def probes_figure() -> go.Figure:
 
 
 def beside() -> dict[str, dict[str, Any]]:
-    """The grown model and the planted one, as each was measured."""
-    return {"smol-audio": result("first-look")["smol-audio"], "toy-omni": result("planted")["toy-omni"]}
+    """The grown model and the planted one, on the same corpus as it was cast before; of the latter, means alone."""
+    whole = json.loads((RESULTS.parent / "demo-0.1.json").read_text(encoding="utf-8"))
+    told, settings = whole["summary"], whole["settings"]
+    kinds = {"own": "self_ablation", "others": "cross_ablation", "random": "random_ablation"}
+    planted = {
+        "silenced": {f"{settings['top']:g}": {kind: [told[name]] for kind, name in kinds.items()}},
+        "turned_up": {
+            f"{settings['alpha']:g}": {
+                "found": [told["steer_best_flip_rate"]],
+                "random": [told["steer_random_flip_rate"]],
+            }
+        },
+    }
+    return {"smol-audio": result("first-look")["smol-audio"], "toy-omni 0.1": planted}
 
 
 def planted_figure() -> go.Figure:
@@ -74,7 +86,11 @@ def planted_figure() -> go.Figure:
             go.Scatter(
                 x=[value for _, values in rows for value in values],
                 y=[name for name, values in rows for _ in values],
-                text=[emotion for _, values in rows for emotion in found["smol-audio"]["emotions"][: len(values)]],
+                text=[
+                    emotion
+                    for _, values in rows
+                    for emotion in (found["smol-audio"]["emotions"] if len(values) > 1 else ["all emotions"])
+                ],
                 mode="markers",
                 name=words,
                 marker={
@@ -103,6 +119,8 @@ def planted_figure() -> go.Figure:
                 row=2,
                 col=1,
             )
+        if "share" not in one:
+            continue
         share = np.array(one["share"])
         figure.add_trace(
             go.Scatter(
