@@ -196,7 +196,7 @@ def test_the_similarity_of_two_voices_is_the_cosine_of_their_x_vectors(tmp_path)
 
 @pytest.fixture(scope="module")
 def validation():
-    clips, _, _ = corpus("toy-studio").split()
+    clips, _, _ = corpus("toy-phone").split()
     return [clips[row] for row in range(0, len(clips), 2)]
 
 
