@@ -223,8 +223,8 @@ class Bench:
         return None
 
     def map(self, selector: str, top: float) -> Any:
-        """The neuron map of a choice."""
-        return self.neurons(selector, top).plot()
+        """The neuron map of a choice, whose title is that of the page."""
+        return self.neurons(selector, top).plot(title=False)
 
     def neuron_page(self, layer: int, neuron: int) -> str:
         """The page of one neuron (EsnError where there is no such neuron)."""

@@ -84,7 +84,7 @@ def build(bench: Bench, voice: Voice) -> Any:
         set_to = chosen.settings
         text = f"### {at + 1} of {len(taught[0].steps)}: {chosen.title}\n\n{chosen.text}"
         sliders = (set_to.emotion, set_to.selector, set_to.top, set_to.alpha)
-        return text, heard, heard_player(heard), *sliders, *view(heard, set_to), *where(*sliders)
+        return text, None, heard, heard_player(heard), *sliders, *view(heard, set_to), *where(*sliders)
 
     with gr.Blocks(title="esn_interp playground", analytics_enabled=False, delete_cache=(60, 60)) as page:
         heard = gr.State(None)
@@ -145,7 +145,7 @@ def build(bench: Bench, voice: Voice) -> Any:
             control.input(told(where), sliders, [frame, links], **quiet)
         draw.click(told(in_time), [heard, *sliders], gates, api_visibility="private")
         speak.click(told(say), [heard, to, force], [before, after], api_visibility="private")
-        everything = [text, heard, sound, *sliders, answer, code, frame, links]
+        everything = [text, clip, heard, sound, *sliders, answer, code, frame, links]
         for at, button in enumerate(steps):
             button.click(told(partial(step, at)), None, everything, **quiet)
     page.queue(default_concurrency_limit=1, max_size=32)

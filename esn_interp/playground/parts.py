@@ -75,4 +75,4 @@ def map_frame(settings: Settings) -> str:
 
 def map_page(figure: Any) -> str:
     """The page of the frame; it asks no network for anything."""
-    return figure_page(figure, script=_OPEN)
+    return figure_page(figure, script=_OPEN, title="Map of the neurons")

@@ -94,7 +94,7 @@ def asset(name: str) -> str:
     return (files("esn_interp") / name).read_text(encoding="utf-8")
 
 
-def figure_page(figure: go.Figure, *, plotly: bool = True, script: str = "") -> str:
+def figure_page(figure: go.Figure, *, plotly: bool = True, script: str = "", title: str = "") -> str:
     """A figure as a page of its own that needs no network, with a title, a language and room on a phone.
 
     Parameters
@@ -103,9 +103,11 @@ def figure_page(figure: go.Figure, *, plotly: bool = True, script: str = "") -> 
         Whether plotly is part of the page; else it lies beside it, as ``plotly.min.js``.
     script
         What else the page does, as JavaScript.
+    title
+        What the page is called, where the figure has no title.
     """
     shown: Any = figure
-    title = (shown.layout.title.text or "Figure").partition("<br>")[0]
+    title = title or (shown.layout.title.text or "Figure").partition("<br>")[0]
     drawing = f"<script>{get_plotlyjs()}</script>" if plotly else '<script src="plotly.min.js"></script>'
     inside: str = figure.to_html(
         full_html=False, include_plotlyjs=False, config={"displaylogo": False, "responsive": True}
