@@ -45,7 +45,7 @@ class Hub(BaseHTTPRequestHandler):
         if path == "/api/repos/create":
             asked = json.loads(body)
             name = "/".join(filter(None, (asked.get("organization"), asked["name"])))
-            self.made_private[name] = bool(asked.get("private"))
+            self.made_private[name] = bool(asked.get("private")) or asked.get("visibility") == "private"
             self.repositories.setdefault(name, {})
             self.tell({"url": f"http://{self.headers['Host']}/{name}", "name": name})
         elif path.endswith("/preupload/main"):
