@@ -260,6 +260,7 @@ FIGURES: dict[str, Callable[[World], go.Figure]] = {
     "redundancy": _redundancy,
     "preference": _preference,
     "reading": _grown("reading"),
+    "probes": _grown("probes"),
     "planted": _grown("planted"),
 }
 """By the name that a page gives to the ``drawn`` directive; each is drawn once, when a page asks for it."""

@@ -24,6 +24,35 @@ def reading_figure() -> go.Figure:
     return Reading.load(RESULTS / "reading.json").plot()
 
 
+def probes_figure() -> go.Figure:
+    """Recall of a linear probe at every stage, one line a corpus."""
+    figure, found = go.Figure(), result("probes")
+    corpora = [name for name in found if isinstance(found[name], dict) and "recall" in found[name]]
+    for at, name in enumerate(corpora):
+        recall = found[name]["recall"]
+        stages = [stage.replace("gates ", "layer ") for stage in recall]
+        figure.add_trace(
+            go.Scatter(
+                x=stages,
+                y=list(recall.values()),
+                name=f"{name}, {found[name]['clips']} clips",
+                mode="lines+markers",
+                line={"color": SERIES[at], "dash": DASHES[at]},
+                marker={"symbol": SYMBOLS[at], "size": 7},
+                hovertemplate="%{x}: %{y:.2f}<extra></extra>",
+            )
+        )
+        figure.add_hline(y=found[name]["chance"], line={"color": SERIES[at], "width": 1, "dash": "dot"})
+    figure.update_yaxes(range=[0, 1], title_text="mean recall of a linear probe")
+    return dress(
+        figure,
+        "Where the emotion can be read off",
+        "smol-audio; the probe's speakers left out in turn<br>dotted: chance",
+        height=320,
+        below=120,
+    )
+
+
 def beside() -> dict[str, dict[str, Any]]:
     """The grown model and the planted one, on the same corpus as it was cast before; of the latter, means alone."""
     whole = json.loads((RESULTS.parent / "demo-0.1.json").read_text(encoding="utf-8"))
