@@ -19,6 +19,7 @@ WRITES = {
     "inject": ("injection",),
     "layers": ("layer_profile",),
     "overlap": ("overlap",),
+    "read": ("reading",),
     "redundancy": ("redundancy",),
     "score": ("preference",),
     "side_effects": ("side_effects",),
