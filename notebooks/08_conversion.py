@@ -68,11 +68,15 @@ attempted.groupby("target").kept.agg(["sum", "count"])
 # %% [markdown]
 # Some attempts succeed, many don't. Neurons are looked for in the successes: gates that open further when one emotion
 # is said than when the others are. Only what is generated counts here, since the request names the emotion too.
+#
+# A handful of successes says little: with six of them a neuron is chosen by who happened to succeed. So the successes
+# alone are used from ten of each emotion on, as `collect` would have it; with fewer, all attempts are.
 
 # %%
 statistics = conversion_statistics(lm, attempts, verdicts)
-enough = min(statistics.kept.values()) > 0
+enough = min(statistics.kept.values()) >= 10
 esns = esn.select(statistics, "mad", top=0.1, scope="generated", filter="correct" if enough else "none")
+print(statistics.kept, "of", statistics.seen, "- the successes alone" if enough else "- too few, so all attempts")
 esns.plot()
 
 # %% [markdown]

@@ -8,6 +8,7 @@ import pytest
 import typer
 from made_up_gates import heard_clips, statistics_of
 from planted_demo import StudiedListener, studied_clips
+from planted_listener import elsewhere
 
 from esn_interp.analysis.selectors.measure import compare_selectors
 from esn_interp.cli import app
@@ -60,7 +61,7 @@ def test_a_selector_that_is_registered_is_offered_everywhere(rise: str):
 
 def test_a_comparison_tries_it_unless_told_otherwise(rise: str):
     clips = studied_clips()
-    stats = collect(StudiedListener(), clips, progress=False)
+    stats = elsewhere(collect(StudiedListener(), clips, progress=False))
     result = compare_selectors(StudiedListener(), clips.limit(25), stats, tops=[0.02], draws=1, progress=False)
     assert rise in result.selectors
 

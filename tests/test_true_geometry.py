@@ -80,8 +80,9 @@ def test_collect_select_ablate_dose(lm: esn.AudioLM, clips: esn.Clips, tmp_path:
     esns.check(lm)
 
     before = lm.fingerprint
-    result = esn.ablation(lm, clips, esns, draws=0, batch_size=4, progress=False)
-    doses = esn.dose_response(lm, clips, esns, alphas=(0.0, 2.0), draws=0, batch_size=4, progress=False)
+    how = {"draws": 0, "batch_size": 4, "progress": False, "allow_identification_clips": True}
+    result = esn.ablation(lm, clips, esns, **how)
+    doses = esn.dose_response(lm, clips, esns, alphas=(0.0, 2.0), **how)
     for name, one in {"ablation": result, "doses": doses}.items():
         one.save(tmp_path / f"{name}.json")
         assert len(one.to_frame()) > 0

@@ -23,17 +23,19 @@ class RecallChanges:
     """Change of recall, ``means[kind, set, emotion]``, for several kinds of neurons: own, random, ...
 
     ``own`` marks where the emotion is that of the ablated set. Self change is the mean over those cells,
-    cross change that over the others, where another emotion's set is ablated.
+    cross change that over the others, where another emotion's set is ablated. Both leave out emotions that no clip
+    is recognised of without an edit: their recall can't fall, and 0 would be no finding. ``falls`` marks the others.
     """
 
     means: SpeakerMeans
     own: Bool[np.ndarray, "set emotion"]
+    falls: Bool[np.ndarray, " emotion"]
 
     @classmethod
     def stack(cls, trials: Trials, kinds: Sequence[SpeakerMeans]) -> "RecallChanges":
         """From the changes of each kind, as `change_of` gives them."""
         own = trials.target[:, None] == np.arange(len(trials.emotions))
-        return cls(SpeakerMeans.stack(kinds), own)
+        return cls(SpeakerMeans.stack(kinds), own, can_fall(trials))
 
     @property
     def speakers(self) -> int:
@@ -47,11 +49,11 @@ class RecallChanges:
 
     def self_of(self, cells: Float[np.ndarray, "... set emotion"]) -> Float[np.ndarray, "..."]:
         """Mean over the cells of an emotion's own set."""
-        return nan_mean(cells[..., self.own])
+        return nan_mean(cells[..., self.own & self.falls])
 
     def cross_of(self, cells: Float[np.ndarray, "... set emotion"]) -> Float[np.ndarray, "..."]:
         """Mean over the cells of another emotion's set."""
-        return nan_mean(cells[..., ~self.own])
+        return nan_mean(cells[..., ~self.own & self.falls])
 
     @property
     def self_change(self) -> Estimates:
@@ -75,9 +77,9 @@ class RecallChanges:
         )
 
     def by_speaker(self, first: int, second: int) -> Float[np.ndarray, "speaker set"]:
-        """Each speaker's self change under one kind minus that under another, per set."""
+        """Each speaker's self change under one kind minus that under another, per set; NaN where it can't fall."""
         values = self.means.per_speaker
-        return (values[:, first] - values[:, second])[:, self.own]
+        return np.where(self.falls, values[:, first] - values[:, second], np.nan)[:, self.own]
 
     def p_values(self, first: int, second: int, *, seed: int) -> Float64[np.ndarray, " set"]:
         """Sign-flip tests of one kind's self change against another's; NaN with too few speakers."""
@@ -94,6 +96,11 @@ def change_of(
     change = (answers == trials.truth).mean(axis=0) - before
     among = trials.of_emotion.T if met is None else trials.of_emotion.T & met
     return trials.means(repeat(change, "set clip -> set emotion clip", emotion=len(trials.emotions)), among)
+
+
+def can_fall(trials: Trials) -> Bool[np.ndarray, " emotion"]:
+    """Which emotions' recall is not 0 without an edit."""
+    return trials.recall != 0
 
 
 def recall_without_edit(trials: Trials) -> SpeakerMeans:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, Unpack, cast, get_args
 
 import numpy as np
 
+from esn_interp.analysis.guards import NONE, Reservations, check_apart
 from esn_interp.analysis.inference.significance import few_speakers_note
 from esn_interp.drawing.notebook import frame_table, sentence
 from esn_interp.errors import StatisticsError
@@ -114,10 +115,22 @@ class Origins:
     selector: str
     selection: dict[str, Any]
     identified_on: str
+    reservations: Reservations = NONE
 
     @classmethod
-    def of(cls, lm: Listener, clips: Clips, neurons: NeuronSet) -> "Origins":
-        """Read off what each says of itself."""
+    def of(
+        cls, lm: Listener, clips: Clips, neurons: NeuronSet, *, allow_identification_clips: bool = False
+    ) -> "Origins":
+        """Read off what each says of itself, once it is known that they go together.
+
+        Raises
+        ------
+        StatisticsError
+            When the neurons come from another model.
+        CorpusError
+            When clips found the neurons and that is not allowed, see `check_apart`.
+        """
+        neurons.check(lm)
         return cls(
             model=lm.name,
             fingerprint=lm.fingerprint,
@@ -126,6 +139,9 @@ class Origins:
             selector=neurons.selector,
             selection=dict(neurons.parameters),
             identified_on=neurons.origin.corpus,
+            reservations=check_apart(
+                clips, neurons.origin, allow_identification_clips=allow_identification_clips
+            ),
         )
 
 
@@ -140,6 +156,20 @@ class OverClips(Result):
     speakers: tuple[str, ...]
     skipped: tuple[Skipped, ...]
     notes: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        first = [note for note in self._reservations.notes if note not in self.notes]
+        object.__setattr__(self, "notes", (*first, *self.notes))
+
+    @property
+    def _reservations(self) -> Reservations:
+        origins: Origins | None = getattr(self, "origins", None)
+        return NONE if origins is None else origins.reservations
+
+    @property
+    def reservation(self) -> str:
+        """What a summary must not leave out: that clips found the neurons which are tried on them."""
+        return self._reservations.told
 
     @property
     def n_speakers(self) -> int:

@@ -1,15 +1,16 @@
 """Neuron sets and their random controls, tried on every clip: what effects are computed from."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int, Int8, Int64, Shaped
+from jaxtyping import Bool, Float32, Float64, Int, Int8, Int64, Shaped
 
 from esn_interp.analysis.controls import random_sets
-from esn_interp.analysis.inference.significance import SpeakerMeans
-from esn_interp.analysis.result import standing_notes
+from esn_interp.analysis.groups import traits_of
+from esn_interp.analysis.inference.significance import RATE, SpeakerMeans, nan_mean, quotient
+from esn_interp.analysis.result import standing_notes, told
 from esn_interp.errors import CorpusError, StatisticsError
 from esn_interp.models.edits import Edit
 from esn_interp.neurons.neuron_set import NeuronSet
@@ -25,6 +26,9 @@ from esn_interp.tasks.wording import Wording
 Treatment = Callable[[NeuronSet], Sequence[Edit]]
 """How a set of neurons is edited: silenced, steered with some alpha, ..."""
 
+HARDLY = 0.25
+"""Less of the way from chance to everything right than this is hardly doing the task; our choice."""
+
 UNMET = -1
 """Stands for the answer of a clip that did not meet a random draw."""
 
@@ -36,7 +40,7 @@ class Trials:
     ``random`` holds the answers under the random sets, `UNMET` where a clip did not meet a draw, and
     ``others`` those under further sets that are compared; ``no_control`` says why there is no random set, where
     that is so. ``unmoved`` are own sets whose edits changed no score of any clip. ``tokens`` counts each clip's
-    positions in the scopes audio, text and last.
+    positions in the scopes audio, text and last, and ``traits`` are its sex and language, where the corpus knows.
     """
 
     emotions: tuple[str, ...]
@@ -55,6 +59,7 @@ class Trials:
     heard: str = ""
     plans: tuple[str, ...] = ()
     unmoved: tuple[str, ...] = ()
+    traits: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
     @cached_property
     def target(self) -> Int64[np.ndarray, " set"]:
@@ -70,6 +75,37 @@ class Trials:
     def of_emotion(self) -> Bool[np.ndarray, "clip emotion"]:
         """Which emotion each clip has."""
         return self.truth[:, None] == np.arange(len(self.emotions))
+
+    @cached_property
+    def recall(self) -> Float64[np.ndarray, " emotion"]:
+        """Share of each emotion's clips that is recognised without an edit; NaN without clips."""
+        right = (self.baseline.argmax(axis=1) == self.truth)[:, None] & self.of_emotion
+        return quotient(right.sum(axis=0), self.of_emotion.sum(axis=0))
+
+    @cached_property
+    def task_notes(self) -> tuple[str, ...]:
+        """Whether the model can do the task at all: mean recall against chance, emotions that it never hears."""
+        right = self.baseline.argmax(axis=1) == self.truth
+        by_emotion = np.broadcast_to(right, (len(self.emotions), len(right)))
+        uar = self.means(by_emotion, self.of_emotion.T).interval(nan_mean, within=RATE)
+        chance = 1 / len(self.emotions)
+        each = ", ".join(
+            f"{emotion} {share:.2f}" for emotion, share in zip(self.emotions, self.recall, strict=True)
+        )
+        above = uar.low > chance if np.isfinite(uar.low) else uar.value > chance
+        weak = uar.value < chance + HARDLY * (1 - chance)
+        deaf = [emotion for emotion, share in zip(self.emotions, self.recall, strict=True) if share == 0]
+        doubt = "the model does not do this task better than chance" if not above else "the model hardly does this task"
+        return told(
+            f"{doubt}: mean recall without an edit {uar:.2f}, chance {chance:.2f} (recall: {each}); what edits do to it"
+            " says little about emotion"
+            if weak or not above
+            else None,
+            f"without an edit no clip is recognised as {', '.join(deaf)}: that recall can't fall, and is left out of"
+            " the means of changes"
+            if deaf
+            else None,
+        )
 
     @cached_property
     def met(self) -> Bool[np.ndarray, "draw clip"]:
@@ -98,6 +134,7 @@ class Trials:
         standing = standing_notes(
             self.n_speakers,
             self.skipped,
+            *self.task_notes,
             f"no neurons for {', '.join(empty)}: nothing was edited there" if empty else None,
             *(
                 f"{emotion}: only {count} of {self.n_speakers} speakers have a clip of it"
@@ -269,5 +306,6 @@ def run_trials(
             for emotion in sets.emotions
             if f"own/{name}/{emotion}" in first.unmoved
         ),
+        traits=traits_of(clips, first.rows),
         plans=tuple(sorted({one for plan in first.plans for one in plan.split(", ")} - {"", "none"})),
     )

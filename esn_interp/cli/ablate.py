@@ -6,6 +6,7 @@ import typer
 
 import esn_interp as esn
 from esn_interp.cli.shared import (
+    AllowIdentification,
     BatchSize,
     CorpusChoice,
     Draws,
@@ -42,6 +43,7 @@ def ablate(
     ] = "random",
     positions: TokenScope = "all",
     draws: Draws = 20,
+    allow_identification_clips: AllowIdentification = False,
     batch_size: BatchSize = 32,
     run: Measured,
 ) -> None:
@@ -67,6 +69,7 @@ def ablate(
         positions=where,
         seed=run.seed,
         batch_size=batch_size,
+        allow_identification_clips=allow_identification_clips,
         progress=run.progress,
     )
     run.write(result, confusion=result.plot_confusion())

@@ -7,6 +7,7 @@ import typer
 
 import esn_interp as esn
 from esn_interp.cli.shared import (
+    AllowIdentification,
     BatchSize,
     CorpusChoice,
     CountedScope,
@@ -47,6 +48,7 @@ def compare(
     how: Annotated[str, typer.Option("--how", metavar="H", help="What is written: zero or mean.")] = "zero",
     positions: TokenScope = "all",
     draws: Draws = 3,
+    allow_identification_clips: AllowIdentification = False,
     batch_size: BatchSize = 32,
     run: Measured,
 ) -> None:
@@ -75,6 +77,7 @@ def compare(
         positions=where,
         seed=run.seed,
         batch_size=batch_size,
+        allow_identification_clips=allow_identification_clips,
         progress=run.progress,
     )
     run.write(result)

@@ -123,7 +123,7 @@ def _check(
         clips.assign(**split).save(split_out)
     written = {"out": out, "split_out": split_out}
     content = {**written, "summary": check.summary(), "notes": list(check.notes), "check": check.to_dict()}
-    if check.leaks and run.json:
+    if (check.leaks or check.contradictions) and run.json:
         check.require()  # what is printed is one object, and it is the error
     run.result(content, *_lines(check, written))
     check.require()

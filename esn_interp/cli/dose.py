@@ -7,6 +7,7 @@ import typer
 
 import esn_interp as esn
 from esn_interp.cli.shared import (
+    AllowIdentification,
     BatchSize,
     CorpusChoice,
     Draws,
@@ -68,6 +69,7 @@ def dose(
         ),
     ] = 0,
     draws: Draws = 20,
+    allow_identification_clips: AllowIdentification = False,
     batch_size: BatchSize = 32,
     run: Measured,
 ) -> None:
@@ -103,6 +105,7 @@ def dose(
         draws=draws,
         seed=run.seed,
         batch_size=batch_size,
+        allow_identification_clips=allow_identification_clips,
         progress=run.progress,
     )
     run.write(result)

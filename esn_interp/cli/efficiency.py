@@ -7,6 +7,7 @@ import typer
 
 import esn_interp as esn
 from esn_interp.cli.shared import (
+    AllowIdentification,
     BatchSize,
     CorpusOptions,
     Count,
@@ -37,6 +38,7 @@ def efficiency(
     resamples: Annotated[
         int, typer.Option("--resamples", min=1, metavar="N", help="How often clips of each number are drawn.")
     ] = 20,
+    allow_identification_clips: AllowIdentification = False,
     batch_size: BatchSize = 32,
     model: Annotated[
         str | None,
@@ -78,6 +80,7 @@ def efficiency(
         lm=None if model is None else model_options.load(model, progress=run.progress),
         clips=clips,
         batch_size=batch_size,
+        allow_identification_clips=allow_identification_clips,
         seed=run.seed,
         progress=run.progress,
         top=top,

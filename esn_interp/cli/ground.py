@@ -7,6 +7,7 @@ import typer
 
 import esn_interp as esn
 from esn_interp.cli.shared import (
+    AllowIdentification,
     BatchSize,
     CorpusChoice,
     Draws,
@@ -31,6 +32,7 @@ def ground(
         ),
     ] = None,
     draws: Draws = 4,
+    allow_identification_clips: AllowIdentification = False,
     batch_size: BatchSize = 32,
     run: Measured,
 ) -> None:
@@ -54,6 +56,7 @@ def ground(
         draws=draws,
         seed=run.seed,
         batch_size=batch_size,
+        allow_identification_clips=allow_identification_clips,
         progress=run.progress,
     )
     run.write(result)

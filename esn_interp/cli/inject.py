@@ -6,6 +6,7 @@ import typer
 
 import esn_interp as esn
 from esn_interp.cli.shared import (
+    AllowIdentification,
     BatchSize,
     CorpusChoice,
     Draws,
@@ -35,6 +36,7 @@ def inject(
     ] = "0.5,1,2,4",
     positions: TokenScope = "all",
     draws: Draws = 20,
+    allow_identification_clips: AllowIdentification = False,
     batch_size: BatchSize = 32,
     run: Measured,
 ) -> None:
@@ -58,6 +60,7 @@ def inject(
         draws=draws,
         seed=run.seed,
         batch_size=batch_size,
+        allow_identification_clips=allow_identification_clips,
         progress=run.progress,
     )
     run.write(result)

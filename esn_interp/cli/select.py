@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import esn_interp as esn
-from esn_interp.cli.shared import Count, CountedScope, Filter, Run, Top, out_file, table
+from esn_interp.cli.shared import Count, CountedScope, Filter, Run, Top, out_file, table, words
 from esn_interp.neurons.catalogue import SELECTORS
 
 
@@ -30,6 +30,10 @@ def select(
         ),
     ] = None,
     filter: Filter = "correct",
+    emotions: Annotated[
+        str | None,
+        typer.Option("--emotions", metavar="E", help="Select for these alone, and leave clips of others out."),
+    ] = None,
     per_layer: Annotated[
         bool, typer.Option("--per-layer", help="Cut within each layer, not over the model.")
     ] = False,
@@ -56,10 +60,13 @@ def select(
         pooling=pooling,
         filter=filter,
         per_layer=per_layer,
+        emotions=None if emotions is None else words(emotions),
         seed=run.seed,
     )
     if not len(neurons):
         raise esn.EsnError(f"{selector} selects no neuron at this size; select more, or use another selector")
+    if neurons.empty:
+        run.note(f"{selector} selects no neuron for {', '.join(neurons.empty)}; nothing will be edited there")
     neurons.save(out)
     sizes = dict(zip(neurons.emotions, neurons.counts().sum(axis=1).tolist(), strict=True))
     content = {

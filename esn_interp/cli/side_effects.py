@@ -7,6 +7,7 @@ import typer
 
 import esn_interp as esn
 from esn_interp.cli.shared import (
+    AllowIdentification,
     BatchSize,
     CorpusChoice,
     Draws,
@@ -35,6 +36,7 @@ def side_effects(
         Path | None, typer.Option("--text", metavar="FILE", help="An unrelated text of your own to read.")
     ] = None,
     draws: Draws = 5,
+    allow_identification_clips: AllowIdentification = False,
     batch_size: BatchSize = 32,
     run: Measured,
 ) -> None:
@@ -63,6 +65,7 @@ def side_effects(
         draws=draws,
         seed=run.seed,
         batch_size=batch_size,
+        allow_identification_clips=allow_identification_clips,
         progress=run.progress,
     )
     run.write(result)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import esn_interp as esn
-from esn_interp.cli.shared import EngineChoice, StudyChoice, points, table
+from esn_interp.cli.shared import EngineChoice, StudyChoice, duration, points, table
 
 if TYPE_CHECKING:
     from esn_interp.studies.recognition.config import RecognitionConfig
@@ -66,11 +66,11 @@ def _plan(settings: "RecognitionConfig", choice: StudyChoice) -> None:
 
     plan = estimate(RecognitionPlan(settings, choice.out, progress=False))
     rows = [
-        (cost.stage, cost.title, f"{cost.passes:,}", "done" if cost.done else _span(cost.seconds))
+        (cost.stage, cost.title, f"{cost.passes:,}", "done" if cost.done else duration(cost.seconds))
         for cost in plan.costs
     ]
     memory = [f"{name}: {told} of memory" for name, told in plan.memory.items()]
-    total = f"{plan.passes:,} forward passes, roughly {_span(plan.seconds)} at {plan.flops / 1e9:,.0f} GFLOP/s"
+    total = f"{plan.passes:,} forward passes, roughly {duration(plan.seconds)} at {plan.flops / 1e9:,.0f} GFLOP/s"
     content: dict[str, Any] = {
         "tasks": [asdict(cost) for cost in plan.costs],
         "passes": plan.passes,
@@ -94,10 +94,3 @@ def _row(cell: dict[str, Any]) -> tuple[str, ...]:
         points(told("steering", "flip_rate"), ""),
         f"{steering['alpha']:g}" if steering else "-",
     )
-
-
-def _span(seconds: float) -> str:
-    """A duration as people say it."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -7,6 +7,7 @@ import typer
 
 import esn_interp as esn
 from esn_interp.cli.shared import (
+    AllowIdentification,
     BatchSize,
     CorpusChoice,
     CorpusTreatment,
@@ -52,6 +53,7 @@ def transfer(
     ] = 4.0,
     positions: TokenScope = "all",
     draws: Draws = 20,
+    allow_identification_clips: AllowIdentification = False,
     batch_size: BatchSize = 32,
     run: Measured,
 ) -> None:
@@ -87,6 +89,7 @@ def transfer(
         draws=draws,
         seed=run.seed,
         batch_size=batch_size,
+        allow_identification_clips=allow_identification_clips,
         progress=run.progress,
     )
     run.write(result)

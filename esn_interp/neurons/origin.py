@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -10,6 +10,7 @@ from jaxtyping import Int, Int64
 
 from esn_interp.errors import EsnWarning, StatisticsError
 from esn_interp.models.sites import GATE, checked_site
+from esn_interp.speech.clip_keys import joined_keys
 
 SOUND, LABELS = "sound", "labels"
 UNVERIFIED = "sound not verified: made by a release that knew recordings by their names and labels alone"
@@ -56,9 +57,10 @@ class Origin:
 
     ``site`` is where in the layers they were read: the gate after its activation, or another with a value per gate.
     ``part_fingerprint`` is that of the part which holds these gates, where it can be loaded without the rest of the
-    model; empty where it was. ``kin`` is what the model shares with others that have its weights in another rounding.
-    ``identity`` says what the clips are known by: their ``sound`` and labels, or in files of earlier releases their
-    ``labels`` alone.
+    model; empty where it was. ``identity`` says what the clips are known by: their ``sound`` and labels, or in files of
+    earlier releases their ``labels`` alone. ``preparation`` says how they were treated before they were heard, and
+    ``found_on`` holds their keys (`~esn_interp.speech.known_clips.keys_of`); both are empty where that is not known.
+    ``kin`` is what the model shares with others that have its weights in another rounding.
     """
 
     model: str
@@ -72,10 +74,19 @@ class Origin:
     site: str = GATE
     kin: str = ""
     identity: str = SOUND
+    preparation: str = ""
+    found_on: str = field(default="", repr=False)
 
     @classmethod
     def of(
-        cls, lm: GatedModel, *, corpus: str = "", corpus_fingerprint: str = "", site: str = GATE
+        cls,
+        lm: GatedModel,
+        *,
+        corpus: str = "",
+        corpus_fingerprint: str = "",
+        site: str = GATE,
+        preparation: str = "",
+        found_on: str = "",
     ) -> "Origin":
         """The gates of a model, and the clips that they are read on."""
         experts = tuple(getattr(lm, "experts", ()))
@@ -89,6 +100,8 @@ class Origin:
             experts=experts if any(experts) else (),
             part_fingerprint=getattr(lm, "part_fingerprint", ""),
             site=site,
+            preparation=preparation,
+            found_on=found_on,
             kin=getattr(lm, "kin", ""),
         )
 
@@ -169,15 +182,23 @@ class Origin:
         StatisticsError
             When another model's gates are among them.
         """
+        origins = [self, *others]
+        treated = {origin.preparation for origin in origins}
         corpora, fingerprints = set(self.corpus.split("+")), set(self.corpus_fingerprint.split("+"))
         identity = self.identity
-        for other in others:
+        for other in origins[1:]:
             self.check(other, "the gates")
             identity = LABELS if LABELS in (identity, other.identity) else SOUND
             corpora |= set(other.corpus.split("+"))
             fingerprints |= set(other.corpus_fingerprint.split("+"))
-        joined = {"corpus": "+".join(sorted(corpora)), "corpus_fingerprint": "+".join(sorted(fingerprints))}
-        return replace(self, identity=identity, **joined)
+        return replace(
+            self,
+            corpus="+".join(sorted(corpora)),
+            corpus_fingerprint="+".join(sorted(fingerprints)),
+            identity=identity,
+            preparation="" if "" in treated else " | ".join(sorted(treated)),
+            found_on=joined_keys(origin.found_on for origin in origins),
+        )
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -209,6 +230,8 @@ class Origin:
             **({"part_fingerprint": self.part_fingerprint} if self.part_fingerprint else {}),
             **({"site": self.site} if self.site != GATE else {}),
             **({"kin": self.kin} if self.kin else {}),
+            **({"preparation": self.preparation} if self.preparation else {}),
+            **({"found_on": self.found_on} if self.found_on else {}),
         }
 
     @classmethod
@@ -226,6 +249,8 @@ class Origin:
             site=checked_site(header.get("site", GATE), neurons=True),
             kin=header.get("kin", ""),
             identity=header.get("corpus_identity", LABELS),
+            preparation=header.get("preparation", ""),
+            found_on=header.get("found_on", ""),
         )
 
 

@@ -11,11 +11,13 @@ from jaxtyping import Bool, Int, Int64
 from esn_interp.errors import StatisticsError
 from esn_interp.neurons.accumulator import Accumulator
 from esn_interp.neurons.catalogue import SELECTORS
+from esn_interp.neurons.choosing import of_emotions
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.neurons.per_clip import PerClip
 from esn_interp.neurons.scores import Scores
 from esn_interp.neurons.selectors import select
 from esn_interp.neurons.statistics import GateStatistics
+from esn_interp.speech.clip_keys import keys_of_ids
 
 FEW_SPEAKERS = 6
 """A bootstrap over fewer speakers is told to be rough."""
@@ -53,7 +55,8 @@ def subset(
     rows = clips if isinstance(clips, np.ndarray) else single.rows(clips)
     digest = hashlib.sha256(stats.origin.corpus_fingerprint.encode())
     digest.update(json.dumps([single.ids[row] for row in rows]).encode())
-    origin = replace(stats.origin, corpus_fingerprint=digest.hexdigest()[:12])
+    taken = keys_of_ids(stats.origin.found_on, [single.ids[row] for row in rows])
+    origin = replace(stats.origin, corpus_fingerprint=digest.hexdigest()[:12], found_on=taken)
     accumulator = Accumulator(origin, stats.emotions, per_clip=per_clip, scopes=stats.scopes)
     accumulator.add(single, rows)
     return accumulator.statistics(prompt=stats.prompt, seed=stats.seed, success=stats.success, asking=stats.asking)
@@ -78,7 +81,7 @@ def select_alike(stats: GateStatistics, neurons: NeuronSet, *, top: float | None
         When ``neurons`` were not made by `select`, or an emotion has no clip that passed the filter.
     """
     _require_selector(neurons)
-    told = {name: value for name, value in neurons.parameters.items() if name not in ("seen", "kept")}
+    told = {name: value for name, value in neurons.parameters.items() if name not in ("seen", "kept", "asking")}
     if top is not None:
         told = {name: value for name, value in told.items() if name not in ("count", "threshold")}
         told["top"] = top
@@ -90,7 +93,9 @@ def score_alike(stats: GateStatistics, neurons: NeuronSet) -> Scores:
     selector = SELECTORS[_require_selector(neurons)]
     told = {name: neurons.parameters[name] for name in ("scope", "pooling", "filter")}
     settings = {name: neurons.parameters[name] for name in selector.options}
-    return selector.score(stats.rates(**told), **settings)
+    emotions = neurons.parameters.get("emotions")
+    part = stats if emotions is None else of_emotions(stats, emotions)
+    return selector.score(part.rates(**told), **settings)
 
 
 def resampled_sets(

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float64, Int64
 
 from esn_interp.errors import StatisticsError
 from esn_interp.neurons.catalogue import SELECTORS
+from esn_interp.neurons.choosing import of_emotions
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.neurons.origin import Origin
 from esn_interp.neurons.scores import Scores
@@ -56,6 +57,7 @@ def select(
     filter: str = "correct",
     per_layer: bool = False,
     min_clips: int = 1,
+    emotions: Sequence[str] | None = None,
     seed: int = 0,
     **options: float,
 ) -> NeuronSet:
@@ -73,6 +75,8 @@ def select(
         Which tokens and clips count, and how: see `GateStatistics.rates`. Of a prompt, the instruction's tokens
         don't count unless a scope says so. Pooling is by clip unless said
         otherwise; for ``lape`` it is by token, as published.
+    emotions
+        Those to select neurons for; clips of the others then count neither for nor against a neuron. All by default.
     per_layer
         Cut within each layer instead of over the whole model.
     seed
@@ -94,6 +98,7 @@ def select(
         known = ", ".join(chosen.options) or "none"
         raise StatisticsError(f"selector {selector!r} has no option {unknown[0]!r}; it has {known}")
     settings = {**chosen.options, **({"seed": seed} if "seed" in chosen.options else {}), **options}
+    stats = stats if emotions is None else of_emotions(stats, emotions)
     scope = scope or stats.usual_scope
     rates = stats.rates(scope=scope, pooling=pooling, filter=filter, min_clips=min_clips)
     scores = chosen.score(rates, **settings)
@@ -109,6 +114,7 @@ def select(
             "pooling": pooling,
             "filter": filter,
             **settings,
+            **({} if emotions is None else {"emotions": list(stats.emotions)}),
             **({"asking": dict(stats.asking)} if stats.asking else {}),
             "seen": stats.seen,
             "kept": stats.kept,

@@ -17,6 +17,7 @@ from esn_interp.neurons.statistics import GateStatistics, merge
 from esn_interp.progress import progress_bar
 from esn_interp.scale.engines import Engine
 from esn_interp.speech.clips import Clips
+from esn_interp.speech.known_clips import provenance
 from esn_interp.tasks.batches import waveform
 from esn_interp.tasks.budget import Budget
 from esn_interp.tasks.checkpoints import Seldom, read_checkpoint, write_checkpoint
@@ -145,7 +146,7 @@ def collect_on(
     clips = clips if limit is None else clips.limit(limit, seed=seed)
     plan = Plan(Budget.of(batch_size, None), checkpoint_every)  # what a replica finds by itself may be another budget
     start, total = 0, None
-    whose = Origin("", "", "", (), clips.name, clips.fingerprint)
+    whose = Origin("", "", "", (), clips.name, clips.fingerprint, **provenance(clips))
     if resume:
         start, total, plan = read_checkpoint(checkpoint, None, whose, recognition, per_clip=per_clip, plan=plan)
         batch_size = plan.budget.clips if plan.budget.tokens is None else "auto"
@@ -182,7 +183,8 @@ def _added(total: GateStatistics | None, part: GateStatistics, whose: Origin) ->
     StatisticsError
         When they are of different models.
     """
-    origin = replace(part.origin, corpus=whose.corpus, corpus_fingerprint=whose.corpus_fingerprint)
+    named = {name: getattr(whose, name) for name in ("corpus", "corpus_fingerprint", "preparation", "found_on")}
+    origin = replace(part.origin, **named)
     if total is None:
         return replace(part, origin=origin)
     if not part.clips.any() or not total.clips.any():

@@ -28,6 +28,7 @@ from esn_interp.speech.splits import (
     assign_splits,
     assign_unheard,
     at_most,
+    deal_evenly,
     how_to_split,
     in_several_splits,
 )
@@ -158,17 +159,14 @@ class Clips(Identified):
         return self.take(np.flatnonzero(keep))
 
     def limit(self, count: int, *, seed: int = 0) -> "Clips":
-        """`count` clips at most, evenly over the emotions: drawn by `seed`, in corpus order."""
+        """`count` clips at most, evenly over the emotions and, within each, over the speakers, in corpus order.
+
+        Whom a clip is taken of is drawn by `seed` among those of whom fewest are taken.
+        """
         if count < 1:
             raise CorpusError(f"corpus {self.name}: a limit of {count} clips leaves nothing; give 1 or more")
-        emotions = np.array(self.column("emotion"), dtype=object)
-        rng = np.random.default_rng(seed)
-        # Dealt out like cards: one clip of each emotion in turn, until enough are taken.
-        queues = [rng.permutation(np.flatnonzero(emotions == emotion)) for emotion in self.emotions]
-        dealt = sorted(
-            (turn, number, int(index)) for number, q in enumerate(queues) for turn, index in enumerate(q)
-        )
-        return self.take(sorted(index for _, _, index in dealt[:count]))
+        dealt = deal_evenly(self.column("emotion"), self.column("speaker"), count=count, seed=seed)
+        return self.take(sorted(dealt))
 
     def choose(self, emotions: Sequence[str]) -> "Clips":
         """The clips of these emotions, in any spelling; what is left out is said in the notes.

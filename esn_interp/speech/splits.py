@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from heapq import heappop, heappush, heappushpop
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +174,32 @@ def at_most(
         rows = np.flatnonzero((splits == SPLITS[1]) & (labels == emotion))
         limited[rng.permutation(rows)[identification:]] = LEFT_OUT
     return limited
+
+
+def deal_evenly(emotions: Sequence[str], speakers: Sequence[str], *, count: int, seed: int) -> list[int]:
+    """Rows of `count` clips: one of each emotion in turn, each of a speaker of whom fewest are taken so far."""
+    rng = np.random.default_rng(seed)
+    held: dict[str, dict[str, list[int]]] = {emotion: {} for emotion in emotion_order(emotions)}
+    for row in rng.permutation(len(emotions)).tolist():
+        held[emotions[row]].setdefault(speakers[row], []).append(row)
+    # For each emotion a heap of speakers: clips taken of this emotion, clips taken in all, the lot.
+    taken: Counter[str] = Counter()
+    heaps = {
+        emotion: [(0, 0, lot, speaker) for lot, speaker in enumerate(of_speakers)]
+        for emotion, of_speakers in held.items()
+    }
+    dealt: list[int] = []
+    while len(dealt) < count and any(heaps.values()):
+        for emotion, heap in heaps.items():
+            if heap and len(dealt) < count:
+                here, before, lot, speaker = heappop(heap)
+                while before != taken[speaker]:  # of whom clips of other emotions were taken meanwhile
+                    here, before, lot, speaker = heappushpop(heap, (here, taken[speaker], lot, speaker))
+                dealt.append(held[emotion][speaker].pop())
+                taken[speaker] += 1
+                if held[emotion][speaker]:
+                    heappush(heap, (here + 1, taken[speaker], lot, speaker))
+    return dealt
 
 
 def units_of(frame: pd.DataFrame, by: str, name: str) -> list[str]:

@@ -23,6 +23,7 @@ from esn_interp.neurons.per_clip import PerClip
 from esn_interp.neurons.statistics import GateStatistics
 from esn_interp.progress import progress_bar
 from esn_interp.speech.clips import Clips
+from esn_interp.speech.known_clips import provenance
 from esn_interp.tasks.batches import Batch
 from esn_interp.tasks.budget import out_of_memory
 from esn_interp.tasks.checkpoints import Seldom, read_checkpoint, write_checkpoint
@@ -148,7 +149,7 @@ def collect(
     if (most := how.identification_clips) is not None:
         asked: dict[str, Any] = {"batch_size": batch_size if isinstance(batch_size, int) else 16, "strict": strict}
         clips = until_correct(cast(Any, lm), clips, recognition, most, seed=seed, progress=progress, **asked)
-    origin = Origin.of(lm, corpus=clips.name, corpus_fingerprint=clips.fingerprint, site=site)
+    origin = Origin.of(lm, corpus=clips.name, corpus_fingerprint=clips.fingerprint, **provenance(clips), site=site)
     if per_clip and progress:
         size = PerClip.size(len(clips), origin.n_gates, len(SCOPES))
         sys.stderr.write(f"Keeping the sums of each of {len(clips)} clips: {_in_words(size)}\n")
@@ -304,13 +305,25 @@ def warn_of_weakness(stats: GateStatistics) -> None:
             CollectWarning,
             stacklevel=3,
         )
-    if few := [f"{emotion} {kept[emotion]} of {seen[emotion]}" for emotion in kept if kept[emotion] < FEW]:
-        warnings.warn(
-            f"few clips to go by (labelled correctly, of those heard): {', '.join(few)};"
-            " these emotions' neurons will be uncertain",
-            CollectWarning,
-            stacklevel=3,
+    if few := [emotion for emotion in kept if kept[emotion] < FEW]:
+        warnings.warn(_few(few, kept, seen), CollectWarning, stacklevel=3)
+
+
+def _few(few: Sequence[str], kept: Mapping[str, int], seen: Mapping[str, int]) -> str:
+    """What few clips, or none, mean for the emotions that have no more."""
+    why = {
+        emotion: f"labelled correctly, of {seen[emotion]}" if kept[emotion] < seen[emotion] else "there are no more"
+        for emotion in few
+    }
+    each = [f"{emotion} {kept[emotion]} ({why[emotion]})" for emotion in few]
+    some, none = ([emotion for emotion in few if bool(kept[emotion]) == any_kept] for any_kept in (True, False))
+    means = ["these emotions' neurons will be uncertain"] if some else []
+    if none:
+        means.append(
+            f"neurons of {', '.join(none)} can't be selected: leave them out (emotions=, esn select --emotions), or use"
+            " filter none"
         )
+    return f"few clips to go by: {', '.join(each)}; {'; '.join(means)}"
 
 
 def _in_words(size: int) -> str:

@@ -24,6 +24,7 @@ from esn_interp.neurons.per_clip import PerClip
 from esn_interp.neurons.speech_tap import SpeechTap
 from esn_interp.progress import progress_bar
 from esn_interp.speech.clips import Clip, Clips
+from esn_interp.speech.known_clips import provenance
 from esn_interp.speech.labels import asked_emotion
 from esn_interp.tasks.batches import Batch, Skipped, batches
 from esn_interp.tasks.conversion_record import Conversion, ConversionRun, conversion_seed
@@ -85,7 +86,7 @@ def conversions(
     edits = {target: list(edits_for(target)) if edits_for else [] for target in targets}
     pairs = _pairs(clips, targets)
     warn_of_inaudible(lm, [edit for some in edits.values() for edit in some], all_layers=gates)
-    origin = Origin.of(lm, corpus=clips.name, corpus_fingerprint=clips.fingerprint)
+    origin = Origin.of(lm, corpus=clips.name, corpus_fingerprint=clips.fingerprint, **provenance(clips))
     settings: dict[str, Any] = {
         "model": lm.name,
         "fingerprint": lm.fingerprint,

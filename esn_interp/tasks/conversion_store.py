@@ -5,6 +5,7 @@ which they were made. The sound is in a ``.wav`` of 32-bit floats, so that nothi
 they were asked for, in a ``.safetensors``. A line is written last: what has a line is whole.
 """
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -63,7 +64,8 @@ class ConversionStore:
             sound = wav_of_speech(conversion.waveform, conversion.rate, subtype="FLOAT")
             write_bytes(self.folder / f"{stem}.wav", sound)
         if gates is not None and origin is not None:
-            header = {"kind": _GATES_KIND, "version": VERSION, **origin.header(), "per_clip": gates.header()}
+            short = dataclasses.replace(origin, found_on="")  # the keys of all clips need not stand in the file of each
+            header = {"kind": _GATES_KIND, "version": VERSION, **short.header(), "per_clip": gates.header()}
             path = self.folder / f"{stem}.safetensors"
             save_tensors(path, gates.arrays(origin), header | {"scopes": list(gates.tokens)})
         told = {

@@ -53,16 +53,16 @@ def good(speakers: int = 6, takes: int = 2) -> list[dict[str, object]]:
 
 
 def test_a_sound_corpus_has_nothing_against_it() -> None:
-    check = check_corpus(clips_of(good(takes=6)), draws=50)
+    check = check_corpus(clips_of(good(speakers=16)), draws=50)
     assert check.problems == check.clipped == check.repeats == check.leaks == ()
     assert check.notes == ()
     assert check.require() is check
-    assert check.balance.tolist() == [[6] * 4] * 6
+    assert check.balance.tolist() == [[2] * 4] * 16
     assert check.summary() == (
-        "made: 144 of 144 clips can be used, 0.0 hours by 6 speakers in 4 emotions; no remarks"
+        "made: 128 of 128 clips can be used, 0.0 hours by 16 speakers in 4 emotions; no remarks"
     )
     assert {split: sum(counts.values()) for split, counts in check.splits.items()} == {
-        "validation": 24, "identification": 48, "evaluation": 72,
+        "validation": 24, "identification": 40, "evaluation": 64,
     }  # fmt: skip
     np.testing.assert_allclose(check.seconds, 0.3)
     np.testing.assert_allclose(check.level, 20 * np.log10(0.1 / np.sqrt(3)), atol=0.2)
@@ -114,27 +114,49 @@ def test_the_same_recording_in_two_splits_is_an_error_whatever_its_name_and_form
     rows = good()
     quantised = np.round(voice(7) * 32768).clip(-32768, 32767) / 32768
     rows[0]["audio"] = encoded(quantised.astype(np.float32))  # speaker s0
-    rows[-1]["audio"] = encoded(quantised, "FLAC")  # speaker s5
+    rows[-7]["audio"] = encoded(quantised, "FLAC")  # speaker s5, as neutral
     clips = clips_of(rows)
     parts = clips.split()
     apart = not any({"s0", "s5"} <= set(part.speakers) for part in parts)
     check = check_corpus(clips, draws=20)
-    pair = ("0-neutral-0", "5-sad-1")
+    pair = ("0-neutral-0", "5-neutral-1")
     assert (check.leaks, check.repeats) == (((pair,), ()) if apart else ((), (pair,)))
     leaking = next(
         s for s in range(9) if not any({"s0", "s5"} <= set(p.speakers) for p in clips.split(seed=s))
     )
-    with pytest.raises(CorpusError, match=r"in more than one split .*: 1, such as 0-neutral-0 and 5-sad-1"):
+    with pytest.raises(CorpusError, match=r"in more than one split .*: 1, such as 0-neutral-0 and 5-neutral-1"):
         check_corpus(clips, draws=20, seed=leaking).require()
+
+
+def test_the_same_recording_under_two_labels_is_an_error() -> None:
+    rows = good()
+    other = next(row for row in rows if row["speaker"] == rows[0]["speaker"] and row["emotion"] != rows[0]["emotion"])
+    other["audio"] = rows[0]["audio"]
+    check = check_corpus(clips_of(rows), draws=20)
+    (pair,) = check.contradictions
+    assert pair[0] == "0-neutral-0 (neutral)"
+    assert f"({other['emotion']})" in pair[1]
+    with pytest.raises(CorpusError, match=r"under several emotions: 1, such as 0-neutral-0 \(neutral\) and"):
+        check.require()
+
+
+def test_few_speakers_to_evaluate_on_are_told_with_the_way_out() -> None:
+    check = check_corpus(clips_of(good()), draws=20)
+    assert check.evaluated == 3
+    (note,) = [note for note in check.notes if "to evaluate on" in note]
+    assert note.startswith("3 speakers to evaluate on")
+    assert "clips.folds()" in note
+    assert check.summary().endswith("; 1 remark") == (len(check.notes) == 1)
 
 
 def test_the_same_recording_within_a_split_is_a_remark() -> None:
     rows = good()
     rows[1]["audio"] = rows[0]["audio"]
     check = check_corpus(clips_of(rows), draws=20)
-    assert check.leaks == ()
+    assert check.leaks == check.contradictions == ()
     assert check.repeats == (("0-neutral-0", "0-neutral-1"),)
-    assert any("recordings that occur more than once within a split: 1" in note for note in check.notes)
+    told = "recordings that occur more than once within a split: 1 (0-neutral-0 = 0-neutral-1)"
+    assert told in check.notes
     check.require()
 
 

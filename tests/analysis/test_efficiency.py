@@ -7,7 +7,7 @@ import pytest
 from figure_rules import fits_a_phone
 from made_up_gates import EMOTIONS, heard_clips, statistics_of
 from planted_demo import StudiedListener, studied_clips
-from planted_listener import PlantedListener, planted_clips
+from planted_listener import PlantedListener, elsewhere, planted_clips
 
 from esn_interp.analysis.ablation.measure import ablation
 from esn_interp.analysis.efficiency.measure import efficiency
@@ -102,7 +102,7 @@ def test_the_filter_decides_which_clips_may_be_drawn():
 
 
 def test_the_effect_is_that_of_ablation():
-    stats = collect(StudiedListener(), studied_clips(), per_clip=True, progress=False)
+    stats = elsewhere(collect(StudiedListener(), studied_clips(), per_clip=True, progress=False))
     clips = planted_clips(speakers=7, leaks=[0.1 * n for n in range(7)])
     found = efficiency(
         stats,

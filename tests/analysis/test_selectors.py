@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from made_up_gates import statistics_from_rates
 from planted_demo import StudiedListener
-from planted_listener import EMOTIONS, WIDTHS, planted_clips, planted_set
+from planted_listener import EMOTIONS, WIDTHS, elsewhere, planted_clips, planted_set
 
 from esn_interp.analysis.ablation.measure import ablation
 from esn_interp.analysis.selectors.measure import compare_selectors
@@ -21,7 +21,9 @@ LEAKS = [0.1, 0.3, 0.5, 0.7, 0.2, 0.6]
 
 @pytest.fixture(scope="module")
 def statistics() -> GateStatistics:
-    return collect(StudiedListener(), planted_clips(speakers=4, takes=3, leaks=LEAKS[:4]), progress=False)
+    return elsewhere(
+        collect(StudiedListener(), planted_clips(speakers=4, takes=3, leaks=LEAKS[:4]), progress=False)
+    )
 
 
 @pytest.fixture(scope="module")

@@ -150,12 +150,15 @@ def test_two_clips_of_each_emotion_and_ties_have_an_answer():
     assert any(note.startswith("few: only 2 speakers") for note in found.notes)
 
 
-def test_neurons_found_on_the_same_clips_are_noted(clips):
+def test_neurons_found_on_the_same_clips_are_refused_unless_that_is_asked_for(clips):
     origin = replace(ORIGIN, corpus_fingerprint=clips[0].fingerprint)
-    found = run({"one": (clips[0], replace(planted_set(), origin=origin)), "two": (clips[1], planted_set())})
-    assert [note for note in found.notes if "these very clips" in note] == [
-        "one: its own neurons were found on these very clips, which favours them"
-    ]
+    corpora = {"one": (clips[0], replace(planted_set(), origin=origin)), "two": (clips[1], planted_set())}
+    with pytest.raises(CorpusError, match="are among those that the neurons were found on"):
+        run(corpora)
+    found = run(corpora, allow_identification_clips=True)
+    (note,) = [note for note in found.notes if "found on" in note]
+    assert note.startswith(f"one: {len(clips[0])} of {len(clips[0])} clips")
+    assert "are among those that the neurons were found on" in found.summary()
 
 
 @pytest.mark.parametrize(

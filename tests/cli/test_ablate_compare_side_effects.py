@@ -24,7 +24,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def on(world: Path, *, neurons: bool = True) -> list[str | Path]:
     words: list[str | Path] = ["--model", world / "model", "--corpus", world / "clips", "--split", "all"]
-    words += ["--draws", "1", "--json"]
+    words += ["--draws", "1", "--json", "--allow-identification-clips"]
     return [*words, "--neurons", world / "esns.safetensors"] if neurons else words
 
 

@@ -172,6 +172,8 @@ def test_analyses_write_the_result_and_a_figure_beside_it(
     out = tmp_path / "result.json"
     words = [command, "--model", model, "--neurons", neurons, "--corpus", clips, "--out", out, *options]
     words += ["--split", "all", "--limit", "10", "--draws", "1"]
+    assert "10 of 10 clips are among those that the neurons were found on" in esn(*words).refusal
+    words.append("--allow-identification-clips")
     answer = esn(*words, "--json")
     assert answer.code == 0, answer.err
     content = answer.content

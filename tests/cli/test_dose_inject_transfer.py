@@ -27,6 +27,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def on(world: Path, *corpora: str) -> list[str | Path]:
     words: list[str | Path] = ["--model", world / "model", "--split", "all", "--draws", "1", "--json"]
+    words.append("--allow-identification-clips")
     for corpus in corpora:
         words += ["--corpus", world / corpus, "--neurons", world / f"{corpus}.safetensors"]
     return words

@@ -55,7 +55,7 @@ def test_attribution_selects_and_is_checked(world: Path, neurons: Path):
 def test_grounding_takes_prompts(world: Path, neurons: Path):
     out = world / "g.json"
     words = ["--neurons", neurons, "--draws", "1", "--limit", "10", "--prompt", "Transcribe.", "--out", out]
-    answer = esn("ground", *on(world), *words)
+    answer = esn("ground", *on(world), "--allow-identification-clips", *words)
     assert answer.code == 0, answer.err
     result = answer.content["result"]
     assert (result["kinds"], result["draws"]) == (["audio", "prompt 1"], 1)
@@ -68,7 +68,7 @@ def test_grounding_takes_prompts(world: Path, neurons: Path):
 def test_redundancy_chooses_greedily_on_other_speakers(world: Path, neurons: Path):
     out = world / "r.json"
     words = ["--neurons", neurons, "--draws", "1", "--splits", "1", "--greedy", "1", "--out", out]
-    answer = esn("redundancy", *on(world), "--split", "evaluation", *words)
+    answer = esn("redundancy", *on(world), "--split", "evaluation", "--allow-identification-clips", *words)
     assert answer.code == 0, answer.err
     result = answer.content["result"]
     assert result["splits"] == 1
@@ -79,6 +79,7 @@ def test_redundancy_chooses_greedily_on_other_speakers(world: Path, neurons: Pat
 def test_what_does_not_go_together_is_refused(world: Path, neurons: Path, tmp_path: Path):
     out = tmp_path / "x.json"
     to = [*on(world)[:-1], "--out", out]  # without --json
+    allowed = [*to, "--allow-identification-clips"]
     assert (
         "--greedy chooses on the validation split"
         in esn("redundancy", *to, "--neurons", neurons, "--greedy", "2").refusal
@@ -86,6 +87,6 @@ def test_what_does_not_go_together_is_refused(world: Path, neurons: Path, tmp_pa
     assert "--top and --neurons go together" in esn("attribute", *to, "--top", "0.1").refusal
     assert "unknown token scope 'end'" in esn("attribute", *to, "--positions", "end").refusal
     same = "What is the emotion of the speaker? Choose one: " + ", ".join(EMOTIONS) + "."
-    refused = esn("ground", *to, "--neurons", neurons, "--prompt", same).refusal
+    refused = esn("ground", *allowed, "--neurons", neurons, "--prompt", same).refusal
     assert "differ from the question that is asked" in refused
     assert not out.exists()

@@ -56,6 +56,7 @@ def ablate(world: World, **other: str | Path) -> Words:
         *(w for k, v in given.items() for w in (f"--{k}", v)),
         "--split",
         "all",
+        "--allow-identification-clips",
         "--out",
         never(world),
     ]

@@ -29,10 +29,9 @@ def test_a_study_from_the_command_line(tmp_path, clips, family):
     heard = ("--model", model, "--trust-remote-code", "--corpus", clips, "--split", "all")
     ran("collect", *heard, "--out", stats)
     ran("select", stats, "--selector", "mad", "--top", "0.1", "--filter", "none", "--out", neurons)
-    ran("ablate", *heard, "--neurons", neurons, "--draws", "1", "--out", tmp_path / "ablation.json")
-    ran(
-        "dose", *heard, "--neurons", neurons, "--draws", "1", "--alphas", "4", "--out", tmp_path / "dose.json"
-    )
+    tried = (*heard, "--neurons", neurons, "--draws", "1", "--allow-identification-clips")
+    ran("ablate", *tried, "--out", tmp_path / "ablation.json")
+    ran("dose", *tried, "--alphas", "4", "--out", tmp_path / "dose.json")
     collected = GateStatistics.load(stats)
     assert sum(collected.seen.values()) == 15
     assert collected.origin.widths == (24, 24, 24)

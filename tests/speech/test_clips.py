@@ -157,6 +157,17 @@ def test_a_limit_is_balanced_and_drawn_by_the_seed(emotions: list[str], data: st
         clips.limit(0)
 
 
+def test_a_limit_takes_of_all_speakers_alike() -> None:
+    clips = crossed(6)  # of every emotion
+    emotions, speakers = len(clips.emotions), len(clips.speakers)
+    for seed in range(5):
+        kept = clips.limit(emotions * speakers, seed=seed)
+        counts = pd.crosstab(pd.Series(kept.column("speaker")), pd.Series(kept.column("emotion")))
+        assert counts.to_numpy().tolist() == [[1] * emotions] * speakers
+        few = pd.Series(clips.limit(speakers, seed=seed).column("speaker")).value_counts()
+        assert (len(few), few.max()) == (speakers, 1)
+
+
 def test_taking_and_slicing_agree_and_change_the_fingerprint() -> None:
     clips = crossed(3)
     assert clips[2:5].column("id") == clips.take([2, 3, 4]).column("id")

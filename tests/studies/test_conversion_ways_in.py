@@ -66,6 +66,16 @@ def test_the_plan_counts_what_will_be_said(converted: Path, tmp_path: Path, spea
         assert one.conversions == ran
 
 
+def test_a_plan_tells_a_time_that_grows_with_what_is_said(tmp_path: Path):
+    told = esn("evc", "study", "evc-toy", "--out", tmp_path / "none", "--dry-run", "--json")
+    assert told.code == 0, told.err
+    each = {one["stage"]: one["seconds"] / one["conversions"] for one in told.content["stages"]}
+    assert len(each) == 5
+    assert min(each.values()) > 0
+    assert max(each.values()) == pytest.approx(min(each.values()))
+    assert told.content["seconds"] == pytest.approx(sum(one["seconds"] for one in told.content["stages"]))
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

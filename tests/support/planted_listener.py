@@ -13,7 +13,7 @@ and without `WORD_GATE` it drops the last word of a transcript.
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,7 @@ import soundfile
 from esn_interp.models.edits import Edit
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.neurons.origin import Origin
+from esn_interp.neurons.statistics import GateStatistics
 from esn_interp.speech.clips import Clips
 
 EMOTIONS = ("neutral", "happy", "angry", "sad", "fearful")
@@ -59,6 +60,11 @@ def planted_set(emotions: Sequence[str] = EMOTIONS) -> NeuronSet:
         },
         selector="planted",
     )
+
+
+def elsewhere(stats: GateStatistics) -> GateStatistics:
+    """The same numbers, as if they came from other clips: neurons of these are then tried on clips of their own."""
+    return replace(stats, origin=replace(stats.origin, corpus="elsewhere", corpus_fingerprint="elsewhere", found_on=""))
 
 
 def clip_bytes(evidence: Sequence[float], *, female: bool = False, seconds: float = 0.25) -> bytes:

@@ -99,6 +99,15 @@ def test_silence_has_no_voice(wave):
     assert (heard.rate, heard.duration, heard.voiced) == (0, 0, 0)
 
 
+def test_a_hoarse_voice_is_heard_where_half_of_its_power_is_breath():
+    breath = np.random.default_rng(0).normal(size=16_000)
+    tone = voice(140.0, 1.0)
+    hoarse = (tone / tone.std() + breath) * 0.1
+    heard = prosody(hoarse.astype(np.float32), 16_000)
+    assert heard.voiced > 0.5
+    assert heard.f0_mean == pytest.approx(140, rel=0.03)
+
+
 def test_noise_has_a_level_and_no_voice():
     heard = prosody(0.1 * np.random.default_rng(0).normal(size=16_000), 16_000)
     assert heard.voiced < 0.1

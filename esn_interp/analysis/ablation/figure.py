@@ -13,6 +13,9 @@ from esn_interp.drawing.theme import COUNTS, EFFECTS, GRID, dress
 
 _LEAST_RANGE = 10.0
 """Percentage points that the colour scale spans at least, so that noise does not look like an effect."""
+NEVER = "∅"
+"""Stands where recall can't fall: no clip of the emotion is recognised without an edit."""
+
 _COLUMNS = 2
 """Confusion matrices side by side."""
 
@@ -42,12 +45,15 @@ def draw(result: Ablation) -> go.Figure:
     for row, (_, change, low, high) in enumerate(panels, start=1):
         figure.add_trace(
             heatmap(
-                100 * change,
+                np.where(result.falls, 100 * change, np.nan),
                 result.emotions,
                 result.sets,
                 limits=(-extent, extent),
                 colorscale=EFFECTS,
-                text=[[signed(100 * value) for value in line] for line in change],
+                text=[
+                    [signed(100 * value) if falls else NEVER for value, falls in zip(line, result.falls, strict=True)]
+                    for line in change
+                ],
                 customdata=np.stack(
                     [100 * low, 100 * high, np.broadcast_to(100 * result.baseline_recall, change.shape)],
                     axis=-1,
@@ -71,7 +77,8 @@ def draw(result: Ablation) -> go.Figure:
         figure,
         "What ablation costs each emotion’s recall",
         "change of recall in percentage points; red is a loss"
-        f"<br>own emotion {signed(own.value, 1)}, others {signed(cross.value, 1)} on average",
+        f"<br>own emotion {signed(own.value, 1)}, others {signed(cross.value, 1)} on average"
+        + ("" if result.falls.all() else f"<br>{NEVER}: never recognised without an edit, so it can’t fall; left out"),
         height=len(panels) * 46 * len(result.sets) + (len(panels) - 1) * 70,
         below=60,
     )

@@ -5,8 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from einops import rearrange
 
+from esn_interp.analysis.ablation.groups import ablation_groups
 from esn_interp.analysis.ablation.result import Ablation, Comparison
 from esn_interp.analysis.controls import CONTROLS, DECILE, RANDOM, always_on, parse_controls
+from esn_interp.analysis.groups import notes_on_groups
 from esn_interp.analysis.inference.estimates import Estimates
 from esn_interp.analysis.inference.significance import RATE, holm, nan_mean, standardised_effect
 from esn_interp.analysis.recall_changes import RecallChanges, change_of, recall_without_edit
@@ -38,6 +40,7 @@ def ablation(
     draws_per_clip: int | None = None,
     donors: int = 5,
     positions: Iterable[str] = EVERYWHERE,
+    allow_identification_clips: bool = False,
     seed: int = 0,
     batch_size: int = 32,
     strict: bool = False,
@@ -67,6 +70,8 @@ def ablation(
         conditions are run once for each; their mean is the effect. (Our choice.)
     positions
         Token scopes that are edited: any of ``audio``, ``text``, ``last``; all by default.
+    allow_identification_clips
+        Evaluate on clips that found the neurons, too, which is refused otherwise; the result says so.
 
     Raises
     ------
@@ -75,7 +80,7 @@ def ablation(
     CorpusError
         When no clip can be used, or the emotions of clips and neurons do not fit.
     """
-    esns.check(lm)
+    origins = Origins.of(lm, clips, esns, allow_identification_clips=allow_identification_clips)
     positions = frozenset(positions)
     drawn, fixed = parse_controls(controls, stats)
     given = _donors(stats, donors, seed=seed) if how == "resample" else ()
@@ -97,7 +102,7 @@ def ablation(
     )
     return _result(
         trials,
-        Origins.of(lm, clips, esns),
+        origins,
         {"own": esns, **others},
         how=how,
         donors=given,
@@ -161,7 +166,7 @@ def _result(
     first = change_of(trials, own)
     others = [change_of(trials, answers) for answers in trials.others]
     changes = RecallChanges.stack(trials, [first, first.pool(draws), *others])
-    cells, speakers = changes.cells, changes.speakers
+    cells, speakers, groups = changes.cells, changes.speakers, ablation_groups(trials, own)
     own_self, cross, specificity = changes.self_change, changes.cross_change, changes.specificity
     recall = recall_without_edit(trials)
     before = Estimates.of(recall, within=RATE)
@@ -230,5 +235,6 @@ def _result(
         ),
         random_predicted=rearrange(trials.random, "draw treatment set clip -> draw (treatment set) clip"),
         skipped=trials.skipped,
-        notes=trials.notes(sets["own"], tests=len(trials.sets)),
+        notes=(*trials.notes(sets["own"], tests=len(trials.sets)), *notes_on_groups(groups)),
+        groups=groups,
     )

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, ClassVar, Unpack
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float64, Int8, Int64
+from jaxtyping import Bool, Float64, Int8, Int64
 
 from esn_interp.analysis.controls import CONTROLS
+from esn_interp.analysis.groups import GroupEffect
 from esn_interp.analysis.inference.significance import Interval
 from esn_interp.analysis.result import OfSets
 
@@ -46,6 +47,7 @@ class Ablation(OfSets):
     says, ``random_draws`` each draw by itself. ``_low`` and ``_high`` are 95 % cluster-t bounds over
     speakers.
 
+    Emotions of which no clip is recognised without an edit can't fall (`falls`): they are left out of these means.
     ``self_change`` is the mean over emotions of the change of an emotion under its own neurons' ablation,
     ``cross_change`` under another emotion's, and ``specificity`` self minus cross; ``random_self`` and
     ``random_cross`` are the same for the random sets, ``self_minus_random`` the paired difference.
@@ -55,6 +57,8 @@ class Ablation(OfSets):
     ``effect_sizes`` are the same differences standardised, by set: their mean over speakers divided by their
     standard deviation between speakers (see `standardised_effect`); ``effect_size`` is that of each speaker's
     mean over the sets. ``comparisons`` holds the controls that are not drawn.
+
+    ``groups`` are self and cross change by sex and by language, where the corpus knows these.
 
     Per clip: ``predicted`` indexes ``emotions`` without an edit (first row) and under each set's ablation;
     ``random_predicted`` holds the answers under the draws, -1 where a clip did not meet one. Under
@@ -99,6 +103,7 @@ class Ablation(OfSets):
     truth: Int64[np.ndarray, " clip"]
     predicted: Int64[np.ndarray, "condition clip"]
     random_predicted: Int8[np.ndarray, "draw ablation clip"]
+    groups: tuple[GroupEffect, ...] = ()
 
     @property
     def draws(self) -> int:
@@ -176,9 +181,19 @@ class Ablation(OfSets):
             + further
             + f" (self minus cross {specificity}"
             + (f", own minus random in standard deviations {self.effect_size:+.1f}" if self.draws else "")
-            + f"; UAR without an edit {self.baseline_uar.value:.2f};"
-            f" {len(self.clips)} clips of {self.specificity.speakers} speakers)."
+            + f"; UAR without an edit {self.baseline_uar:.2f}, chance {1 / len(self.emotions):.2f}{self._no_task};"
+            f" {len(self.clips)} clips of {self.specificity.speakers} speakers{self.reservation})."
         )
+
+    @property
+    def falls(self) -> Bool[np.ndarray, " emotion"]:
+        """Which emotions' recall can fall: it is not 0 without an edit."""
+        return self.baseline_recall != 0
+
+    @property
+    def _no_task(self) -> str:
+        low = self.baseline_uar.low
+        return "" if not np.isfinite(low) or low > 1 / len(self.emotions) else ": the model does not do this task"
 
     def plot_confusion(self, **look: Unpack["Look"]) -> "Figure":
         """What is heard as what: without an edit, and with each set ablated."""

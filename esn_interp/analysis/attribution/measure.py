@@ -16,6 +16,7 @@ from esn_interp.models.gradients import Attributions
 from esn_interp.neurons.origin import Origin
 from esn_interp.progress import progress_bar
 from esn_interp.speech.clips import Clips
+from esn_interp.speech.known_clips import provenance
 from esn_interp.tasks.batches import Skipped, batches
 from esn_interp.tasks.listener import Listener
 from esn_interp.tasks.recognition import Recognition
@@ -74,7 +75,7 @@ def attribution(
     """
     recognition = Recognition(tuple(emotions) if emotions is not None else clips.emotions)
     where = frozenset(positions)
-    origin = Origin.of(lm, corpus=clips.name, corpus_fingerprint=clips.fingerprint)
+    origin = Origin.of(lm, corpus=clips.name, corpus_fingerprint=clips.fingerprint, **provenance(clips))
     speaker = np.unique(np.array(clips.column("speaker")), return_inverse=True)[1]
     shape = (2, len(recognition.emotions))
     total = np.zeros((int(speaker.max(initial=-1)) + 1, *shape, origin.n_gates))

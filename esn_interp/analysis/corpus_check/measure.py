@@ -1,7 +1,7 @@
 """Whether a corpus can carry a study: sound clips, no clip in two splits, and speakers who say everything."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -76,6 +76,8 @@ def check_corpus(
         splits=_per_split(given, frame["emotion"].tolist(), emotions) if assignment is not None else {},
         shared_speakers=tuple(in_several_splits(given, frame["speaker"].tolist())),
         loading=(*clips.notes, *trouble),
+        contradictions=_contradictions(sounds, dict(zip(frame["id"], frame["emotion"], strict=True))),
+        evaluated=_evaluated(given, frame["speaker"].tolist()) if assignment is not None else -1,
     )
 
 
@@ -157,6 +159,25 @@ def _same_sound(
     same = [tuple(group) for group in groups.values() if len(group) > 1]
     leaks = [group for group in same if len({splits[clip] for clip in group if splits.get(clip)}) > 1]
     return tuple(group for group in same if group not in leaks), tuple(leaks)
+
+
+def _contradictions(sounds: Sequence[Sound], emotion_of: Mapping[str, str]) -> tuple[tuple[str, ...], ...]:
+    """Groups of clips with the very same samples and not the same emotion; each clip with its emotion."""
+    groups: defaultdict[str, list[str]] = defaultdict(list)
+    for sound in sounds:
+        if sound.digest:
+            groups[sound.digest].append(sound.clip)
+    return tuple(
+        tuple(f"{clip} ({emotion_of[clip]})" for clip in group)
+        for group in groups.values()
+        if len({emotion_of[clip] for clip in group}) > 1
+    )
+
+
+def _evaluated(splits: Sequence[str], speakers: Sequence[str]) -> int:
+    """The number of speakers to evaluate on; -1 where one of them is not known."""
+    those = {speaker for split, speaker in zip(splits, speakers, strict=True) if split == SPLITS[2]}
+    return -1 if "" in those else len(those)
 
 
 def _quartiles(

@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float64, Int64
 
+from esn_interp.analysis.inference.significance import min_speakers
 from esn_interp.analysis.result import Result, told
+from esn_interp.drawing.numbers import count
 from esn_interp.errors import CorpusError
 from esn_interp.speech.hygiene import CLIPPED
 from esn_interp.speech.labels import listing
@@ -42,7 +44,11 @@ class Confounding:
 
 @dataclass(frozen=True, eq=False)
 class CorpusCheck(Result):
-    """What `check_corpus` found. ``balance`` counts clips by speaker and emotion, before anything is left out."""
+    """What `check_corpus` found. ``balance`` counts clips by speaker and emotion, before anything is left out.
+
+    ``repeats``, ``leaks`` and ``contradictions`` name the clips that are one recording: within a split, in several, and
+    under several emotions. ``evaluated`` counts the speakers of the evaluation clips; -1 where that is not known.
+    """
 
     kind: ClassVar[str] = "corpus-check"
 
@@ -66,15 +72,22 @@ class CorpusCheck(Result):
     splits: dict[str, dict[str, int]]
     shared_speakers: tuple[str, ...]
     loading: tuple[str, ...]
+    contradictions: tuple[tuple[str, ...], ...] = ()
+    evaluated: int = -1
 
     def require(self) -> "CorpusCheck":
-        """This check, when no clip is in two splits.
+        """This check, when no clip is in two splits and none has two labels.
 
         Raises
         ------
         CorpusError
-            When one is: a model would be judged by clips that its neurons were found on.
+            When one is: a model would be judged by clips that its neurons were found on, or by a label that is wrong.
         """
+        if self.contradictions:
+            raise CorpusError(
+                f"corpus {self.corpus}: recordings that are there under several emotions: {len(self.contradictions)}, "
+                f"such as {' and '.join(self.contradictions[0])}; all labels but one are wrong: correct or remove them"
+            )
         if self.leaks:
             raise CorpusError(
                 f"corpus {self.corpus}: recordings in more than one split under different names: {len(self.leaks)}, "
@@ -88,6 +101,9 @@ class CorpusCheck(Result):
         serious = [found for found in self.confounding if found.serious]
         few = [f"{count} {emotion}" for emotion, count in self.counts.items() if count < 20]
         return told(
+            f"recordings under several emotions: {_named(self.contradictions)}; that is an error"
+            if self.contradictions
+            else "",
             f"recordings in more than one split: {len(self.leaks)}; that is an error" if self.leaks else "",
             *(
                 f"{found.unit} and emotion are confounded (Cramér's V {found.cramers_v:.2f}): knowing only the "
@@ -101,10 +117,15 @@ class CorpusCheck(Result):
             f"clips with {CLIPPED:.1%} of their samples or more at full scale: {len(self.clipped)}"
             if self.clipped
             else "",
-            f"recordings that occur more than once within a split: {len(self.repeats)}"
+            f"recordings that occur more than once within a split: {_named(self.repeats)}"
             if self.repeats
             else "",
             f"fewer than 20 clips: {', '.join(few)}" if few else "",
+            f"{count(self.evaluated, 'speaker')} to evaluate on: intervals will be wide and rough, and no p-value is"
+            f" given for {len(self.emotions)} emotions (from {min_speakers(len(self.emotions))} speakers on);"
+            " clips.folds() evaluates every speaker once"
+            if 0 <= self.evaluated < min_speakers(len(self.emotions)) and self.split_by == "speaker"
+            else "",
             "speakers are not known: intervals cannot be over speakers" if self.speakers == ("",) else "",
             *self.loading,
         )
@@ -120,7 +141,7 @@ class CorpusCheck(Result):
         usable = self.clips - len(self.problems)
         return (
             f"{self.corpus}: {usable:,} of {self.clips:,} clips can be used, {self.hours:.1f} hours by {speakers} in "
-            f"{len(self.emotions)} emotions; {len(self.notes) or 'no'} remarks"
+            f"{len(self.emotions)} emotions; {count(len(self.notes), 'remark') if self.notes else 'no remarks'}"
         )
 
     def to_frame(self) -> pd.DataFrame:
@@ -132,6 +153,13 @@ class CorpusCheck(Result):
                 for e, emotion in enumerate(self.emotions)
             ]
         )
+
+
+def _named(groups: Sequence[Sequence[str]], *, most: int = 3) -> str:
+    """How many groups of clips there are, and the first of them by name."""
+    some = "; ".join(" = ".join(group) for group in groups[:most])
+    return f"{len(groups)} ({some}{', ...' if len(groups) > most else ''})"
+
 
 def _kinds(problems: Sequence[Sequence[str]]) -> Counter[str]:
     """How often each kind of problem occurs: its sentence without the numbers in it."""

@@ -93,8 +93,8 @@ def _subtitle(result: DoseResponse) -> str:
     control = f", random at most {100 * result.random_flip_rate().value:.0f} %" if result.draws else ""
     steered = "" if result.axis == "alpha" else f" (alpha {result.best_alpha:g})"
     text = (
-        f"at {result.axis} {result.labels[best]}{steered}:"
-        f" {100 * result.flip.mean[best]:.0f} % of other clips{control}"
+        f"at {result.axis} {result.labels[best]}{steered}, the best, chosen on these clips:"
+        f"<br>{100 * result.flip.mean[best]:.0f} % of other clips{control}"
     )
     if result.sigmoid and not np.isnan(result.sigmoid.ec50.value):
         ec50 = result.sigmoid.ec50.scaled(100 if result.axis == "top" else 1)

@@ -9,6 +9,7 @@ from jaxtyping import Float32, Int8, Int64
 from esn_interp.analysis.dose.breaking import Losses, measure_losses
 from esn_interp.analysis.dose.doses import Bands, DoseAxis, dose_axis
 from esn_interp.analysis.dose.result import DoseResponse
+from esn_interp.analysis.groups import by_group
 from esn_interp.analysis.inference.estimates import Curves, mean_over_sets
 from esn_interp.analysis.inference.sigmoid import fit_curves
 from esn_interp.analysis.inference.trend import page, spearman
@@ -36,6 +37,7 @@ def dose_response(
     draws_per_clip: int | None = 1,
     positions: Iterable[str] = EVERYWHERE,
     side_clips: int = 0,
+    allow_identification_clips: bool = False,
     seed: int = 0,
     batch_size: int = 32,
     strict: bool = False,
@@ -67,6 +69,8 @@ def dose_response(
     side_clips
         Ask so many clips, evenly over the emotions, for free answers, transcripts and the speaker's sex at
         every dose, to see where the model breaks. Text is generated, which is slow: none by default.
+    allow_identification_clips
+        Evaluate on clips that found the neurons, too, which is refused otherwise; the result says so.
 
     Raises
     ------
@@ -77,7 +81,7 @@ def dose_response(
     CorpusError
         When no clip can be used, or the emotions of clips and neurons do not fit.
     """
-    esns.check(lm)
+    origins = Origins.of(lm, clips, esns, allow_identification_clips=allow_identification_clips)
     axis = dose_axis(
         esns,
         alphas=alphas,
@@ -103,7 +107,7 @@ def dose_response(
     if side_clips:
         asked = clips.limit(side_clips, seed=seed)
         lost = measure_losses(lm, asked, axis, esns.emotions, batch_size=batch_size, progress=progress)
-    return _result(axis, dosed, Origins.of(lm, clips, esns), lost, seed=seed)
+    return _result(axis, dosed, origins, lost, seed=seed)
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,6 +213,14 @@ def _result(
     curves = Curves.of(flip)
     doses = np.array([dose.value for dose in axis.doses], dtype=np.float64)
     sigmoid, of_sets = fit_curves(doses, unedited, flip) if axis.ordered else (None, ())
+    groups = by_group(
+        predicted == target,
+        ~of_target,
+        mean_over_sets,
+        [f"flip rate at {axis.name} {dose.label}" for dose in axis.doses],
+        speakers=trials.speakers,
+        traits=trials.traits,
+    )
     notes = (sigmoid.note,) if sigmoid and sigmoid.note else ()
     return DoseResponse(
         origins=origins,
@@ -239,4 +251,5 @@ def _result(
         predicted=predicted,
         skipped=trials.skipped,
         notes=(*dosed.notes, *notes),
+        groups=groups,
     )

@@ -8,6 +8,7 @@ import pandas as pd
 from jaxtyping import Float64, Int64
 
 from esn_interp.analysis.dose.breaking import Losses
+from esn_interp.analysis.groups import GroupEffect
 from esn_interp.analysis.inference.estimates import Curves
 from esn_interp.analysis.inference.sigmoid import Sigmoid
 from esn_interp.analysis.inference.significance import Interval
@@ -36,6 +37,7 @@ class DoseResponse(OfSets):
     Where the doses are amounts, ``spearman`` is the rank correlation of the mean flip rate with them (NaN
     when it never changes), ``page_p`` the p-value of Page's trend test over speakers (NaN with fewer than six
     speakers or three doses), and ``sigmoid`` the fit to the mean flip rate, ``set_sigmoids`` that of each set.
+    ``groups`` is the flip rate at each dose by sex and by language, where the corpus knows these.
     ``lost`` tells what else is lost, where that was asked for. ``predicted`` indexes ``emotions``, per clip.
     """
 
@@ -62,6 +64,7 @@ class DoseResponse(OfSets):
     lost: Losses | None
     truth: Int64[np.ndarray, " clip"]
     predicted: Int64[np.ndarray, "set dose clip"]
+    groups: tuple[GroupEffect, ...] = ()
 
     @property
     def draws(self) -> int:
@@ -144,20 +147,23 @@ class DoseResponse(OfSets):
         where = f"alpha {best}" if self.axis == "alpha" else f"{self.axis} {best} (alpha {self.best_alpha:g})"
         control = f", random neurons of the same layers at most {self.random_flip_rate():.1%}"
         trend = ""
-        if self._ordered:
+        if self._ordered and np.isfinite(self.spearman):
             trend = (
                 f"; flip rate and {self.axis} correlate by {self.spearman:.2f}"
                 f" (Spearman, {len(self.doses)} doses)"
             )
         if self.sigmoid and not np.isnan(self.sigmoid.ec50.value):
             trend += f", half of the effect is there at {self.axis} {self.sigmoid.ec50:.3g}"
+        if self.sigmoid and self.sigmoid.note.startswith("no EC50"):
+            trend += f", {self.sigmoid.note}"
         if self.broken:
             trend += f"; more than 10 points are lost elsewhere at {self.axis} {', '.join(self.broken)}"
         return (
             f"Amplifying an emotion's own neurons turns {self.flip.at(self.best):.1%} of the other emotions'"
             f" clips into it at {where}"
+            + (", the best of the doses, chosen on these clips" if len(self.doses) > 1 else "")
             + (control if self.draws else "")
-            + f"{trend}; on {len(self.clips)} clips of {self.n_speakers} speakers."
+            + f"{trend}; on {len(self.clips)} clips of {self.n_speakers} speakers{self.reservation}."
         )
 
     def plot(self, **look: Unpack["Look"]) -> "Figure":

@@ -8,6 +8,7 @@ from jaxtyping import Float64, Int64
 
 from esn_interp.analysis.efficiency.few_clips import measure_effects
 from esn_interp.analysis.efficiency.result import Efficiency
+from esn_interp.analysis.guards import NONE, check_apart
 from esn_interp.analysis.inference.enrichment import SharedCount
 from esn_interp.analysis.inference.significance import quotient
 from esn_interp.analysis.overlap.pair import jaccard
@@ -37,6 +38,7 @@ def efficiency(
     effect_resamples: int = 3,
     draws: int = 3,
     batch_size: int = 32,
+    allow_identification_clips: bool = False,
     seed: int = 0,
     progress: bool = True,
     **selection: Any,
@@ -72,6 +74,9 @@ def efficiency(
     """
     if (lm is None) != (clips is None):
         raise StatisticsError("to measure effects, give both lm= and clips=")
+    reservations = NONE
+    if clips is not None:
+        reservations = check_apart(clips, stats.origin, allow_identification_clips=allow_identification_clips)
     if resamples < 1:
         raise StatisticsError(f"resamples is a number of at least 1, not {resamples}")
     single, full = require_single_clips(stats), select(stats, selector, seed=seed, **selection)
@@ -140,7 +145,11 @@ def efficiency(
         agreement=agreement,
         chance=chance,
         effects=effects,
-        notes=(*_notes(single, wanted, possible, available, full), *(effects.notes if effects else ())),
+        notes=(
+            *reservations.notes,
+            *_notes(single, wanted, possible, available, full),
+            *(effects.notes if effects else ()),
+        ),
     )
 
 

@@ -40,6 +40,7 @@ def grounding(
     prompts: Mapping[str, str] | None = None,
     limit: int | None = None,
     draws: int = 4,
+    allow_identification_clips: bool = False,
     seed: int = 0,
     batch_size: int = 32,
     strict: bool = False,
@@ -56,6 +57,8 @@ def grounding(
         Use this many clips at most, in whole groups of one speaker and sentence, so that they can be paired.
     draws
         Layer-matched random sets; every batch of clips meets one of them in turn, 0 for no control.
+    allow_identification_clips
+        Evaluate on clips that found the neurons, too, which is refused otherwise; the result says so.
 
     Raises
     ------
@@ -65,7 +68,7 @@ def grounding(
     CorpusError
         When no clip can be used, or the emotions of clips and neurons do not fit.
     """
-    esns.check(lm)
+    origins = Origins.of(lm, clips, esns, allow_identification_clips=allow_identification_clips)
     if not len(esns):
         raise StatisticsError(f"no neuron to patch: the sets of {', '.join(esns.emotions)} are all empty")
     recognition = options(clips, esns)
@@ -106,7 +109,7 @@ def grounding(
         description="Silencing by scope",
     )
     return _result(
-        exchanged, trials, donors, esns, others, Origins.of(lm, clips, esns), recognition, seed=seed
+        exchanged, trials, donors, esns, others, origins, recognition, seed=seed
     )
 
 

@@ -127,5 +127,5 @@ class Grounding(OfSets):
                 if self.draws
                 else ""
             )
-            + f"; {len(self.clips)} clips of {self.n_speakers} speakers."
+            + f"; {len(self.clips)} clips of {self.n_speakers} speakers{self.reservation}."
         )

@@ -50,7 +50,7 @@ def draw(result: Injection) -> go.Figure:
         figure,
         "Steering without knowing the label",
         f"accuracy without an edit: {100 * result.baseline_accuracy.value:.0f} %"
-        f"<br>at best {without}"
+        f"<br>at the best alpha, chosen on these clips:<br>{without}"
         f"<br>with the label {_signed(gained[ORACLE])}",
         height=480,
         below=150,

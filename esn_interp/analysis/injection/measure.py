@@ -1,11 +1,12 @@
 """Label-agnostic injection: does steering help where the clip's label is not known, and how near to knowing it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from einops import rearrange, repeat
 from jaxtyping import Float64
 
+from esn_interp.analysis.groups import by_group, traits_of
 from esn_interp.analysis.inference.estimates import Estimates
 from esn_interp.analysis.inference.significance import (
     CHANGE,
@@ -46,6 +47,7 @@ def injection(
     draws: int = 20,
     draws_per_clip: int | None = 1,
     positions: Iterable[str] = EVERYWHERE,
+    allow_identification_clips: bool = False,
     seed: int = 0,
     batch_size: int = 32,
     strict: bool = False,
@@ -65,6 +67,8 @@ def injection(
         Layer-matched random sets for the control, used with the same weights; 0 for none.
     draws_per_clip
         How many of them each clip meets, dealt evenly over speakers and emotions; None is all.
+    allow_identification_clips
+        Evaluate on clips that found the neurons, too, which is refused otherwise; the result says so.
 
     Raises
     ------
@@ -75,7 +79,7 @@ def injection(
     CorpusError
         When no clip can be used, or the emotions of clips and neurons do not fit.
     """
-    esns.check(lm)
+    origins = Origins.of(lm, clips, esns, allow_identification_clips=allow_identification_clips)
     if unknown := [method for method in methods if method not in METHODS]:
         raise EditError(f"unknown way of injecting {unknown[0]!r}; choose from {', '.join(METHODS)}")
     doses = distinct_alphas(alphas)
@@ -114,11 +118,13 @@ def injection(
         progress=progress,
         description="Injecting",
     )
-    return _result(answers, Origins.of(lm, clips, esns), esns, controls, tried, doses, where, seed=seed)
+    traits = traits_of(clips, answers.rows)
+    return _result(answers, traits, origins, esns, controls, tried, doses, where, seed=seed)
 
 
 def _result(
     answers: Predictions,
+    traits: Mapping[str, Sequence[str]],
     origins: Origins,
     esns: NeuronSet,
     controls: Controls,
@@ -189,6 +195,14 @@ def _result(
         random_predicted=edited[1:].astype(np.int8),
         skipped=answers.skipped,
         notes=_notes(answers, esns, controls.missing, tests=families[1][0].size),
+        groups=by_group(
+            change[0],
+            np.ones_like(change[0], dtype=np.bool_),
+            lambda cells: rearrange(cells, "... method alpha -> ... (method alpha)"),
+            [f"accuracy change by {method} at alpha {alpha:g}" for method in methods for alpha in doses],
+            speakers=answers.speaker,
+            traits=traits,
+        ),
     )
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float64, Int8, Int64
 
+from esn_interp.analysis.groups import GroupEffect
 from esn_interp.analysis.inference.estimates import Estimates
 from esn_interp.analysis.inference.significance import Interval
 from esn_interp.analysis.result import OfSets
@@ -24,6 +25,8 @@ class Injection(OfSets):
     test that difference by sign-flips over speakers; ``p_holm`` adjusts them over all methods and alphas (the
     oracle's by themselves). Both are NaN without random draws, or with
     fewer speakers than a family of so many tests needs (`min_speakers`).
+
+    ``groups`` are the changes of accuracy by sex and by language, where the corpus knows these.
 
     Per clip: ``baseline_predicted`` and ``predicted`` index ``emotions``; ``random_predicted`` holds the
     answers under as many random sets as each clip met.
@@ -50,6 +53,7 @@ class Injection(OfSets):
     baseline_predicted: Int64[np.ndarray, " clip"]
     predicted: Int64[np.ndarray, "method alpha clip"]
     random_predicted: Int8[np.ndarray, "turn method alpha clip"]
+    groups: tuple[GroupEffect, ...] = ()
 
     def gain(self, method: str, alpha: float | int) -> Interval:
         """Change of accuracy by one method at one alpha."""
@@ -95,8 +99,9 @@ class Injection(OfSets):
             for name, alpha in zip(self.methods, self.alphas[best].tolist(), strict=True)
         ]
         return (
-            f"Steering changes the accuracy of {self.baseline_accuracy.value:.2f} by, in points at the best of"
-            f" {len(self.alphas)} alphas on these clips: {', '.join(parts)};"
-            f" {len(self.clips)} clips of {self.baseline_accuracy.speakers} speakers."
+            f"Steering changes the accuracy of {self.baseline_accuracy.value:.2f} by, in points"
+            + (f" at the best of {len(self.alphas)} alphas, chosen on these clips" if len(self.alphas) > 1 else "")
+            + f": {', '.join(parts)};"
+            f" {len(self.clips)} clips of {self.baseline_accuracy.speakers} speakers{self.reservation}."
         )
 

@@ -32,6 +32,7 @@ def redundancy(
     validation: Clips | None = None,
     greedy: int = 4,
     positions: Iterable[str] = EVERYWHERE,
+    allow_identification_clips: bool = False,
     seed: int = 0,
     batch_size: int = 32,
     strict: bool = False,
@@ -53,6 +54,8 @@ def redundancy(
         order, at a run for every neuron of the set and step. Without them there is no greedy curve.
     positions
         Token scopes that are edited: any of ``audio``, ``text``, ``last``; all by default.
+    allow_identification_clips
+        Evaluate on clips that found the neurons, too, which is refused otherwise; the result says so.
 
     Raises
     ------
@@ -62,7 +65,7 @@ def redundancy(
     CorpusError
         When no clip can be used, or the emotions of clips and neurons do not fit.
     """
-    esns.check(lm)
+    origins = Origins.of(lm, clips, esns, allow_identification_clips=allow_identification_clips)
     if not len(esns):
         raise StatisticsError(f"no neuron to silence: the sets of {', '.join(esns.emotions)} are all empty")
     if splits < 1 or draws < 0 or greedy < 1:
@@ -108,7 +111,7 @@ def redundancy(
     pairs, control = tally.means("pairs"), tally.means("random_pairs")
     value, low, high = pairs.reduced(_interaction)
     return Redundancy(
-        origins=Origins.of(lm, clips, esns),
+        origins=origins,
         positions=tuple(scope for scope in SCOPES if scope in where),
         seed=seed,
         draws=len(random),

@@ -110,5 +110,5 @@ class Redundancy(OfSets):
             f"Silencing the {self.sizes[last]} strongest neurons of an emotion changes its log-odds by"
             f" {self.curve.at(last):+.2f} nats{half}; the halves of a set together differ from their sum by"
             f" {self.halves.at():+.2f} nats{control}, two emotions' sets by {self.pairs_mean:+.2f} (below 0: they"
-            f" stand in for each other); {len(self.clips)} clips of {self.n_speakers} speakers."
+            f" stand in for each other); {len(self.clips)} clips of {self.n_speakers} speakers{self.reservation}."
         )

@@ -78,7 +78,7 @@ def draw(result: SelectorComparison) -> go.Figure:
         figure,
         "Which selector finds causal neurons",
         "change of recall under ablation, in percentage points"
-        f"<br>most specific on these clips: {selector} at {100 * top:g} %",
+        f"<br>most specific, chosen on these clips: {selector} at {100 * top:g} %",
         height=620,
         below=120,
     )

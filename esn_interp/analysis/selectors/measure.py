@@ -7,6 +7,7 @@ from einops import rearrange
 
 from esn_interp.analysis.ablation.measure import treatments
 from esn_interp.analysis.controls import random_sets
+from esn_interp.analysis.guards import check_apart
 from esn_interp.analysis.inference.estimates import Estimates
 from esn_interp.analysis.inference.significance import RATE, nan_mean
 from esn_interp.analysis.recall_changes import RecallChanges, change_of, recall_without_edit
@@ -38,6 +39,7 @@ def compare_selectors(
     how: str = "zero",
     draws: int = 3,
     positions: Iterable[str] = EVERYWHERE,
+    allow_identification_clips: bool = False,
     seed: int = 0,
     batch_size: int = 32,
     strict: bool = False,
@@ -71,6 +73,7 @@ def compare_selectors(
         When no clip can be used, or the emotions of clips and statistics do not fit.
     """
     stats.check(lm)
+    reservations = check_apart(clips, stats.origin, allow_identification_clips=allow_identification_clips)
     names = tuple(dict.fromkeys(contenders() if selectors is None else selectors))
     sizes = np.unique(np.asarray(tops, dtype=np.float64))
     if not names or not len(sizes):
@@ -119,6 +122,7 @@ def compare_selectors(
             selector=", ".join(names),
             selection={"tops": sizes.tolist(), "scope": scope, "filter": filter, "kept": stats.kept},
             identified_on=stats.corpus,
+            reservations=reservations,
         ),
         how=how,
         positions=tuple(one for one in SCOPES if one in where),

@@ -113,6 +113,7 @@ class SelectorComparison(OfSets):
         )
         return (
             f"Self minus cross change of recall under ablation ({self.how}), in points, each selector at its best"
-            f" size on these clips: {listed}{control} ({len(self.clips)} clips of {self.n_speakers} speakers)."
+            f" size, chosen on these clips: {listed}{control} ({len(self.clips)} clips of {self.n_speakers}"
+            f" speakers{self.reservation})."
         )
 

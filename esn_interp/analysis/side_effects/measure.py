@@ -45,6 +45,7 @@ def side_effects(
     draws: int = 5,
     limit: int | None = None,
     max_new_tokens: int = 96,
+    allow_identification_clips: bool = False,
     seed: int = 0,
     batch_size: int = 32,
     strict: bool = False,
@@ -67,6 +68,8 @@ def side_effects(
         How often every edit is repeated on random neurons of the same layers; 0 for no control.
     limit
         Ask about so many clips only, evenly over the emotions, drawn with ``seed``.
+    allow_identification_clips
+        Evaluate on clips that found the neurons, too, which is refused otherwise; the result says so.
 
     Raises
     ------
@@ -80,6 +83,7 @@ def side_effects(
     if unknown := [task for task in tasks if task not in TASKS]:
         raise CorpusError(f"unknown side task {unknown[0]!r}; choose from {', '.join(TASKS)}")
     conditions, notes = _conditions(lm, edits, alpha)
+    origins = _origins(lm, clips, edits, allow_identification_clips=allow_identification_clips)
     random, no_control = _random(conditions, tuple(lm.widths), draws=draws, seed=seed)
     every = {BASELINE: (), **conditions, **random}
     names = list(conditions)
@@ -121,7 +125,7 @@ def side_effects(
             f" {', '.join(same)}"
         )
     return SideEffects(
-        origins=_origins(lm, clips, edits),
+        origins=origins,
         alpha=_gain(alpha) if isinstance(edits, NeuronSet) else float("nan"),
         draws=n_draws,
         seed=seed,
@@ -194,9 +198,9 @@ def _random(
         return {}, f"no random control: {error}"
 
 
-def _origins(lm: Listener, clips: Clips, edits: Edits) -> Origins:
+def _origins(lm: Listener, clips: Clips, edits: Edits, *, allow_identification_clips: bool) -> Origins:
     if isinstance(edits, NeuronSet):
-        return Origins.of(lm, clips, edits)
+        return Origins.of(lm, clips, edits, allow_identification_clips=allow_identification_clips)
     return Origins(lm.name, lm.fingerprint, clips.name, clips.fingerprint, "edits", {}, "")
 
 

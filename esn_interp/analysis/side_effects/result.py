@@ -121,5 +121,5 @@ class SideEffects(OverClips):
         return (
             f"{how} changes accuracy elsewhere, in points{average}: "
             + ", ".join(told)
-            + f"; on {len(self.clips)} clips of {self.n_speakers} speakers."
+            + f"; on {len(self.clips)} clips of {self.n_speakers} speakers{self.reservation}."
         )

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from esn_interp.analysis.dose.doses import of_emotions
+from esn_interp.analysis.guards import check_apart
 from esn_interp.analysis.overlap.pair import jaccard
 from esn_interp.analysis.result import Origins
 from esn_interp.analysis.transfer.carried_over import RANDOM, carried_over
@@ -26,6 +27,7 @@ def transfer(
     draws: int = 20,
     draws_per_clip: int | None = 1,
     positions: Iterable[str] = EVERYWHERE,
+    allow_identification_clips: bool = False,
     seed: int = 0,
     batch_size: int = 32,
     strict: bool = False,
@@ -61,8 +63,13 @@ def transfer(
         raise StatisticsError(f"a corpus can't be called {RANDOM!r} here: that is the control's name")
     if not (np.isfinite(alpha) and alpha >= -1 and alpha != 0):
         raise EditError(f"alpha is a finite number from -1 upwards that changes something, not {alpha:g}")
-    for _, esns in corpora.values():
-        esns.check(lm)
+    origins = {
+        name: Origins.of(lm, clips, esns, allow_identification_clips=allow_identification_clips)
+        for name, (clips, esns) in corpora.items()
+    }
+    for clips, _ in corpora.values():  # on which the neurons of the others are tried as well
+        for _, other in corpora.values():
+            check_apart(clips, other.origin, allow_identification_clips=allow_identification_clips)
     emotions, notes = _shared_emotions(corpora)
     where, names = frozenset(positions), tuple(corpora)
     sets = {name: of_emotions(esns, emotions) for name, (_, esns) in corpora.items()}
@@ -72,7 +79,7 @@ def transfer(
     }
     targets: list[OnTarget] = []
     drawn = 0
-    for name, (clips, esns) in corpora.items():
+    for name, (clips, _) in corpora.items():
         trials = run_trials(
             lm,
             clips.where(emotion=emotions),
@@ -87,12 +94,11 @@ def transfer(
             progress=progress,
             description=f"On {name}",
         )
-        targets.append(_on_target(trials, name, names, Origins.of(lm, clips, esns), where))
+        targets.append(_on_target(trials, name, names, origins[name], where))
         drawn = max(drawn, len(trials.random))
         notes += [f"{name}: {note}" for note in trials.notes(sets[name])]
         notes += [f"on {name}, {note}" for note in _undefined(targets[-1], names)]
-        if esns.origin.corpus_fingerprint in (clips.fingerprint, clips.labels_fingerprint):
-            notes.append(f"{name}: its own neurons were found on these very clips, which favours them")
+        notes += [f"{name}: {note}" for note in origins[name].reservations.notes]
     return Transfer(
         corpora=names,
         sources=(*names, RANDOM),

@@ -117,7 +117,8 @@ class Transfer(Result):
         return (
             f"Neurons of another corpus have this share of the effect of a corpus's own: {'; '.join(parts)}"
             f" (1 is as good; steering at alpha {self.alpha:g}; the sets share"
-            f" {self.shared[np.triu_indices(len(self.corpora), 1)].mean():.0%} of their neurons)."
+            f" {self.shared[np.triu_indices(len(self.corpora), 1)].mean():.0%} of their neurons"
+            f"{''.join(on.origins.reservations.told for on in self.targets)})."
         )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import esn_interp as esn
-from esn_interp.cli.shared import ModelOptions, StudyChoice, points, table
+from esn_interp.cli.shared import ModelOptions, StudyChoice, duration, points, table
 from esn_interp.errors import EsnError
 
 if TYPE_CHECKING:
@@ -98,11 +98,17 @@ def _plan(settings: "ConversionConfig", choice: StudyChoice) -> None:
     from esn_interp.studies.conversion.plan import ConversionPlan
 
     plan = estimate(ConversionPlan(settings, choice.out))
-    rows = [(one.stage, one.title, f"{one.conversions:,}", f"{one.clips:,}") for one in plan]
-    total = sum(one.conversions for one in plan)
+    rows = [
+        (one.stage, one.title, f"{one.conversions:,}", f"{one.clips:,}", duration(one.seconds)) for one in plan
+    ]
+    total, times = sum(one.conversions for one in plan), [one.seconds for one in plan if one.seconds is not None]
+    seconds = sum(times) if len(times) == len(plan) else None
+    told = f"{total:,} conversions at most, roughly {duration(seconds)} of speaking; judges are not counted"
+    if seconds is None:
+        told = f"{total:,} conversions at most; the model's size is not known before it is loaded, so no time is told"
     choice.result(
-        {"stages": [vars(one) for one in plan], "conversions": total},
-        *(table(("stage", "of", "conversions", "clips"), rows), "", f"{total:,} conversions at most"),
+        {"stages": [vars(one) for one in plan], "conversions": total, "seconds": seconds},
+        *(table(("stage", "of", "conversions", "clips", "time"), rows), "", told),
     )
 
 

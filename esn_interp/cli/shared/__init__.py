@@ -15,6 +15,7 @@ from esn_interp.cli.shared.engine_choice import EngineChoice
 from esn_interp.cli.shared.measured import Measured, write_page
 from esn_interp.cli.shared.model_choice import ModelChoice, ModelOptions
 from esn_interp.cli.shared.options import (
+    AllowIdentification,
     BatchSize,
     Count,
     CountedScope,
@@ -29,7 +30,7 @@ from esn_interp.cli.shared.options import (
     Top,
 )
 from esn_interp.cli.shared.outputs import in_folder, out_file, out_folder, out_page, out_result, own_file
-from esn_interp.cli.shared.study_choice import StudyChoice, points, study_folder
+from esn_interp.cli.shared.study_choice import StudyChoice, duration, points, study_folder
 from esn_interp.cli.shared.values import (
     gains,
     layer_bands,
@@ -41,6 +42,7 @@ from esn_interp.cli.shared.values import (
 )
 
 __all__ = [
+    "AllowIdentification",
     "BatchSize",
     "Commands",
     "Console",
@@ -69,6 +71,7 @@ __all__ = [
     "TokenScope",
     "Top",
     "add",
+    "duration",
     "gains",
     "in_folder",
     "layer_bands",

@@ -87,7 +87,7 @@ class CorpusTreatment:
     ] = None
     limit: Annotated[
         int | None,
-        typer.Option("--limit", min=1, metavar="N", help="Use N clips at most, balanced over emotions."),
+        typer.Option("--limit", min=1, metavar="N", help="Use N clips at most, balanced over emotions and speakers."),
     ] = None
     trust_mtime: TrustMtime = False
 

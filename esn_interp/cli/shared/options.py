@@ -46,6 +46,12 @@ Top = Annotated[
     float | None, typer.Option("--top", metavar="F", help="Fraction of all gates per emotion, in (0, 1].")
 ]
 Count = Annotated[int | None, typer.Option("--count", metavar="K", help="Number of gates per emotion.")]
+AllowIdentification = Annotated[
+    bool,
+    typer.Option(
+        "--allow-identification-clips", help="Evaluate on clips that found the neurons, too; the result says so."
+    ),
+]
 Resamples = Annotated[
     int, typer.Option("--resamples", min=0, metavar="N", help="Bootstrap samples of the clips.")
 ]

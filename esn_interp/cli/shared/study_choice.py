@@ -14,6 +14,15 @@ from esn_interp.cli.shared.outputs import in_folder, out_folder, out_page
 from esn_interp.errors import EsnError
 
 
+def duration(seconds: float | None) -> str:
+    """A duration as people say it, ``40 s``, ``12 min``, ``3.5 h``; a dash where it is not known."""
+    if seconds is None:
+        return "-"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
 def points(value: float | None, sign: str = "+") -> str:
     """A share, or a change of one, in percentage points, for the table of a study."""
     return "-" if value is None else f"{100 * value:{sign}.1f}"

@@ -178,7 +178,8 @@ def test_own_against_random_neurons_is_valid_when_the_own_are_random():
         skill = np.clip(0.7 + 0.1 * rng.standard_normal((speakers, 1, 1, 1)), 0, 1)
         changes = rng.binomial(count, skill) - rng.binomial(count, skill)
         means = SpeakerMeans(changes.astype(float), count)
-        p_values.append(RecallChanges(means, np.eye(sets, dtype=bool)).p_values(0, 1, seed=at))
+        changes = RecallChanges(means, np.eye(sets, dtype=bool), np.ones(sets, dtype=bool))
+        p_values.append(changes.p_values(0, 1, seed=at))
     assert_valid(np.concatenate(p_values))
 
 
