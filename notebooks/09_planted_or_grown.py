@@ -1,0 +1,81 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Planted or grown
+#
+# **Question.** `toy-omni` was trained so that there are neurons to find. Are there any where nobody put them?
+#
+# **Hypothesis.** A language model knows of emotions from text. When ears are joined to it, and nothing of it is
+# changed, what is heard should arrive at gates that were there before.
+#
+# `smol-audio` is such a model: the ears of Whisper tiny.en, the decoder of SmolLM2-135M-Instruct, both as they
+# were published, and between them a projector that was trained. Its parts are got by `esn fetch smol-audio`;
+# without them, this notebook shows what was measured before.
+
+# %%
+from pathlib import Path
+
+import pandas as pd
+
+import esn_interp as esn
+
+MODEL = "smol-audio"  # a real model: "Qwen/Qwen2.5-Omni-7B"
+
+people = esn.corpus("emodb-sample")
+clip = people.where(speaker="14", emotion="angry")[0]
+people
+
+# %%
+try:
+    lm = esn.load(MODEL, dtype="bfloat16")
+    print(lm)
+    print("asked freely:", lm.answer(clip))
+except esn.EsnError as error:
+    lm = None
+    print(error)
+
+# %% [markdown]
+# That is a recording of a person, in German, whom it has never heard.
+#
+# ## Heard and read
+#
+# Neurons were selected while it heard clips, and while it read forty sentences that express an emotion without
+# naming it. *Prediction:* the same emotion shares more than its layers alone would give, and more than when the
+# sentences' labels are exchanged; different emotions do not.
+
+# %%
+results = Path("..") / "docs" / "results" / "smol-audio"
+reading = esn.Reading.load(results / "reading.json")
+print(reading.summary())
+reading.plot()
+
+# %% [markdown]
+# How often it answers the question about a *text* rightly says how much of this an answer would show:
+
+# %%
+dict(zip(reading.emotions, reading.right[0].round(2).tolist(), strict=True))
+
+# %% [markdown]
+# ## Which neurons may merely copy a word?
+#
+# Those that are also selected where a neutral sentence *names* the emotion, and not where another expresses it.
+
+# %%
+pd.DataFrame(
+    reading.places, index=list(reading.emotions), columns=["both", "read only", "named only", "neither"]
+)
+
+# %% [markdown]
+# **What remains open.** Few clips, few sentences, one small decoder. A projector that learnt from labels may hand
+# over something like the word: the page on planted and grown models probes where the emotion can be read off.
