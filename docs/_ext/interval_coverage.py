@@ -4,7 +4,7 @@ import numpy as np
 import plotly.graph_objects as go
 from scipy import stats
 
-from esn_interp.analysis.inference.significance import SpeakerMeans
+from esn_interp.analysis.inference.significance import RATE, SpeakerMeans
 from esn_interp.drawing.theme import CONTROL, SOFT, dress
 
 SPEAKERS = (4, 5, 6, 8, 10, 15, 20, 30)
@@ -19,7 +19,7 @@ def coverage_figure() -> go.Figure:
     shares: dict[str, list[float]] = {
         "clips as independent": [],
         "speakers resampled": [],
-        "cluster-t, ours": [],
+        "ours": [],
     }
     for speakers in SPEAKERS:
         skill = np.clip(SKILL + SPREAD * rng.standard_normal((speakers, REPETITIONS)), 0, 1)
@@ -31,8 +31,8 @@ def coverage_figure() -> go.Figure:
         drawn = hits[rng.integers(speakers, size=(500, speakers))].mean(axis=1) / CLIPS
         low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
         shares["speakers resampled"].append(np.mean((low <= SKILL) & (high >= SKILL)))
-        low, high = SpeakerMeans(hits.astype(float), np.full(hits.shape, CLIPS)).bounds()
-        shares["cluster-t, ours"].append(np.mean((low <= SKILL) & (high >= SKILL)))
+        low, high = SpeakerMeans(hits.astype(float), np.full(hits.shape, CLIPS)).bounds(within=RATE)
+        shares["ours"].append(np.mean((low <= SKILL) & (high >= SKILL)))
     figure = go.Figure()
     colors = ("#d55e00", CONTROL, "#0072b2")
     for (name, values), color in zip(shares.items(), colors, strict=True):

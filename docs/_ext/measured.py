@@ -11,6 +11,7 @@ from typing import Any
 
 from docutils import nodes
 from from_code import _Markdown, _table
+from inference_tables import TABLES as INFERENCE
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxRole
 
@@ -253,7 +254,7 @@ class Measured(_Markdown):
     required_arguments = 1
 
     def markdown(self) -> str:
-        return TABLES[self.arguments[0]]()
+        return (TABLES | INFERENCE)[self.arguments[0]]()
 
     def run(self) -> list[nodes.Node]:
         for file in RESULTS.glob("*.json"):

@@ -2,14 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from einops import repeat
 from jaxtyping import Bool, Float, Float64, Num
 
 from esn_interp.analysis.inference.estimates import Estimates
+from esn_interp.analysis.inference.permutation import SelectionNull
 from esn_interp.analysis.inference.significance import (
     CHANGE,
+    CONTRAST,
     Interval,
     SpeakerMeans,
     nan_mean,
@@ -55,6 +58,10 @@ class RecallChanges:
         """Mean over the cells of another emotion's set."""
         return nan_mean(cells[..., ~self.own & self.falls])
 
+    def contrast_of(self, cells: Float[np.ndarray, "... set emotion"]) -> Float[np.ndarray, "..."]:
+        """Self minus cross change."""
+        return self.self_of(cells) - self.cross_of(cells)
+
     @property
     def self_change(self) -> Estimates:
         """By kind."""
@@ -68,18 +75,45 @@ class RecallChanges:
     @property
     def specificity(self) -> Estimates:
         """Self minus cross change, by kind."""
-        return Estimates.reduced(self.means, lambda cells: self.self_of(cells) - self.cross_of(cells))
+        return Estimates.reduced(self.means, self.contrast_of, within=CONTRAST)
 
     def self_minus(self, first: int, second: int) -> Interval:
         """Self change of one kind minus that of another, paired over speakers."""
         return self.means.interval(
-            lambda cells: self.self_of(cells[..., first, :, :] - cells[..., second, :, :])
+            lambda cells: self.self_of(cells[..., first, :, :] - cells[..., second, :, :]), within=CONTRAST
         )
 
     def by_speaker(self, first: int, second: int) -> Float[np.ndarray, "speaker set"]:
         """Each speaker's self change under one kind minus that under another, per set; NaN where it can't fall."""
         values = self.means.per_speaker
         return np.where(self.falls, values[:, first] - values[:, second], np.nan)[:, self.own]
+
+    def selection_nulls(
+        self,
+        kind: int,
+        relabelled: Sequence[Float[np.ndarray, "set emotion"]],
+        sets: tuple[str, ...],
+        **about: Any,
+    ) -> tuple[SelectionNull, SelectionNull] | tuple[None, None]:
+        """A kind's self change and its self minus cross change beside those of sets selected by permuted labels.
+
+        Set by set: the change of its own emotion, and that minus the mean change of the others. None without any.
+        """
+        if not relabelled:
+            return None, None
+        observed, drawn = self.means.value[kind], np.stack(relabelled)
+
+        def own(cells: Float[np.ndarray, "*draw set emotion"]) -> Float[np.ndarray, "*draw set"]:
+            return nan_mean(np.where(self.own, cells, np.nan))
+
+        def contrast(cells: Float[np.ndarray, "*draw set emotion"]) -> Float[np.ndarray, "*draw set"]:
+            return own(cells) - nan_mean(np.where(self.own, np.nan, cells))
+
+        how = {"rises": False, **about}
+        return (
+            SelectionNull.of("self change of recall", sets, own(observed), own(drawn), **how),
+            SelectionNull.of("self minus cross change of recall", sets, contrast(observed), contrast(drawn), **how),
+        )
 
     def p_values(self, first: int, second: int, *, seed: int) -> Float64[np.ndarray, " set"]:
         """Sign-flip tests of one kind's self change against another's; NaN with too few speakers."""

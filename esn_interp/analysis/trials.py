@@ -38,9 +38,10 @@ class Trials:
     """Answers of every clip without an edit, with each emotion's own neurons edited, and with random ones.
 
     ``random`` holds the answers under the random sets, `UNMET` where a clip did not meet a draw, and
-    ``others`` those under further sets that are compared; ``no_control`` says why there is no random set, where
-    that is so. ``unmoved`` are own sets whose edits changed no score of any clip. ``tokens`` counts each clip's
-    positions in the scopes audio, text and last, and ``traits`` are its sex and language, where the corpus knows.
+    ``others`` those under further sets that are compared, ``relabelled`` those under sets that were selected by
+    permuted labels; ``no_control`` says why there is no random set, where that is so. ``unmoved`` are own sets whose
+    edits changed no score of any clip. ``tokens`` counts each clip's positions in the scopes audio, text and last, and
+    ``traits`` are its sex and language, where the corpus knows.
     """
 
     emotions: tuple[str, ...]
@@ -54,6 +55,7 @@ class Trials:
     log_probs: Float32[np.ndarray, "treatment set clip emotion"]
     random: Int8[np.ndarray, "draw treatment set clip"]
     others: Int8[np.ndarray, "other treatment set clip"]
+    relabelled: Int8[np.ndarray, "permutation treatment set clip"]
     skipped: tuple[Skipped, ...]
     no_control: str = ""
     heard: str = ""
@@ -220,6 +222,7 @@ def run_trials(
     description: str,
     matched_on: GateStatistics | None = None,
     others: Mapping[str, NeuronSet] | None = None,
+    relabelled: Sequence[NeuronSet] = (),
 ) -> Trials:
     """Run every clip under every treatment of every emotion's set, and of random sets beside them.
 
@@ -237,6 +240,8 @@ def run_trials(
         Statistics by which random neurons match the deciles of activity too, see `NeuronSet.random_like`.
     others
         Further sets of the same emotions, by name; every clip meets them, in the same pass.
+    relabelled
+        Sets that were selected by permuted labels; every clip meets them, in the same pass.
     """
     per_clip = draws_met(draws, draws_per_clip)
     recognition = options(clips, sets)
@@ -252,12 +257,13 @@ def run_trials(
     draws, per_clip = len(drawn), min(per_clip, len(drawn))
     random = [conditions(one, f"random {i}") for i, one in enumerate(drawn)]
     further = {k: v for name, one in (others or {}).items() for k, v in conditions(one, name).items()}
+    permuted = {k: v for i, one in enumerate(relabelled) for k, v in conditions(one, f"relabelled {i}").items()}
     # With every clip meeting every draw, all of it is one pass in which each batch is heard once.
     together = {name: edits for draw in random for name, edits in draw.items()} if per_clip == draws else {}
     first = recognise(
         lm,
         clips,
-        conditions={BASELINE: (), **conditions(sets, "own"), **further, **together},
+        conditions={BASELINE: (), **conditions(sets, "own"), **further, **permuted, **together},
         recognition=recognition,
         batch_size=batch_size,
         strict=strict,
@@ -266,7 +272,8 @@ def run_trials(
     )
     shape = (len(treatments), len(sets.emotions), len(first))
     n_own = shape[0] * shape[1]
-    n_first = 1 + n_own + len(further)
+    n_further = 1 + n_own + len(further)
+    n_first = n_further + len(permuted)
     answers = np.full((draws, *shape), UNMET, dtype=np.int8)
     if together:
         answers[:] = first.predicted[n_first:].reshape(answers.shape)
@@ -296,7 +303,8 @@ def run_trials(
         baseline=first.log_probs[0],
         log_probs=first.log_probs[1 : 1 + n_own].reshape(*shape, len(recognition.emotions)),
         random=answers,
-        others=first.predicted[1 + n_own : n_first].astype(np.int8).reshape(-1, *shape),
+        others=first.predicted[1 + n_own : n_further].astype(np.int8).reshape(-1, *shape),
+        relabelled=first.predicted[n_further:n_first].astype(np.int8).reshape(-1, *shape),
         skipped=first.skipped,
         no_control=no_control,
         heard=first.heard,

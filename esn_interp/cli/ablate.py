@@ -14,6 +14,7 @@ from esn_interp.cli.shared import (
     ModelChoice,
     Neurons,
     OnSplit,
+    Relabellings,
     Split,
     Statistics,
     TokenScope,
@@ -44,6 +45,7 @@ def ablate(
     positions: TokenScope = "all",
     draws: Draws = 20,
     allow_identification_clips: AllowIdentification = False,
+    relabellings: Relabellings = None,
     batch_size: BatchSize = 32,
     run: Measured,
 ) -> None:
@@ -51,7 +53,8 @@ def ablate(
 
     Writes the changes of recall with intervals over speakers, and the same for the controls. Beside --out lie
     two figures, the matrix of changes and the confusions. What needs --stats: --how mean and resample (the
-    latter with per-clip values), --control decile and lap.
+    latter with per-clip values), --control decile and lap, and the p-value that knows of the selection (statistics
+    with per-clip values, from which the neurons were selected).
 
     Example:
         esn ablate --model toy-omni --corpus toy-studio --neurons esns.safetensors --out ablation.json
@@ -66,6 +69,7 @@ def ablate(
         stats=known,
         controls=words(control),
         draws=draws,
+        relabellings=relabellings,
         positions=where,
         seed=run.seed,
         batch_size=batch_size,

@@ -15,6 +15,7 @@ from esn_interp.cli.shared import (
     ModelChoice,
     Neurons,
     OnSplit,
+    Relabellings,
     Split,
     gains,
     layer_bands,
@@ -56,7 +57,7 @@ def dose(
     stats: Annotated[
         Path | None,
         typer.Option(
-            "--stats", metavar="S", help="Statistics that --tops selects from, as the neurons were."
+            "--stats", metavar="S", help="Statistics that the neurons were selected from, and --tops selects from."
         ),
     ] = None,
     side_clips: Annotated[
@@ -70,6 +71,7 @@ def dose(
     ] = 0,
     draws: Draws = 20,
     allow_identification_clips: AllowIdentification = False,
+    relabellings: Relabellings = None,
     batch_size: BatchSize = 32,
     run: Measured,
 ) -> None:
@@ -88,8 +90,8 @@ def dose(
     doses = gains(alphas, "--alphas")
     sizes = numbers(tops, "--tops") if tops else None
     ranges = layer_bands(bands, "--bands") if bands else None
-    if bool(tops) != bool(stats):
-        raise esn.EsnError("--tops and --stats go together: sizes are selected from statistics")
+    if tops and not stats:
+        raise esn.EsnError("--tops needs --stats: sizes are selected from statistics")
     lm, clips, esns = run.experiment(model, neurons, corpus, split)
     result = esn.dose_response(
         lm,
@@ -103,6 +105,7 @@ def dose(
         stats=statistics_of(stats),
         side_clips=side_clips,
         draws=draws,
+        relabellings=relabellings,
         seed=run.seed,
         batch_size=batch_size,
         allow_identification_clips=allow_identification_clips,

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import esn_interp as esn
-from esn_interp.cli.shared import Measured, Resamples, names_of, statistics_of
+from esn_interp.cli.shared import Measured, Relabellings, Resamples, names_of, statistics_of
 
 
 def layers(
@@ -19,6 +19,7 @@ def layers(
         typer.Option("--stats", metavar="S", help="Their statistics, --per-clip: resample the clips, too."),
     ] = None,
     resamples: Resamples = 50,
+    relabellings: Relabellings = None,
     permutations: Annotated[
         int, typer.Option("--permutations", min=99, metavar="N", help="Uniform draws behind the p-values.")
     ] = 1999,
@@ -37,6 +38,7 @@ def layers(
         statistics_of(stats),
         permutations=permutations,
         resamples=resamples,
+        relabellings=relabellings,
         seed=run.seed,
     )
     run.write(result, clusters=result.plot_clusters())

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import esn_interp as esn
-from esn_interp.cli.shared import Measured, Resamples, names_of, numbers
+from esn_interp.cli.shared import Measured, Relabellings, Resamples, names_of, numbers
 
 
 def overlap(
@@ -23,6 +23,7 @@ def overlap(
         typer.Option("--tops", metavar="T", help="Further fractions of gates to compare; needs --stats."),
     ] = None,
     resamples: Resamples = 50,
+    relabellings: Relabellings = None,
     across_models: Annotated[
         bool, typer.Option("--across-models", help="Allow other weights of the same shape, place by place.")
     ] = False,
@@ -43,6 +44,7 @@ def overlap(
         statistics=[esn.GateStatistics.load(path) for path in stats] if stats else None,
         tops=fractions,
         resamples=resamples,
+        relabellings=relabellings,
         across_models=across_models,
         seed=run.seed,
     )

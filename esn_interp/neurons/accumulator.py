@@ -66,11 +66,12 @@ class Accumulator:
         kept: Bool[np.ndarray, " clip"],
         ids: Sequence[str],
         speakers: Sequence[str] | None = None,
+        sentences: Sequence[str] | None = None,
     ) -> None:
         """Add a batch whose run is over: ``emotion`` indexes `emotions`, ``kept`` is the success filter.
 
-        Ids and speakers are kept with the sums of single clips; a speaker may be unknown (empty). On a GPU nothing
-        here waits for it: whether gates are finite shows with the next batch, or in `statistics`.
+        Ids, speakers and sentences are kept with the sums of single clips; the latter may be unknown (empty). On a GPU
+        nothing here waits for it: whether gates are finite shows with the next batch, or in `statistics`.
 
         Raises
         ------
@@ -87,7 +88,7 @@ class Accumulator:
         self._check_finite()
         if self._keep_clips:
             named = tuple(speakers) if speakers is not None else ("",) * len(ids)
-            self._per_clip.append(_single_clips(tap.held, emotion, kept, ids, named))
+            self._per_clip.append(_single_clips(tap.held, emotion, kept, ids, named, tuple(sentences or ())))
         finite = self._add(layers, emotion, kept, tokens)
         self._unchecked.append((tuple(ids), finite))
         tap.release()
@@ -173,6 +174,7 @@ def _single_clips(
     kept: Bool[np.ndarray, " clip"],
     ids: Sequence[str],
     speakers: tuple[str, ...],
+    sentences: tuple[str, ...],
 ) -> PerClip:
     sums = {
         # A copy: the batch holds its scopes side by side, and a view would keep all of it alive.
@@ -181,4 +183,4 @@ def _single_clips(
         for name, values in held.named().items()
     }
     tokens = {scope: held.tokens[:, at].astype(np.int32) for at, scope in enumerate(SCOPES)}
-    return PerClip(tuple(ids), speakers, emotion.astype(np.int32), kept.astype(np.bool_), tokens, sums)
+    return PerClip(tuple(ids), speakers, emotion.astype(np.int32), kept.astype(np.bool_), tokens, sums, sentences)

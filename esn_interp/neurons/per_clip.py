@@ -21,7 +21,8 @@ class PerClip:
     """What every clip adds to the statistics, clips in the order in which they were run.
 
     ``emotion`` indexes the statistics' emotions; ``kept`` says whether the clip passed the success filter; a
-    speaker who is not known is empty. ``sums`` are named ``audio/firings``, ``audio/sum``, ``audio/sum_sq``,
+    speaker who is not known is empty, and so is a sentence; there are no ``sentences`` in files that were written
+    before they were kept. ``sums`` are named ``audio/firings``, ``audio/sum``, ``audio/sum_sq``,
     ``audio/sum_abs`` and so on, one column per gate (flat index): float32, as a batch is reduced, or float64 where
     gates are. Nothing is rounded any further: the statistics of any part of the clips follow from these to the bit,
     see `~esn_interp.neurons.resampling.subset`.
@@ -33,6 +34,7 @@ class PerClip:
     kept: Bool[np.ndarray, " clip"]
     tokens: Mapping[str, Int32[np.ndarray, " clip"]]
     sums: Mapping[str, Num[np.ndarray, "clip gate"]]
+    sentences: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -75,6 +77,7 @@ class PerClip:
             kept=self.kept[rows],
             tokens={scope: values[rows] for scope, values in self.tokens.items()},
             sums={name: values[rows] for name, values in self.sums.items()},
+            sentences=tuple(self.sentences[row] for row in rows) if self.sentences else (),
         )
 
     @staticmethod
@@ -96,6 +99,9 @@ class PerClip:
                 scope: np.concatenate([part.tokens[scope] for part in parts]) for scope in parts[0].tokens
             },
             sums={name: np.concatenate([part.sums[name] for part in parts]) for name in parts[0].sums},
+            sentences=tuple(sentence for part in parts for sentence in part.sentences)
+            if all(len(part.sentences) == len(part) for part in parts)
+            else (),
         )
 
     def arrays(self, origin: Origin) -> dict[str, np.ndarray]:
@@ -108,7 +114,8 @@ class PerClip:
 
     def header(self) -> dict[str, list[str]]:
         """What the file's header says of the clips."""
-        return {"ids": list(self.ids), "speakers": list(self.speakers)}
+        sentences = {"sentences": list(self.sentences)} if self.sentences else {}
+        return {"ids": list(self.ids), "speakers": list(self.speakers), **sentences}
 
     @classmethod
     def read(cls, file: LayeredArrays, header: Mapping[str, list[str]], scopes: Sequence[str]) -> "PerClip":
@@ -125,6 +132,7 @@ class PerClip:
                 for scope in scopes
                 for kind, dtypes in types.items()
             },
+            sentences=tuple(header.get("sentences", ())),
         )
 
     def _per_token(

@@ -136,8 +136,14 @@ def resampled_sets(
     return drawn, tuple(notes)
 
 
+def made_by_selection(neurons: NeuronSet) -> bool:
+    """Whether one selector made this set from statistics; not so joined sets, random ones, and those of one's own."""
+    made_otherwise = {"like", "operator"} & set(neurons.parameters)
+    return neurons.selector in SELECTORS and "filter" in neurons.parameters and not made_otherwise
+
+
 def _require_selector(neurons: NeuronSet) -> str:
-    if neurons.selector not in SELECTORS:
+    if not made_by_selection(neurons):
         raise StatisticsError(
             f"the neurons of {neurons.corpus} were made by {neurons.selector!r}, not by one selector, so they"
             f" can't be selected again; use a set of {', '.join(SELECTORS)}"

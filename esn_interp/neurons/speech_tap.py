@@ -76,7 +76,7 @@ class SpeechTap:
             for at, row in enumerate(np.flatnonzero(self._live).tolist()):
                 into[row] += by_expert(value[at], experts[row], count=self._origin.mixtures[layer])
 
-    def clip(self, row: int, *, id: str, speaker: str, emotion: int) -> PerClip | None:
+    def clip(self, row: int, *, id: str, speaker: str, emotion: int, sentence: str = "") -> PerClip | None:
         """The sums of one clip, whose success is not decided yet; None when some scope of it has no token.
 
         Raises
@@ -103,6 +103,7 @@ class SpeechTap:
             kept=np.zeros(1, np.bool_),
             tokens={scope: np.array([count], np.int32) for scope, count in tokens.items()},
             sums={name: values.copy() for name, values in arrays.items()},
+            sentences=(sentence,),
         )
 
     def _live_rows(self, step: int, device: torch.device) -> Int[Tensor, " live"]:

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, TypeVar, Unpack
 import numpy as np
 import pandas as pd
 
+from esn_interp.analysis.inference.permutation import SelectionNull
 from esn_interp.analysis.inference.significance import Interval
 from esn_interp.drawing.look import Look
 from esn_interp.drawing.notebook import sentence
@@ -156,6 +157,24 @@ def known(result: Callable[[], Made]) -> Made | None:
         return result()
     except (Undone, StatisticsError):
         return None
+
+
+def of_null(null: SelectionNull | None) -> dict[str, Any] | None:
+    """What the same selection gives when labels are permuted; None where that was not asked."""
+    if null is None:
+        return None
+    return {
+        "effect": null.effect,
+        "observed": null.omnibus,
+        "mean": null.mean,
+        "edge": null.edge,
+        "p": null.omnibus_p,
+        "permutations": null.draws,
+        "within": null.within,
+        "clips": null.clips,
+        "fixed": null.fixed,
+        "conditional_on": null.conditional_on,
+    }
 
 
 def interval(value: Interval) -> dict[str, Any]:

@@ -236,6 +236,7 @@ class _Runner:
             kept=scores.argmax(axis=1) == truth,
             ids=[clip.id for clip in batch.clips],
             speakers=[clip.speaker for clip in batch.clips],
+            sentences=[clip.sentence for clip in batch.clips],
         )
         self._plan.ran(batch.rows)
 

@@ -173,7 +173,7 @@ class _Batch:
             summed = None
             if self.gates and conversion.kind != "nothing said":
                 tap, row = places[at]
-                summed = tap.clip(row, id=conversion.id, speaker=clip.speaker, emotion=self.number)
+                summed = tap.clip(row, id=conversion.id, speaker=clip.speaker, emotion=self.number, sentence=clip.id)
             result.append((conversion, summed))
         return result
 

@@ -65,11 +65,12 @@ def test_intervals_are_t_intervals_over_speakers(result, clips):
             for s in clips.speakers
         ]
     )
-    half = stats.t.ppf(0.975, 7) * stats.sem(rates)
+    others = (truth != EMOTIONS[0]).sum()  # of which none need show what is rare; five sets count alike
+    half = np.hypot(stats.t.ppf(0.975, 7) * stats.sem(rates), -np.log(0.025) / 5 / others)
     assert 0 < rates.mean() < 1
     assert result.flip.mean[4] == pytest.approx(rates.mean())
-    assert result.flip.mean_high[4] == pytest.approx(min(rates.mean() + half, 1))
-    assert result.flip.mean_low[4] == pytest.approx(max(rates.mean() - half, 0))
+    assert result.flip.mean_high[4] == pytest.approx(min(rates.mean() + half, 1), rel=1e-3)
+    assert result.flip.mean_low[4] == pytest.approx(max(rates.mean() - half, 0), rel=1e-3)
     at = result.flip_rate(4)
     assert (at.value, at.high, at.speakers) == (result.flip.mean[4], result.flip.mean_high[4], 8)
 

@@ -62,9 +62,9 @@ def test_the_planted_band_is_told_and_the_even_row_has_none(result: LayerProfile
     assert result.scan_p[0] == 1 / 500
     assert result.scan_p[1] > 0.05
     assert result.scan_holm[0] == 2 / 500
-    assert (
-        result.summary()
-        == "Neurons gather in bands of layers: angry in layers 2-3 (2.1 times chance, p 0.002)."
+    assert result.summary() == (
+        "Neurons gather in bands of layers (against a uniform spread, which knows nothing of the selection):"
+        " angry in layers 2-3 (2.1 times chance)."
     )
     assert result.gini[0] > result.gini_null[0] > 0
     assert result.gini[1] < result.gini[0]
@@ -76,7 +76,8 @@ def test_a_row_without_neurons_is_unknown_and_told(result: LayerProfile):
         assert np.isnan(values[2]).all()
     assert np.isnan([result.gini[2], result.entropy[2], result.scan_p[2]]).all()
     assert result.rows.members == (0, 1)
-    assert result.notes == ("no neurons for bored: no profile there",)
+    assert result.notes[0] == "no neurons for bored: no profile there"
+    assert result.notes[1].startswith("no p for the selection: these neurons were made by 'custom'")
 
 
 def test_alike_rows_and_layers_are_joined_first():
@@ -101,7 +102,7 @@ def test_several_sets_become_rows_with_names():
 def test_odd_networks_and_sets():
     one_layer = layer_profile(with_counts({"angry": [4]}, (9,)), permutations=99)
     assert np.isnan(one_layer.scan_p[0])
-    assert one_layer.notes == ("one layer only: neurons can't gather in a band",)
+    assert one_layer.notes[0] == "one layer only: neurons can't gather in a band"
     assert one_layer.plot().data
     assert one_layer.plot_clusters().data
     everything = layer_profile(with_counts({"angry": list(WIDTHS)}), permutations=99)

@@ -54,7 +54,8 @@ def test_the_planted_neurons_are_found(done: RecognitionStudy):
 
 def test_the_summary_has_exactly_the_agreed_keys(content: dict[str, Any]):
     agreed = (
-        "uar selector top self_ablation cross_ablation random_ablation specificity_ci steer_best_flip_rate "
+        "uar selector top self_ablation cross_ablation random_ablation specificity_ci null_specificity "
+        "selection_p steer_best_flip_rate "
         "steer_random_flip_rate steer_spearman transcription_drop sex_drop steer_parse_rate"
     )
     assert tuple(content["summary"]) == SUMMARY == tuple(agreed.split())
@@ -72,6 +73,9 @@ def test_the_summary_is_that_of_the_analyses(done: RecognitionStudy, content: di
     assert summary["cross_ablation"] == ablation.cross_change.value == 0.0
     assert summary["random_ablation"] == ablation.random_self.value
     assert summary["specificity_ci"] == [ablation.specificity.low, ablation.specificity.high]
+    assert summary["null_specificity"] == ablation.specificity_null.mean > -0.9
+    assert summary["selection_p"] == ablation.specificity_null.omnibus_p == 1 / 21
+    assert dose.flip_null.omnibus_p == 1 / 21
     assert summary["steer_best_flip_rate"] == dose.flip_rate(settings["alpha"]).value == 1.0
     assert summary["steer_random_flip_rate"] == max(dose.random_flip.mean)
     assert summary["steer_spearman"] == dose.spearman

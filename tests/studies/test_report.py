@@ -164,7 +164,7 @@ class TestClaims:
     @pytest.mark.parametrize(
         ("interval", "verdict"),
         [
-            ([-0.3, -0.1], "The interval lies below 0"),
+            ([-0.3, -0.1], "lies below 0"),
             ([-0.3, 0.1], "The interval does not exclude 0"),
             ([0.1, 0.3], "The interval lies above 0"),
             ([None, None], "The interval does not exclude 0"),

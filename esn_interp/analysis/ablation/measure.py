@@ -12,6 +12,7 @@ from esn_interp.analysis.groups import notes_on_groups
 from esn_interp.analysis.inference.estimates import Estimates
 from esn_interp.analysis.inference.significance import RATE, holm, nan_mean, standardised_effect
 from esn_interp.analysis.recall_changes import RecallChanges, change_of, recall_without_edit
+from esn_interp.analysis.relabelling import Null, permuted_selection
 from esn_interp.analysis.result import Origins
 from esn_interp.analysis.trials import Treatment, Trials, run_trials
 from esn_interp.errors import StatisticsError
@@ -39,6 +40,8 @@ def ablation(
     draws: int = 20,
     draws_per_clip: int | None = None,
     donors: int = 5,
+    relabellings: int | None = None,
+    conditional_on: str = "",
     positions: Iterable[str] = EVERYWHERE,
     allow_identification_clips: bool = False,
     seed: int = 0,
@@ -68,6 +71,12 @@ def ablation(
     donors
         Under ``resample``: clips whose gates are written, one after the other, evenly over the emotions. All
         conditions are run once for each; their mean is the effect. (Our choice.)
+    relabellings
+        How often neurons are selected anew from permuted labels and ablated as well, which gives a p-value that knows
+        of the selection: 99 resolve one of .01, 20 one of .05. Needs ``stats`` with per-clip values that give
+        ``esns``; then 20 by default. 0 for none.
+    conditional_on
+        What was chosen with the true labels and is not repeated under permuted ones, for the result to tell.
     positions
         Token scopes that are edited: any of ``audio``, ``text``, ``last``; all by default.
     allow_identification_clips
@@ -76,7 +85,8 @@ def ablation(
     Raises
     ------
     StatisticsError
-        When the neurons come from another model, ``how`` or a control is unknown, or either needs ``stats``.
+        When the neurons come from another model, ``how`` or a control is unknown, or either needs ``stats``, or the
+        permutations that were asked for do.
     CorpusError
         When no clip can be used, or the emotions of clips and neurons do not fit.
     """
@@ -85,6 +95,7 @@ def ablation(
     drawn, fixed = parse_controls(controls, stats)
     given = _donors(stats, donors, seed=seed) if how == "resample" else ()
     others = {name: always_on(stats, esns) for name in fixed if stats is not None}
+    null = permuted_selection(stats, esns, relabellings=relabellings, seed=seed)
     trials = run_trials(
         lm,
         clips,
@@ -94,6 +105,7 @@ def ablation(
         draws_per_clip=draws_per_clip if drawn else None,
         matched_on=stats if drawn == DECILE else None,
         others=others,
+        relabelled=null.sets,
         seed=seed,
         batch_size=batch_size,
         strict=strict,
@@ -108,6 +120,8 @@ def ablation(
         donors=given,
         positions=positions,
         matched=CONTROLS[drawn].matched if drawn and len(trials.random) else (),
+        null=null,
+        conditional_on=conditional_on,
         seed=seed,
     )
 
@@ -159,6 +173,8 @@ def _result(
     donors: tuple[str, ...],
     positions: frozenset[str],
     matched: tuple[str, ...],
+    null: Null,
+    conditional_on: str,
     seed: int,
 ) -> Ablation:
     own = trials.log_probs.argmax(axis=-1)
@@ -166,6 +182,8 @@ def _result(
     first = change_of(trials, own)
     others = [change_of(trials, answers) for answers in trials.others]
     changes = RecallChanges.stack(trials, [first, first.pool(draws), *others])
+    relabelled = [change_of(trials, answers).value for answers in trials.relabelled]
+    nulls = changes.selection_nulls(_OWN, relabelled, trials.sets, conditional_on=conditional_on, **null.about)
     cells, speakers, groups = changes.cells, changes.speakers, ablation_groups(trials, own)
     own_self, cross, specificity = changes.self_change, changes.cross_change, changes.specificity
     recall = recall_without_edit(trials)
@@ -235,6 +253,8 @@ def _result(
         ),
         random_predicted=rearrange(trials.random, "draw treatment set clip -> draw (treatment set) clip"),
         skipped=trials.skipped,
-        notes=(*trials.notes(sets["own"], tests=len(trials.sets)), *notes_on_groups(groups)),
+        notes=(*trials.notes(sets["own"], tests=len(trials.sets)), *notes_on_groups(groups), *null.notes),
         groups=groups,
+        self_null=nulls[0],
+        specificity_null=nulls[1],
     )

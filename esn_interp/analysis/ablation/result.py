@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float64, Int8, Int64
 
 from esn_interp.analysis.controls import CONTROLS
 from esn_interp.analysis.groups import GroupEffect
+from esn_interp.analysis.inference.permutation import SelectionNull
 from esn_interp.analysis.inference.significance import Interval
 from esn_interp.analysis.result import OfSets
 
@@ -44,7 +45,7 @@ class Ablation(OfSets):
     ``change[i, j]`` is the recall of emotion j with the neurons of set i ablated, minus its recall without an
     edit, over all clips, right or wrong: off the diagonal, it is another emotion's set that is ablated.
     ``random_change`` is the mean of the same over random sets, which share with the own what ``matched``
-    says, ``random_draws`` each draw by itself. ``_low`` and ``_high`` are 95 % cluster-t bounds over
+    says, ``random_draws`` each draw by itself. ``_low`` and ``_high`` are 95 % bounds over
     speakers.
 
     Emotions of which no clip is recognised without an edit can't fall (`falls`): they are left out of these means.
@@ -56,7 +57,9 @@ class Ablation(OfSets):
     speakers than a family of so many tests needs (`min_speakers`).
     ``effect_sizes`` are the same differences standardised, by set: their mean over speakers divided by their
     standard deviation between speakers (see `standardised_effect`); ``effect_size`` is that of each speaker's
-    mean over the sets. ``comparisons`` holds the controls that are not drawn.
+    mean over the sets. They concern new voices; ``self_null`` and ``specificity_null`` concern the selection: set by
+    set, and on average, the same effects of neurons that were selected by permuted labels; None where that could not
+    be done (see the notes). ``comparisons`` holds the controls that are not drawn.
 
     ``groups`` are self and cross change by sex and by language, where the corpus knows these.
 
@@ -104,6 +107,8 @@ class Ablation(OfSets):
     predicted: Int64[np.ndarray, "condition clip"]
     random_predicted: Int8[np.ndarray, "draw ablation clip"]
     groups: tuple[GroupEffect, ...] = ()
+    self_null: SelectionNull | None = None
+    specificity_null: SelectionNull | None = None
 
     @property
     def draws(self) -> int:
@@ -124,7 +129,8 @@ class Ablation(OfSets):
     def to_frame(self) -> pd.DataFrame:
         """One row per kind of neurons (own, random, further controls), ablated set and emotion.
 
-        ``effect_size`` and ``p`` compare an emotion's own neurons with the random ones.
+        ``effect_size`` and ``p`` compare an emotion's own neurons with the random ones; ``p_selection``, where it is
+        known, self minus cross with that of neurons selected by permuted labels, adjusted over the sets.
         """
         kinds = (
             ("own", self.neurons, self.change, self.change_low, self.change_high),
@@ -157,6 +163,7 @@ class Ablation(OfSets):
             "effect_high": self.effect_high,
             "p": self.p_values,
             "p_holm": self.p_holm,
+            **({"p_selection": self.specificity_null.p_values} if self.specificity_null else {}),
         }.items():
             frame[name] = np.nan
             frame.loc[tested, name] = values
@@ -180,7 +187,8 @@ class Ablation(OfSets):
             + (f"; random neurons {like} by {random}" if self.draws else "")
             + further
             + f" (self minus cross {specificity}"
-            + (f", own minus random in standard deviations {self.effect_size:+.1f}" if self.draws else "")
+            + (f"; {self.specificity_null.told()}" if self.specificity_null else "")
+            + (f"; own minus random in standard deviations {self.effect_size:+.1f}" if self.draws else "")
             + f"; UAR without an edit {self.baseline_uar:.2f}, chance {1 / len(self.emotions):.2f}{self._no_task};"
             f" {len(self.clips)} clips of {self.specificity.speakers} speakers{self.reservation})."
         )

@@ -30,7 +30,7 @@ class AttributionCheck(OverClips):
     """Predicted and true change of the log-odds of the right label when one neuron is silenced, in nats.
 
     ``predicted`` is minus the attribution; ``effect`` the mean over all clips of the emotion of the true change,
-    with 95 % cluster-t bounds over speakers. ``spearman`` is their rank correlation over the neurons, by
+    with 95 % bounds over speakers. ``spearman`` is their rank correlation over the neurons, by
     emotion, and ``agreement`` its mean; their bounds come from leaving out one speaker of the ablation at a
     time, the prediction and the neurons being what they are. ``silent`` gates of the model have attribution 0
     for every emotion: the sample is drawn from the others, as agreement on them would be cheap.
@@ -143,7 +143,7 @@ def check_attribution(
         ranks = np.array([[spearman(p, e) for p, e in zip(predicted, one, strict=True)] for one in flat])
         return ranks.reshape(effects.shape[:-1])
 
-    effect, ranks = Estimates.of(means), Estimates.reduced(means, ranks_of, within=CHANGE)
+    effect, ranks = Estimates.of(means), Estimates.reduced(means, ranks_of, within=CHANGE, of_shares=False)
     return AttributionCheck(
         origin=origin,
         corpus=clips.name,
@@ -160,7 +160,7 @@ def check_attribution(
         spearman=ranks.value,
         spearman_low=ranks.low,
         spearman_high=ranks.high,
-        agreement=means.interval(lambda cells: nan_mean(ranks_of(cells)), within=CHANGE),
+        agreement=means.interval(lambda cells: nan_mean(ranks_of(cells)), within=CHANGE, of_shares=False),
         clips=found.clips,
         speakers=found.speaker,
         skipped=found.skipped,

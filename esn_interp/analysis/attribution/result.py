@@ -33,7 +33,7 @@ class Attribution(OverClips):
     1 all of them. A positive value says that silencing the gate would lower the log-odds of the right answer,
     by about as much. NaN where there is no clip. ``seen`` and ``kept`` count the clips.
 
-    ``layers`` is the sum over each layer's gates, of all clips, with 95 % cluster-t bounds over speakers.
+    ``layers`` is the sum over each layer's gates, of all clips, with 95 % bounds over speakers.
     ``per_clip`` holds every clip's own values, where they were asked for.
     """
 

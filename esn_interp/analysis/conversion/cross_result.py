@@ -17,7 +17,7 @@ class ConversionCross(OfConversions):
     """Shares of conversions by the emotion that is asked for, the one whose neurons are edited, and the one heard.
 
     ``unsteered`` is by request and label, ``share`` by request, neurons and label, ``change`` their difference, paired
-    over clips, all with 95 % cluster-t bounds over speakers. ``own``, ``other`` and ``pulled`` average over cells: the
+    over clips, all with 95 % bounds over speakers. ``own``, ``other`` and ``pulled`` average over cells: the
     change of the share heard as requested under the request's own neurons, under another emotion's, and the change of
     the share heard as the neurons' emotion when that is not the one asked for.
     """

@@ -36,7 +36,7 @@ class ConversionEffect(OfConversions):
     ``level`` is the mean of each measure, ``change`` the mean difference from the unsteered conversion of the same
     clip to the same target (zero in the first row); ``mean_level`` and ``mean_change`` are unweighted means over the
     targets. ``over_random`` is the change under `STEERED` minus that under `RANDOM`, where both were run. All have 95 %
-    cluster-t bounds over speakers. ``p_holm`` are the p-values of sign-flip tests, over speakers, of that difference
+    bounds over speakers. ``p_holm`` are the p-values of sign-flip tests, over speakers, of that difference
     in accuracy, adjusted by Holm over the targets; NaN with fewer speakers than so many tests need.
 
     ``heard`` counts, by target, what the scoring judge heard; the last of ``labels`` is empty and stands for attempts

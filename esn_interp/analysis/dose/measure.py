@@ -1,18 +1,22 @@
 """Dose-response: how the answers move towards an emotion as its neurons are steered, with controls."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Int8, Int64
+from jaxtyping import Float32, Float64, Int, Int8, Int64
 
 from esn_interp.analysis.dose.breaking import Losses, measure_losses
 from esn_interp.analysis.dose.doses import Bands, DoseAxis, dose_axis
 from esn_interp.analysis.dose.result import DoseResponse
 from esn_interp.analysis.groups import by_group
 from esn_interp.analysis.inference.estimates import Curves, mean_over_sets
+from esn_interp.analysis.inference.permutation import SelectionNull
 from esn_interp.analysis.inference.sigmoid import fit_curves
+from esn_interp.analysis.inference.significance import quotient
 from esn_interp.analysis.inference.trend import page, spearman
+from esn_interp.analysis.relabelling import Null, permuted_selection
 from esn_interp.analysis.result import Origins
 from esn_interp.analysis.trials import UNMET, Trials, run_trials
 from esn_interp.models.edits import EVERYWHERE, SCOPES
@@ -35,6 +39,9 @@ def dose_response(
     stats: GateStatistics | None = None,
     draws: int = 20,
     draws_per_clip: int | None = 1,
+    relabellings: int | None = None,
+    null_alpha: float | int | None = None,
+    conditional_on: str = "",
     positions: Iterable[str] = EVERYWHERE,
     side_clips: int = 0,
     allow_identification_clips: bool = False,
@@ -64,6 +71,12 @@ def dose_response(
         How many of the draws each clip meets, dealt evenly over speakers and emotions. The default of one
         keeps the control as cheap as the curve itself and estimates the same mean; None runs all draws on all
         clips.
+    relabellings, null_alpha
+        How often neurons are selected anew from permuted labels and turned up as well, by one gain (the largest unless
+        it is named), for a p-value that knows of the selection. Where doses are gains and ``stats`` keep single clips
+        and give ``esns``, 20 by default; 0 for none.
+    conditional_on
+        What was chosen with the true labels and is not repeated under permuted ones, for the result to tell.
     positions
         Token scopes that are edited: any of ``audio``, ``text``, ``last``; all by default.
     side_clips
@@ -103,11 +116,43 @@ def dose_response(
         strict=strict,
         progress=progress,
     )
+    null, flip_null = Null(None, ()), None
+    if axis.name == "alpha":
+        null = permuted_selection(stats, esns, relabellings=relabellings, seed=seed)
+    if null.sets:
+        gain = float(max(dose.alpha for dose in axis.doses) if null_alpha is None else null_alpha)
+        how = {"seed": seed, "batch_size": batch_size, "strict": strict, "progress": progress}
+        trials = run_trials(
+            lm,
+            clips,
+            esns,
+            {f"{gain:g}": replace(axis.doses[0], alpha=gain).edits},
+            draws=0,
+            draws_per_clip=None,
+            relabelled=null.sets,
+            description="Steering, labels permuted",
+            **how,
+        )
+        flip_null = _flip_null(trials, gain, conditional_on=conditional_on, **null.about)
     lost = None
     if side_clips:
         asked = clips.limit(side_clips, seed=seed)
         lost = measure_losses(lm, asked, axis, esns.emotions, batch_size=batch_size, progress=progress)
-    return _result(axis, dosed, origins, lost, seed=seed)
+    result = _result(axis, dosed, origins, lost, seed=seed)
+    return replace(result, flip_null=flip_null, notes=(*result.notes, *null.notes))
+
+
+def _flip_null(trials: Trials, gain: float, **about: Any) -> SelectionNull:
+    """Flip rates of the own sets at a gain, beside those of sets that were selected by permuted labels."""
+    target = trials.target[:, None]
+    others = ~trials.of_emotion.T[trials.target]
+
+    def rates(answers: Int[np.ndarray, "set clip"]) -> Float64[np.ndarray, " set"]:
+        return quotient(((answers == target) & others).sum(axis=1), others.sum(axis=1))
+
+    drawn = np.stack([rates(answers[0]) for answers in trials.relabelled])
+    observed = rates(trials.log_probs[0].argmax(axis=-1))
+    return SelectionNull.of(f"flip rate at alpha {gain:g}", trials.sets, observed, drawn, rises=True, **about)
 
 
 @dataclass(frozen=True, eq=False)

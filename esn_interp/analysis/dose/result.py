@@ -10,6 +10,7 @@ from jaxtyping import Float64, Int64
 from esn_interp.analysis.dose.breaking import Losses
 from esn_interp.analysis.groups import GroupEffect
 from esn_interp.analysis.inference.estimates import Curves
+from esn_interp.analysis.inference.permutation import SelectionNull
 from esn_interp.analysis.inference.sigmoid import Sigmoid
 from esn_interp.analysis.inference.significance import Interval
 from esn_interp.analysis.result import OfSets
@@ -38,6 +39,8 @@ class DoseResponse(OfSets):
     when it never changes), ``page_p`` the p-value of Page's trend test over speakers (NaN with fewer than six
     speakers or three doses), and ``sigmoid`` the fit to the mean flip rate, ``set_sigmoids`` that of each set.
     ``groups`` is the flip rate at each dose by sex and by language, where the corpus knows these.
+    ``flip_null`` is the flip rate at one gain, set by set, beside that of neurons which were selected by permuted
+    labels, where that could be done.
     ``lost`` tells what else is lost, where that was asked for. ``predicted`` indexes ``emotions``, per clip.
     """
 
@@ -65,6 +68,7 @@ class DoseResponse(OfSets):
     truth: Int64[np.ndarray, " clip"]
     predicted: Int64[np.ndarray, "set dose clip"]
     groups: tuple[GroupEffect, ...] = ()
+    flip_null: SelectionNull | None = None
 
     @property
     def draws(self) -> int:
@@ -156,6 +160,9 @@ class DoseResponse(OfSets):
             trend += f", half of the effect is there at {self.axis} {self.sigmoid.ec50:.3g}"
         if self.sigmoid and self.sigmoid.note.startswith("no EC50"):
             trend += f", {self.sigmoid.note}"
+        if self.flip_null:
+            at = self.flip_null.effect.removeprefix("flip rate ")
+            trend += f"; {at} {self.flip_null.told(spec='.1f', unit='%')}"
         if self.broken:
             trend += f"; more than 10 points are lost elsewhere at {self.axis} {', '.join(self.broken)}"
         return (

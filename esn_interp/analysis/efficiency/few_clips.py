@@ -30,7 +30,7 @@ from esn_interp.tasks.recognition import BASELINE, recognise
 class Effects:
     """Change of an emotion's recall under ablation of its own neurons, found on few clips; the last is all.
 
-    ``own`` is the mean over emotions and resamples, with 95 % cluster-t bounds over the speakers of the
+    ``own`` is the mean over emotions and resamples, with 95 % bounds over the speakers of the
     evaluation clips; ``each`` holds each emotion's, mean over the resamples. Signed fractions: -0.2 is a loss
     of 20 points. All clips count, right or wrong. ``random`` is the same for ``draws`` layer-matched random
     sets instead of the set from all clips.

@@ -35,7 +35,7 @@ class Grounding(OfSets):
     ``neuron_share`` is the audio share of each neuron's own gate: there, A and T are the mean absolute changes
     of its mean over a scope's tokens (``gate_moves``, under another recording and another prompt), summed over
     the scopes. ``ablation`` is the change of recall of an emotion when its own neurons are silenced in one scope
-    of tokens only, and ``random_ablation`` that under random neurons. Bounds are 95 % cluster-t over speakers.
+    of tokens only, and ``random_ablation`` that under random neurons. Bounds are 95 % over speakers.
     """
 
     kind: ClassVar[str] = "grounding"

@@ -5,7 +5,7 @@ from jaxtyping import Float, Int
 from scipy import optimize, special, stats
 from scipy.sparse import csgraph
 
-from esn_interp.analysis.inference.significance import cluster_t_bounds
+from esn_interp.analysis.inference.bounds import cluster_t_bounds
 
 
 def connected(wins: Int[np.ndarray, "condition condition"]) -> bool:

@@ -12,7 +12,7 @@ from esn_interp.analysis.inference.significance import ANYWHERE, RATE, Interval,
 
 @dataclass(frozen=True, eq=False)
 class Estimates:
-    """Several values with their 95 % cluster-t bounds over speakers."""
+    """Several values with their 95 % bounds over speakers."""
 
     value: Float64[np.ndarray, "*cell"]
     low: Float64[np.ndarray, "*cell"]
@@ -25,10 +25,15 @@ class Estimates:
 
     @classmethod
     def reduced(
-        cls, means: SpeakerMeans, reduce: Callable[[np.ndarray], np.ndarray], *, within: Range = ANYWHERE
+        cls,
+        means: SpeakerMeans,
+        reduce: Callable[[np.ndarray], np.ndarray],
+        *,
+        within: Range = ANYWHERE,
+        of_shares: bool = True,
     ) -> "Estimates":
         """What is computed from the cells; see `SpeakerMeans.reduced`."""
-        return cls(*means.reduced(reduce, within=within))
+        return cls(*means.reduced(reduce, within=within, of_shares=of_shares))
 
     def __getitem__(self, cells: Any) -> "Estimates":
         return self.mapped(lambda values: values[cells])
@@ -44,7 +49,7 @@ class Estimates:
 
 @dataclass(frozen=True, eq=False)
 class _WithMean:
-    """A quantity for each set, and its unweighted mean over the sets, with 95 % cluster-t bounds over ``speakers``."""
+    """A quantity for each set, and its unweighted mean over the sets, with 95 % bounds over ``speakers``."""
 
     value: Float64[np.ndarray, "..."]
     low: Float64[np.ndarray, "..."]
@@ -68,7 +73,7 @@ class _WithMean:
 class BySet(_WithMean):
     """A quantity for each cell and set, ``value[*cell, set]``, and its mean over the sets, ``mean[*cell]``.
 
-    Both have 95 % cluster-t bounds over speakers; the mean is unweighted.
+    Both have 95 % bounds over speakers; the mean is unweighted.
     """
 
     @classmethod
@@ -96,7 +101,7 @@ class BySet(_WithMean):
 class Curves(_WithMean):
     """One quantity over the doses: ``value[set, dose]``, and its unweighted mean over the sets, ``mean[dose]``.
 
-    Both have 95 % cluster-t bounds over ``speakers`` speakers.
+    Both have 95 % bounds over ``speakers`` speakers.
     """
 
     @classmethod

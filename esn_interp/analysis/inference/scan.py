@@ -77,6 +77,17 @@ def scan(
     return float(p_values.min()), tuple(found)
 
 
+def strongest(counts: Int64[np.ndarray, "*draw layer"], widths: tuple[int, ...]) -> Float64[np.ndarray, "*draw"]:
+    """The largest log-likelihood ratio over all windows; NaN without neurons, or where no window is possible."""
+    starts, stops = _windows(widths)
+    members = counts.sum(axis=-1)
+    if not len(starts):
+        return np.full(members.shape, np.nan)
+    sizes, gates = _sums(np.array(widths), starts, stops), sum(widths)
+    found = _likelihood_ratio(_sums(counts, starts, stops), sizes, members[..., None], gates).max(axis=-1)
+    return np.where(members > 0, found, np.nan)
+
+
 def _windows(widths: tuple[int, ...]) -> tuple[Int64[np.ndarray, " window"], Int64[np.ndarray, " window"]]:
     """First layer and the one after the last of every window."""
     ends = np.concatenate([[0], np.cumsum(widths)])
@@ -96,7 +107,10 @@ def _sums(
 
 
 def _likelihood_ratio(
-    inside: Int64[np.ndarray, "*draw window"], sizes: Int64[np.ndarray, " window"], members: int, gates: int
+    inside: Int64[np.ndarray, "*draw window"],
+    sizes: Int64[np.ndarray, " window"],
+    members: int | Int64[np.ndarray, "*draw 1"],
+    gates: int,
 ) -> Float64[np.ndarray, "*draw window"]:
     """Logarithm of the ratio for Bernoulli trials; 0 where the window holds no more than its share."""
     outside, rest = members - inside, gates - sizes

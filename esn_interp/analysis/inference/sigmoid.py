@@ -8,8 +8,9 @@ from jaxtyping import Float
 from scipy.optimize import least_squares
 from scipy.special import expit
 
+from esn_interp.analysis.inference.bounds import cluster_t_bounds
 from esn_interp.analysis.inference.estimates import mean_over_sets
-from esn_interp.analysis.inference.significance import Interval, SpeakerMeans, cluster_t_bounds
+from esn_interp.analysis.inference.significance import Interval, SpeakerMeans
 
 MIN_DOSES = 4
 """Doses above 0 that a fit of three free parameters needs at least; our choice."""

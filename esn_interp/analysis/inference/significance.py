@@ -5,15 +5,16 @@ value per speaker, or leaves one speaker out at a time. All functions are pure a
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
 import numpy.typing as npt
 from einops import rearrange, reduce
 from jaxtyping import Bool, Float, Int, Shaped
-from scipy import special, stats
+from scipy import special
 
+from esn_interp.analysis.inference.bounds import Speakers, cell_bounds, computed_bounds
 from esn_interp.errors import StatisticsError
 
 MIN_SPEAKERS = 6
@@ -25,7 +26,8 @@ Range = tuple[float, float]
 ANYWHERE: Range = (-np.inf, np.inf)
 RATE: Range = (0.0, 1.0)
 CHANGE: Range = (-1.0, 1.0)
-"""What a share can be, and what a difference of two shares can be."""
+CONTRAST: Range = (-2.0, 2.0)
+"""What a share can be, a difference of two shares, and a difference of two such differences."""
 
 ALTERNATIVES = ("two-sided", "less", "greater")
 _EXACT_SPEAKERS = 16
@@ -35,8 +37,8 @@ _EXACT_SPEAKERS = 16
 class Interval:
     """An estimate, its confidence bounds, and the number of speakers behind them.
 
-    The bounds are NaN with fewer than two speakers, and equal to the value where no speaker differs from
-    another.
+    The bounds are NaN where nothing can be said: with fewer than two speakers, or where outcomes without limits are
+    the same for all. They never meet.
     """
 
     value: float
@@ -86,11 +88,15 @@ class SpeakerMeans:
     """Means over clips that know which speaker each clip came from.
 
     ``total`` is the sum of a clip-level outcome and ``count`` the number of clips, per speaker (first axis)
-    and cell; the cells are whatever is being estimated together, such as condition by emotion.
+    and cell; the cells are whatever is being estimated together, such as condition by emotion. ``gain`` is the sum of
+    the outcomes above 0 alone, by default as if no speaker had outcomes of both signs; ``clips`` is the number of
+    different clips, where each counts several times (under several random draws).
     """
 
     total: Float[np.ndarray, " speaker *cell"]
     count: Int[np.ndarray, " speaker *cell"]
+    gain: Float[np.ndarray, " speaker *cell"] | None = None
+    clips: Int[np.ndarray, " speaker *cell"] | None = None
 
     @classmethod
     def of(
@@ -102,11 +108,13 @@ class SpeakerMeans:
         speakers: int,
     ) -> "SpeakerMeans":
         """Sum the outcomes of the clips that the mask admits, by speaker (numbered from 0)."""
-        total = np.zeros((speakers, *outcome.shape[1:]))
+        total, gain = np.zeros((2, speakers, *outcome.shape[1:]))
         count = np.zeros((speakers, *outcome.shape[1:]), dtype=np.int64)
-        np.add.at(total, speaker, np.where(mask, outcome, 0.0))
+        admitted = np.where(mask, outcome, 0.0)
+        np.add.at(total, speaker, admitted)
+        np.add.at(gain, speaker, np.maximum(admitted, 0.0))
         np.add.at(count, speaker, mask)
-        return cls(total, count)
+        return cls(total, count, gain)
 
     @classmethod
     def over_clips(
@@ -127,15 +135,28 @@ class SpeakerMeans:
     @classmethod
     def stack(cls, kinds: Sequence["SpeakerMeans"]) -> "SpeakerMeans":
         """Several quantities of the same speakers and cells side by side; the kind is the first axis of a cell."""
-        return cls(np.stack([k.total for k in kinds], axis=1), np.stack([k.count for k in kinds], axis=1))
+        parts = ("total", "count", "gains", "different")
+        return cls(*(np.stack([getattr(kind, part) for kind in kinds], axis=1) for part in parts))
 
     def __add__(self, other: "SpeakerMeans") -> "SpeakerMeans":
         """Pool with further clips of the same speakers."""
-        return SpeakerMeans(self.total + other.total, self.count + other.count)
+        parts = ("total", "count", "gains", "different")
+        return SpeakerMeans(*(getattr(self, part) + getattr(other, part) for part in parts))
 
     def pool(self, parts: Iterable["SpeakerMeans"]) -> "SpeakerMeans":
-        """All parts together, in cells such as these; without any part, no cell has a clip."""
-        return sum(parts, SpeakerMeans(np.zeros_like(self.total), np.zeros_like(self.count)))
+        """All parts together, in cells such as these and on these clips at most; without any part, no cell has one."""
+        pooled = sum(parts, SpeakerMeans(np.zeros_like(self.total), np.zeros_like(self.count)))
+        return replace(pooled, clips=np.minimum(pooled.different, self.different))
+
+    @property
+    def gains(self) -> Float[np.ndarray, " speaker *cell"]:
+        """The sum of the outcomes above 0."""
+        return np.maximum(self.total, 0.0) if self.gain is None else self.gain
+
+    @property
+    def different(self) -> Int[np.ndarray, " speaker *cell"]:
+        """The number of different clips."""
+        return self.count if self.clips is None else self.clips
 
     @property
     def present(self) -> Bool[np.ndarray, " speaker"]:
@@ -165,69 +186,58 @@ class SpeakerMeans:
     def bounds(
         self, *, within: Range = ANYWHERE, level: float = 0.95
     ) -> tuple[Float[np.ndarray, "*cell"], Float[np.ndarray, "*cell"]]:
-        """Lower and upper bounds of every cell's mean; see `cluster_t_bounds`."""
-        return cluster_t_bounds(self.value, self.replicates, self.speakers, within=within, level=level)
+        """Lower and upper bounds of every cell's mean; see `cell_bounds`.
+
+        ``within`` is what the estimate can be at all: bounds are cut there, which costs no coverage, and outcomes
+        within `RATE` or `CHANGE` are taken as shares of clips, or changes of such.
+        """
+        gained = None
+        if within in (RATE, CHANGE):
+            gained = Speakers.of(self.gains, self.count, self.different).value
+        found = cell_bounds(self.value, self._speakers, gained, share=within == RATE, level=level)
+        return _cut(*found, within)
 
     def reduced(
-        self, compute: Callable[[np.ndarray], np.ndarray], *, within: Range = ANYWHERE, level: float = 0.95
+        self,
+        compute: Callable[[np.ndarray], np.ndarray],
+        *,
+        within: Range = ANYWHERE,
+        of_shares: bool = True,
+        level: float = 0.95,
     ) -> tuple[Float[np.ndarray, "*rest"], Float[np.ndarray, "*rest"], Float[np.ndarray, "*rest"]]:
         """Value, lower and upper bounds of what is computed from the cells, such as the mean of a diagonal.
 
-        ``compute`` maps ``[..., *cell]`` to ``[..., *rest]``; it is applied to the pooled means and, for the
-        standard error, to the means with each speaker left out.
+        ``compute`` maps ``[..., *cell]`` to ``[..., *rest]``; it is applied to the pooled means, to the means of
+        speakers that count alike, and to these with each speaker left out; see `computed_bounds`. Where ``within``
+        has two ends, the outcomes of clips are taken to lie between -1 and 1; not so with ``of_shares`` false.
         """
-        value = np.asarray(compute(self.value))
-        replicates = np.asarray(compute(self.replicates))[self.present]
-        speakers = np.full(value.shape, self.present.sum())
-        return value, *cluster_t_bounds(value, replicates, speakers, within=within, level=level)
+        value, limited = np.asarray(compute(self.value)), of_shares and bool(np.isfinite(within).all())
+        return value, *_cut(*computed_bounds(value, self._speakers, compute, limited=limited, level=level), within)
+
+    @property
+    def _speakers(self) -> Speakers:
+        return Speakers.of(self.total, self.count, self.different)
 
     def interval(
         self,
-        compute: Callable[[np.ndarray], np.ndarray] = lambda cells: cells,
+        compute: Callable[[np.ndarray], np.ndarray] | None = None,
         *,
         within: Range = ANYWHERE,
+        of_shares: bool = True,
         level: float = 0.95,
     ) -> Interval:
-        """Interval of one number computed from the cells; see `reduced`."""
-        value, low, high = self.reduced(compute, within=within, level=level)
+        """Interval of the only cell, or of one number computed from the cells; see `bounds` and `reduced`."""
+        if compute is None:
+            value, (low, high) = self.value, self.bounds(within=within, level=level)
+        else:
+            value, low, high = self.reduced(compute, within=within, of_shares=of_shares, level=level)
         return Interval(float(value), float(low), float(high), int(self.present.sum()))
 
 
-def cluster_t_bounds(
-    value: Float[np.ndarray, "*cell"],
-    replicates: Float[np.ndarray, " speaker *cell"],
-    speakers: Int[np.ndarray, "*cell"],
-    *,
-    within: Range = ANYWHERE,
-    level: float = 0.95,
+def _cut(
+    low: Float[np.ndarray, "*cell"], high: Float[np.ndarray, "*cell"], within: Range
 ) -> tuple[Float[np.ndarray, "*cell"], Float[np.ndarray, "*cell"]]:
-    """Cluster-t bounds: jackknife error over speakers, Student's t with S - 1 degrees of freedom.
-
-    ``se^2 = (S - 1) / S * sum over s of (replicate_s - value)^2``. When every speaker has the same number of
-    clips and the value is a mean, this is the one-sample t interval over the speakers' means, exactly; with
-    unequal numbers it keeps its coverage where the plain sandwich does not (CV3 of MacKinnon, Nielsen and
-    Webb, "Cluster-robust inference: a guide to empirical practice", J. Econometrics 232, 2023). A speaker
-    without clips in a cell leaves it unchanged and is not counted in ``speakers``. ``within`` is what the
-    estimate can be at all: bounds are cut there, which costs no coverage.
-
-    Returns
-    -------
-    Lower and upper bounds; NaN where fewer than two speakers contribute.
-    """
-    enough = speakers > 1
-    freedom = np.where(enough, speakers - 1, 1)
-    squares = ((replicates - value) ** 2).sum(axis=0)
-    error = np.sqrt(freedom / (freedom + 1) * squares)
-    half = np.where(enough, stats.t.ppf(0.5 + level / 2, freedom) * error, np.nan)
-    return np.asarray(np.maximum(value - half, within[0])), np.asarray(np.minimum(value + half, within[1]))
-
-
-def cluster_t_interval(values: Float[np.ndarray, " speaker"], *, level: float = 0.95) -> Interval:
-    """Student's t interval of the mean of one value per speaker; speakers with NaN are left out."""
-    values = values[~np.isnan(values)]
-    means = SpeakerMeans(values, np.ones(len(values), dtype=np.int64))
-    low, high = means.bounds(level=level)
-    return Interval(float(means.value), float(low), float(high), len(values))
+    return np.asarray(np.maximum(low, within[0])), np.asarray(np.minimum(high, within[1]))
 
 
 def standardised_effect(values: Float[np.ndarray, " speaker"], *, level: float = 0.95) -> Interval:
@@ -248,33 +258,6 @@ def standardised_effect(values: Float[np.ndarray, " speaker"], *, level: float =
         float(special.nctdtrinc(count - 1, 0.5 + side * level / 2, effect * root)) / root for side in (1, -1)
     )
     return Interval(effect, low, high, count)
-
-
-def studentised_bootstrap_interval(
-    values: Float[np.ndarray, " speaker"], *, level: float = 0.95, resamples: int = 10_000, seed: int = 0
-) -> Interval:
-    """Bootstrap-t interval of the mean of one value per speaker; for skewed values, from 8 speakers on.
-
-    Speakers are drawn with replacement, each resample's mean is studentised by its own standard error, and
-    the quantiles of that replace Student's t (Efron and Tibshirani 1993, section 12.5). Resamples that repeat
-    a single value have no standard error; they count as infinitely far out on their side, which can only
-    widen the interval.
-    """
-    values = values[~np.isnan(values)]
-    count = len(values)
-    if count < 2:
-        return Interval(float(values.mean()) if count else float("nan"), float("nan"), float("nan"), count)
-    mean, error = float(values.mean()), float(values.std(ddof=1) / np.sqrt(count))
-    if error == 0:
-        return Interval(mean, mean, mean, count)
-    drawn = values[np.random.default_rng(seed).integers(count, size=(resamples, count))]
-    distance = drawn.mean(axis=1) - mean
-    spread = drawn.std(axis=1, ddof=1) / np.sqrt(count)
-    studentised = np.where(distance > 0, np.inf, -np.inf)
-    np.divide(distance, spread, out=studentised, where=spread > 1e-12 * error)
-    # Order statistics and not interpolated quantiles: infinities must not be averaged.
-    low, high = np.quantile(studentised, [0.5 - level / 2, 0.5 + level / 2], method="inverted_cdf")
-    return Interval(mean, mean - float(high) * error, mean - float(low) * error, count)
 
 
 def sign_flip_test(

@@ -10,6 +10,7 @@ from esn_interp.analysis.groups import by_group, traits_of
 from esn_interp.analysis.inference.estimates import Estimates
 from esn_interp.analysis.inference.significance import (
     CHANGE,
+    CONTRAST,
     RATE,
     SpeakerMeans,
     holm,
@@ -184,7 +185,9 @@ def _result(
         uar=uar_of(_OWN),
         random_accuracy=accuracy_of(_RANDOM),
         random_uar=uar_of(_RANDOM),
-        above_random=Estimates.reduced(accuracy, lambda cells: cells[..., _OWN, :, :] - cells[..., _RANDOM, :, :]),
+        above_random=Estimates.reduced(
+            accuracy, lambda cells: cells[..., _OWN, :, :] - cells[..., _RANDOM, :, :], within=CONTRAST
+        ),
         p_values=p_values,
         p_holm=adjusted,
         clips=answers.clips,

@@ -8,9 +8,11 @@ from scipy.stats import hypergeom
 
 from esn_interp.analysis.inference.clustering import layer_tree, profile_tree
 from esn_interp.analysis.inference.concentration import evenness, gini, goodman_bounds
-from esn_interp.analysis.inference.scan import Window, scan
+from esn_interp.analysis.inference.permutation import SelectionNull
+from esn_interp.analysis.inference.scan import Window, scan, strongest
 from esn_interp.analysis.inference.significance import holm, quotient
 from esn_interp.analysis.layers.result import Band, LayerProfile
+from esn_interp.analysis.relabelling import OF_SETS, permuted_selection
 from esn_interp.analysis.result import told
 from esn_interp.errors import StatisticsError
 from esn_interp.neurons.neuron_set import NeuronSet
@@ -24,6 +26,7 @@ def layer_profile(
     *,
     permutations: int = 1999,
     resamples: int = 50,
+    relabellings: int | None = None,
     seed: int = 0,
 ) -> LayerProfile:
     """Share of each emotion's neurons in each layer, against what a uniform spread over all gates would give.
@@ -39,6 +42,9 @@ def layer_profile(
         Uniform draws behind the p-values of bands.
     resamples
         Bootstrap samples of the clips, when ``stats`` are given.
+    relabellings
+        How often the neurons are selected anew from permuted labels, to see whether such bands need an emotion at all;
+        99 by default where ``stats`` give ``esns``, 0 for none.
 
     Raises
     ------
@@ -66,6 +72,7 @@ def layer_profile(
         rng = np.random.default_rng(seed)
         drawn, firmness = resampled_sets(stats, list(given.values()), resamples=resamples, rng=rng)
         resampled = np.array([_shares(np.concatenate([one.counts() for one in sets])) for sets in drawn])
+    nulls, why = _selection_nulls(given, stats, relabellings=relabellings, seed=seed)
     scans = [scan(row, first.widths, permutations=permutations, seed=seed) for row in counts]
     scan_p = np.array([p for p, _ in scans])
     labels = [(name, emotion) for name, one in given.items() for emotion in one.emotions]
@@ -109,8 +116,30 @@ def layer_profile(
             *firmness,
             f"no neurons for {', '.join(empty)}: no profile there" if empty else None,
             "one layer only: neurons can't gather in a band" if len(first.widths) == 1 else None,
+            *why,
         ),
+        nulls=nulls,
     )
+
+
+def _selection_nulls(
+    sets: Mapping[str, NeuronSet], stats: GateStatistics | None, *, relabellings: int | None, seed: int
+) -> tuple[tuple[SelectionNull, ...], tuple[str, ...]]:
+    """How much each set's strongest band stands out, beside those of neurons that were selected by permuted labels.
+
+    One null a set, its emotions the tests; none at all where it can't be done for some set.
+    """
+    found: list[SelectionNull] = []
+    notes: list[str] = []
+    for name, one in sets.items():
+        null = permuted_selection(stats, one, relabellings=relabellings, seed=seed, default=OF_SETS)
+        notes += [note for note in null.notes if note not in notes]
+        if null.sets:
+            drawn = np.stack([strongest(permuted.counts(), one.widths) for permuted in null.sets])
+            what = f"strongest band of {name} (log-likelihood ratio)"
+            observed = strongest(one.counts(), one.widths)
+            found.append(SelectionNull.of(what, one.emotions, observed, drawn, rises=True, **null.about))
+    return (tuple(found) if len(found) == len(sets) else ()), tuple(notes)
 
 
 def _shares(counts: Int64[np.ndarray, "row layer"]) -> Float64[np.ndarray, "row layer"]:

@@ -9,6 +9,7 @@ from einops import repeat
 from jaxtyping import Float64, Int64
 
 from esn_interp.analysis.inference.clustering import Tree
+from esn_interp.analysis.inference.permutation import SelectionNull
 from esn_interp.analysis.result import Result
 
 if TYPE_CHECKING:
@@ -58,6 +59,10 @@ class LayerProfile(Result):
     2.5 and 97.5 % quantiles of the share when the clips are resampled (``unit`` says how) and the neurons
     selected anew: they tell what other speakers would change. ``rows`` and ``layers`` are the trees of
     similar rows and similar layers.
+
+    All these know nothing of the selection: neurons that were selected for no emotion gather in layers too. ``nulls``
+    (one a set, its emotions the tests) compare the strongest band with those of neurons that were selected by permuted
+    labels; none where that could not be done.
     """
 
     kind: ClassVar[str] = "layer_profile"
@@ -92,6 +97,7 @@ class LayerProfile(Result):
     rows: Tree
     layers: Tree
     notes: tuple[str, ...]
+    nulls: tuple[SelectionNull, ...] = ()
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -139,10 +145,21 @@ class LayerProfile(Result):
                 f" ({len(self.labels)} sets over {len(self.widths)} layers)."
             )
         told = ", ".join(
-            f"{self.labels[row]} in {band.layers} ({band.fold:.1f} times chance, p {band.p:.2g})"
+            f"{self.labels[row]} in {band.layers} ({band.fold:.1f} times chance{self._beyond_selection(row)})"
             for row, band in strongest.items()
         )
-        return f"Neurons gather in bands of layers: {told}."
+        unmindful = "" if self.nulls else " (against a uniform spread, which knows nothing of the selection)"
+        return f"Neurons gather in bands of layers{unmindful}: {told}."
+
+    @property
+    def selection_p(self) -> Float64[np.ndarray, " row"]:
+        """By row: whether such a band needs the emotion at all, from permuted labels; NaN where not known."""
+        if not self.nulls:
+            return np.full(len(self.counts), np.nan)
+        return np.concatenate([null.p_values for null in self.nulls])
+
+    def _beyond_selection(self, row: int) -> str:
+        return f"; selection: p {self.selection_p[row]:.2g}" if self.nulls else ""
 
     def plot_clusters(self, **look: Unpack["Look"]) -> "Figure":
         """Rows and layers put next to those that they resemble, with the trees that say how much."""

@@ -6,6 +6,7 @@ from itertools import combinations
 import numpy as np
 from jaxtyping import Float64
 
+from esn_interp.analysis.overlap.null import with_nulls
 from esn_interp.analysis.overlap.pair import PairOverlap, Side, default_persistence, jaccard, pair_overlap
 from esn_interp.analysis.overlap.result import Overlap
 from esn_interp.errors import StatisticsError
@@ -20,6 +21,7 @@ def overlap(
     statistics: Sequence[GateStatistics] | None = None,
     tops: Sequence[float] = (),
     resamples: int = 50,
+    relabellings: int | None = None,
     persistence: float | None = None,
     across_models: bool = False,
     seed: int = 0,
@@ -40,6 +42,9 @@ def overlap(
         Further fractions of all gates to select and compare, which needs ``statistics``.
     resamples
         Bootstrap samples of the clips of every set.
+    relabellings
+        How often every set is selected anew from permuted labels, for p-values that know of the selection; 99 by
+        default where ``statistics`` keep single clips, 0 for none.
     persistence
         Of the rank-biased overlap, in (0, 1): its mean depth is ``1 / (1 - persistence)`` gates. By default
         that is the mean number of neurons per emotion (our choice).
@@ -50,7 +55,8 @@ def overlap(
     Raises
     ------
     StatisticsError
-        With fewer than two sets, sets of different gates, or statistics that do not give the sets.
+        With fewer than two sets, sets of different gates, statistics that do not give the sets, or permutations that
+        were asked for and can't be made.
     """
     if len(sets) < 2:
         raise StatisticsError(f"an overlap needs two neuron sets or more, got {len(sets)}")
@@ -75,6 +81,7 @@ def overlap(
         curve += [
             pair_overlap(a, b, top=float(top), persistence=persistence) for a, b in combinations(at_top, 2)
         ]
+    pairs, why = with_nulls(pairs, sets, statistics, relabellings=relabellings, seed=seed)
     resampled, told = _resample(sets, statistics, resamples=resamples, seed=seed)
     notes += [
         f"{name} has no neurons for {', '.join(one.empty)}: nothing to share there"
@@ -100,7 +107,7 @@ def overlap(
         resampled=resampled,
         emotions=emotions,
         **_patterns(sides, emotions),
-        notes=(*notes, *told),
+        notes=(*notes, *told, *why),
     )
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 from jaxtyping import Bool, Float64, Int64
 
 from esn_interp.analysis.inference.enrichment import SharedCount
+from esn_interp.analysis.inference.permutation import SelectionNull
 from esn_interp.analysis.inference.rankings import (
     rank_biased_overlap,
     ranking,
@@ -64,6 +65,11 @@ class PairOverlap:
     within each layer) compare the scores of all gates; they are NaN without statistics. Cells of an empty set
     are NaN. ``same_emotion`` and ``other_emotion`` take the cells of equal and of different emotions together.
     ``top`` is the fraction of gates that was selected for this comparison, NaN for the sets as given.
+
+    None of these p-values knows of the selection: selectors that prefer certain gates find them again on noise.
+    ``fold_null`` compares the enrichment of the same emotions, and ``contrast_null`` that minus the enrichment of
+    different emotions, with what the same selections give when each corpus's labels are permuted; None where that could
+    not be done.
     """
 
     a: str
@@ -91,6 +97,8 @@ class PairOverlap:
     spearman_within: Float64[np.ndarray, "a b"]
     same_emotion: Pooled
     other_emotion: Pooled
+    fold_null: SelectionNull | None = None
+    contrast_null: SelectionNull | None = None
 
     @property
     def same(self) -> Bool[np.ndarray, "a b"]:

@@ -76,6 +76,7 @@ class Overlap(Result):
             f"{pair.a} and {pair.b}{told}: neurons of the same emotion overlap by {same:.2f} (Jaccard),"
             f" {_times(pair.same_emotion)} what their layers alone would give; those of different emotions by"
             f" {other:.2f}, {_times(pair.other_emotion)}."
+            + _beyond_selection(pair)
         )
 
     def plot(self, **look: Unpack["Look"]) -> "Figure":
@@ -101,6 +102,16 @@ class Overlap(Result):
         if not self.curve:
             raise StatisticsError("no fractions were compared; call overlap with statistics= and tops=")
         return self._drawn("figure.draw_curve", pair, **look)
+
+
+def _beyond_selection(pair: PairOverlap) -> str:
+    if pair.fold_null is None or pair.contrast_null is None:
+        return ""
+    same, contrast = pair.fold_null.told_p(), pair.contrast_null.told_p()
+    return (
+        f" Neurons selected by permuted labels share {pair.fold_null.mean:.2g} times that: beyond the selection, {same}"
+        f" for the same emotion, {contrast} for the same minus others."
+    )
 
 
 def _times(pooled: Pooled) -> str:

@@ -28,7 +28,7 @@ class Redundancy(OfSets):
     do (they act in line, or nothing is left to lose). At 0 they add up. ``halves_share`` is it divided by the
     change of the whole set. ``pairs[i, j]`` is the same on the clips of set i's emotion for the sets i and j
     and their union, of which ``shared[i, j]`` neurons are common to both and make the effects overlap by
-    themselves. ``random_halves`` and ``random_pairs`` are the same for random sets. Bounds are 95 % cluster-t
+    themselves. ``random_halves`` and ``random_pairs`` are the same for random sets. Bounds are 95 %
     over speakers.
     """
 

@@ -9,7 +9,7 @@ from esn_interp.analysis.ablation.measure import treatments
 from esn_interp.analysis.controls import random_sets
 from esn_interp.analysis.guards import check_apart
 from esn_interp.analysis.inference.estimates import Estimates
-from esn_interp.analysis.inference.significance import RATE, nan_mean
+from esn_interp.analysis.inference.significance import CONTRAST, RATE, nan_mean
 from esn_interp.analysis.recall_changes import RecallChanges, change_of, recall_without_edit
 from esn_interp.analysis.result import Origins
 from esn_interp.analysis.selectors.result import Effects, SelectorComparison, by_selector
@@ -111,7 +111,7 @@ def compare_selectors(
     ]
     changes = RecallChanges.stack(trials, kinds)
     paired = Estimates.reduced(
-        changes.means, lambda cells: changes.self_of(cells[..., :n, :, :] - cells[..., n:, :, :])
+        changes.means, lambda cells: changes.self_of(cells[..., :n, :, :] - cells[..., n:, :, :]), within=CONTRAST
     )
     return SelectorComparison(
         origins=Origins(

@@ -9,7 +9,7 @@ from jaxtyping import Float64, Int64
 
 from esn_interp.analysis.controls import NO_CONTROL
 from esn_interp.analysis.inference.estimates import Estimates, mean_over_sets
-from esn_interp.analysis.inference.significance import CHANGE, RATE, SpeakerMeans, nan_mean
+from esn_interp.analysis.inference.significance import CHANGE, CONTRAST, RATE, SpeakerMeans, nan_mean
 from esn_interp.analysis.result import Origins, standing_notes
 from esn_interp.analysis.side_effects.result import SideEffects, TextEffect
 from esn_interp.errors import CorpusError, EditError, StatisticsError
@@ -140,7 +140,7 @@ def side_effects(
         mean_change=_mean(changes, _OWN),
         random_mean=_mean(changes, _RANDOM),
         minus_random=Estimates.reduced(
-            changes, lambda cells: mean_over_sets(cells[..., _OWN, :, :] - cells[..., _RANDOM, :, :])
+            changes, lambda cells: mean_over_sets(cells[..., _OWN, :, :] - cells[..., _RANDOM, :, :]), within=CONTRAST
         ),
         text=passage,
         clips=costs.clips,

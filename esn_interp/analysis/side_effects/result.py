@@ -25,7 +25,7 @@ class TextEffect:
 
     ``perplexity`` is the unedited model's, ``ratio`` that under each edit divided by it: above 1 is worse.
     ``log_probs`` are sums over a sentence's tokens (nats), the unedited model's in the first row. Intervals
-    are cluster-t over sentences, which take the place of speakers here.
+    are over sentences, which take the place of speakers here.
     """
 
     sentences: tuple[str, ...]
@@ -43,7 +43,7 @@ class SideEffects(OverClips):
     """Changes of accuracy in side tasks, as signed fractions: -0.1 is a loss of 10 points.
 
     Accuracy is 1 - min(WER, 1) for transcription, and the share of right answers for the choices.
-    ``baseline`` is by task, ``change`` by condition and task with 95 % cluster-t bounds over speakers,
+    ``baseline`` is by task, ``change`` by condition and task with 95 % bounds over speakers,
     ``mean_change`` its mean over the conditions; ``random_change`` and ``random_mean`` are the same with the
     edits on random neurons of the same layers, ``minus_random`` the difference, paired over speakers.
 

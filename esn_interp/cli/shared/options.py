@@ -21,6 +21,15 @@ Draws = Annotated[
         "--draws", min=0, metavar="R", help="Layer-matched random neuron sets drawn as the control."
     ),
 ]
+Relabellings = Annotated[
+    int | None,
+    typer.Option(
+        "--relabellings",
+        min=0,
+        metavar="N",
+        help="Selections from permuted labels, for a p that knows of the selection; see --stats.",
+    ),
+]
 TokenScope = Annotated[
     str,
     typer.Option(

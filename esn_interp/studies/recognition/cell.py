@@ -1,7 +1,7 @@
 """One model on one corpus under one seed: the stages of a study, each computed once and stored."""
 
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from esn_interp.analysis.ablation.measure import ablation
@@ -14,21 +14,19 @@ from esn_interp.analysis.layers.measure import layer_profile
 from esn_interp.analysis.layers.result import LayerProfile
 from esn_interp.analysis.selectors.measure import compare_selectors
 from esn_interp.analysis.selectors.result import SelectorComparison
-from esn_interp.errors import StatisticsError
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.neurons.selectors import select
 from esn_interp.neurons.statistics import GateStatistics
 from esn_interp.speech.clips import Clips
-from esn_interp.speech.splits import Assignment
 from esn_interp.studies.cache import Undone, digest
 from esn_interp.studies.recognition.baseline import Baseline, baseline
 from esn_interp.studies.recognition.chance import AtChance, guesses
-from esn_interp.studies.recognition.choice import Choice, Setting, choose, trials
+from esn_interp.studies.recognition.choice import Choice, Setting, choose, obstacle, trials
 from esn_interp.studies.recognition.costs import SideCosts, side_costs
+from esn_interp.studies.recognition.divided import Divided
 from esn_interp.studies.recognition.examples import Examples, examples
 from esn_interp.studies.recognition.pages import Paged
 from esn_interp.tasks.collection import collect
-from esn_interp.tasks.enough import at_most
 from esn_interp.tasks.protocols import Protocol
 
 SPLITS = ("validation", "identification", "evaluation")
@@ -37,7 +35,7 @@ CHECKPOINT_EVERY = 4
 
 
 @dataclass(eq=False)
-class Cell(Paged):
+class Cell(Divided, Paged):
     """The three sets of speakers of a corpus, and everything that is found out with them.
 
     Properties compute on first use and are stored; they raise `Undone` where a task can't be done.
@@ -47,41 +45,10 @@ class Cell(Paged):
     guesses: str = ""
 
     @cached_property
-    def assignment(self) -> Assignment:
-        """Who is in which split."""
-        return self.clips.assign(**self.division)
-
-    @cached_property
-    def splits(self) -> tuple[Clips, Clips, Clips]:
-        """Validation, identification and evaluation clips."""
-        parts = list(self.clips.divide(self.assignment))
-        if (limit := self.corpus.limit) is not None:
-            parts = [part.limit(limit, seed=self.seed) for part in parts]
-        validation, identification, evaluation = parts
-        if (most := self.config.evaluation_clips) is not None:
-            evaluation = at_most(evaluation, most, seed=self.seed)
-        return validation, identification, evaluation
-
-    @cached_property
     def protocol(self) -> Protocol:
         """How the model is asked, and on how many correct clips neurons are found."""
         found = self.config.how.seeded(self.seed)
         return replace(found, identification_clips=self.config.identification_clips)
-
-    @property
-    def validation(self) -> Clips:
-        """What settings are chosen on."""
-        return self.splits[0]
-
-    @property
-    def identification(self) -> Clips:
-        """What neurons are found on."""
-        return self.splits[1]
-
-    @property
-    def evaluation(self) -> Clips:
-        """What effects are measured on, once."""
-        return self.splits[2]
 
     @cached_property
     def check(self) -> CorpusCheck:
@@ -125,6 +92,7 @@ class Cell(Paged):
                 self.identification,
                 checkpoint=checkpoint,
                 checkpoint_every=CHECKPOINT_EVERY,
+                per_clip=bool(self.config.relabellings),
                 resume=checkpoint.exists(),
                 protocol=self.protocol,
                 **self._run,
@@ -186,11 +154,11 @@ class Cell(Paged):
     @cached_property
     def ablation(self) -> Ablation:
         """The neurons silenced, on the evaluation clips."""
-        draws = self.config.draws
+        how = {"draws": self.config.draws, **self.config.null}
         return self.stored(
             "ablate",
-            {**self._about(self.evaluation), "neurons": self.neurons_key, "draws": draws},
-            lambda: ablation(self.model.lm, self.evaluation, self.neurons, draws=draws, **self._run),
+            {**self._about(self.evaluation), "neurons": self.neurons_key, **how},
+            lambda: ablation(self.model.lm, self.evaluation, self.neurons, stats=self.statistics, **how, **self._run),
             Ablation.load,
             name="ablation",
         )
@@ -203,7 +171,8 @@ class Cell(Paged):
     @cached_property
     def doses(self) -> DoseResponse:
         """The neurons turned up, on the evaluation clips."""
-        return self._doses(self.evaluation, self.setting, self.config.alphas, draws=self.config.draws, name="doses")
+        how = {"draws": self.config.draws, **self.config.null, "null_alpha": self.alpha}
+        return self._doses(self.evaluation, self.setting, self.config.alphas, name="doses", **how)
 
     @property
     def alpha(self) -> float:
@@ -237,8 +206,10 @@ class Cell(Paged):
     @cached_property
     def layers(self) -> LayerProfile:
         """Where in the network the neurons are."""
-        about = {"neurons": self.neurons_key, "seed": self.seed}
-        return self.stored("layers", about, lambda: layer_profile(self.neurons, seed=self.seed), LayerProfile.load)
+        stats = self.statistics if self.config.relabellings else None
+        about = {"neurons": self.neurons_key, "seed": self.seed, "relabelled": stats is not None}
+        make = partial(layer_profile, self.neurons, stats, seed=self.seed)
+        return self.stored("layers", about, make, LayerProfile.load)
 
     @cached_property
     def neurons_key(self) -> str:
@@ -272,7 +243,8 @@ class Cell(Paged):
     @property
     def _about_statistics(self) -> dict[str, Any]:
         most = self.config.identification_clips
-        return self._about(self.identification) | ({} if most is None else {"correct": most})
+        kept = {"per_clip": True} if self.config.relabellings else {}
+        return self._about(self.identification) | ({} if most is None else {"correct": most}) | kept
 
     @cached_property
     def _statistics_key(self) -> str:
@@ -311,15 +283,7 @@ class Cell(Paged):
         )
 
     def _obstacle(self, setting: Setting) -> str:
-        """An emotion without neurons can't be tested, nor one whose layers hold too few others for a control."""
-        neurons = self._select(setting)
-        if neurons.empty:
-            return f"no neurons for {', '.join(neurons.empty)}"
-        try:
-            neurons.random_like(self.seed)
-        except StatisticsError as error:
-            return str(error)
-        return ""
+        return obstacle(self._select(setting), seed=self.seed)
 
     def _flip_rate(self, setting: Setting) -> float:
         """The mean flip rate over the target emotions at the largest gain, on the validation clips."""
@@ -332,15 +296,16 @@ class Cell(Paged):
         setting: Setting,
         alphas: tuple[float, ...],
         *,
-        draws: int = 0,
         name: str = "trial_doses",
+        **other: Any,
     ) -> DoseResponse:
+        how = {"alphas": alphas, "draws": 0, "relabellings": 0, **other}
         neurons = digest(self._neurons_of(setting))
         return self.stored(
             "dose",
-            {**self._about(clips), "neurons": neurons, "alphas": alphas, "draws": draws},
+            {**self._about(clips), "neurons": neurons, **how},
             lambda: dose_response(
-                self.model.lm, clips, self._select(setting), alphas=alphas, draws=draws, **self._run
+                self.model.lm, clips, self._select(setting), stats=self.statistics, **how, **self._run
             ),
             DoseResponse.load,
             name=name,

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from esn_interp.analysis.selectors.result import Effects
+from esn_interp.errors import StatisticsError
+from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.studies.recognition.config import RecognitionConfig
 
 
@@ -113,3 +115,14 @@ def choose(
 
 def _specific(trial: Trial) -> tuple[float, float]:
     return float(np.nan_to_num(trial.specificity, nan=np.inf)), trial.setting.top
+
+
+def obstacle(neurons: NeuronSet, *, seed: int) -> str:
+    """An emotion without neurons can't be tested, nor one whose layers hold too few others for a control."""
+    if neurons.empty:
+        return f"no neurons for {', '.join(neurons.empty)}"
+    try:
+        neurons.random_like(seed)
+    except StatisticsError as error:
+        return str(error)
+    return ""

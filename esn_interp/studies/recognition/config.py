@@ -16,6 +16,9 @@ ORDER = (
 STAGES = tuple(stage for stage in ORDER if stage not in ("cost", "listen", "neuron"))
 """What it does unless it is told otherwise."""
 
+CONDITIONAL = "the setting that validation voices chose"
+"""What was chosen with the true labels, and is not chosen anew under permuted ones."""
+
 TOLD = ("collect", "select", "ablate", "dose", "cost", "listen")
 """What an article tells."""
 
@@ -29,7 +32,9 @@ class RecognitionConfig(StudyConfig):
     recall and the others at most ``most_collateral``, the one that steers best at the largest gain, and the most
     specific where there is none. The gain is chosen among ``alphas``. ``transfer_alpha`` is the fixed gain with which
     neurons are carried from one corpus to another. ``draws`` is the number of random control sets,
-    ``validation_draws`` that of the comparison. At most ``side_clips`` evaluation clips are asked for text, which is
+    ``validation_draws`` that of the comparison; ``relabellings`` how often neurons are selected from permuted labels,
+    by the chosen setting, for p-values that know of the selection (the sums of single clips are kept for it; 0 for
+    none). At most ``side_clips`` evaluation clips are asked for text, which is
     slow. ``pooling`` is how rates are pooled (None: as each selector has it). ``identification_clips`` correct clips
     of an emotion are enough to find neurons on, and effects are measured on ``evaluation_clips`` of it at most (None:
     all). ``page`` is what is written for readers: ``chapters``, one for each model and corpus, or an ``article`` about
@@ -48,6 +53,7 @@ class RecognitionConfig(StudyConfig):
     transfer_alpha: Gain = 4.0
     draws: Annotated[int, Field(ge=0)] = 20
     validation_draws: Annotated[int, Field(ge=0)] = 3
+    relabellings: Annotated[int, Field(ge=0)] = 20
     side_clips: Annotated[int, Field(ge=1)] = 100
     batch_size: Annotated[int, Field(ge=1)] = 16
     stages: tuple[Literal[ORDER], ...] = STAGES  # pyright: ignore[reportInvalidTypeForm]
@@ -80,6 +86,12 @@ class RecognitionConfig(StudyConfig):
         elif self.does("listen"):
             raise ValueError("the clips of stage 'listen' are played in an article only")
         return self
+
+    @property
+    def null(self) -> dict[str, Any]:
+        """How effects are compared with those of neurons that were selected by permuted labels."""
+        given = {"conditional_on": CONDITIONAL} if self.relabellings else {}
+        return {"relabellings": self.relabellings, **given}
 
     @property
     def tried_scopes(self) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from esn_interp.neurons.statistics import GateStatistics
 from esn_interp.studies.recognition.baseline import Baseline
 from esn_interp.studies.recognition.cell import SPLITS, Cell
 from esn_interp.studies.recognition.costs import SideCosts
-from esn_interp.studies.results import interval, known
+from esn_interp.studies.results import interval, known, of_null
 
 if TYPE_CHECKING:
     from esn_interp.studies.recognition.plan import Pair, RecognitionPlan
@@ -122,6 +122,7 @@ def of_ablation(silenced: Ablation) -> dict[str, Any]:
         "cross": interval(silenced.cross_change),
         "random": interval(silenced.random_self),
         "specificity": interval(silenced.specificity),
+        "selection": of_null(silenced.specificity_null),
     }
 
 

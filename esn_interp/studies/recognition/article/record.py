@@ -19,7 +19,7 @@ from esn_interp.speech.clips import Clips
 from esn_interp.speech.corpora import CORPORA
 from esn_interp.studies.cache import Undone
 from esn_interp.studies.recognition.cell import SPLITS, Cell
-from esn_interp.studies.results import interval, made_by
+from esn_interp.studies.results import interval, made_by, of_null
 from esn_interp.tasks.recognition import FREE_QUESTION
 
 KIND, VERSION = "study", 1
@@ -38,6 +38,8 @@ SUMMARY = (
     "cross_ablation",
     "random_ablation",
     "specificity_ci",
+    "null_specificity",
+    "selection_p",
     "steer_best_flip_rate",
     "steer_random_flip_rate",
     "steer_spearman",
@@ -137,6 +139,7 @@ def write_article_files(cell: Cell, out: Path) -> None:
 
 def _summary(cell: Cell) -> dict[str, Any]:
     ablation, dose, costs = cell.ablation, cell.doses, cell.costs
+    null = ablation.specificity_null
     values = (
         ablation.baseline_uar.value,
         cell.setting.selector,
@@ -145,6 +148,8 @@ def _summary(cell: Cell) -> dict[str, Any]:
         ablation.cross_change.value,
         ablation.random_self.value,
         [ablation.specificity.low, ablation.specificity.high],
+        null.mean if null else None,
+        null.omnibus_p if null else None,
         dose.flip_rate(cell.alpha).value,
         dose.random_flip_rate().value,
         dose.spearman,
@@ -195,6 +200,7 @@ def _ablation(ablation: Ablation) -> dict[str, Any]:
                 "cross": np.nanmean(ablation.change[i, others]),
                 "random": ablation.random_change[i, j],
                 "p": ablation.p_holm[i],
+                "p_selection": ablation.specificity_null.p_values[i] if ablation.specificity_null else None,
             }
         )
     own = np.array([[a == b for b in ablation.emotions] for a in ablation.sets])
@@ -206,6 +212,7 @@ def _ablation(ablation: Ablation) -> dict[str, Any]:
         "self_minus_cross": interval(ablation.specificity),
         "self_minus_random": interval(ablation.self_minus_random),
         "largest_cross_loss": np.nanmin(ablation.change[~own]),
+        "selection": of_null(ablation.specificity_null),
     }
 
 
@@ -221,6 +228,7 @@ def _steering(dose: DoseResponse) -> dict[str, Any]:
         "mean_target_log_prob": dose.log_prob.mean.tolist(),
         "spearman": dose.spearman,
         "page_p": dose.page_p,
+        "selection": of_null(dose.flip_null),
     }
 
 
@@ -230,9 +238,10 @@ def _notes(cell: Cell) -> list[str]:
     found_on = len(cell.identification.speakers)
     apart = "sentences" if _split_by(cell) == "sentence" else "voices"
     notes = [
-        f"The unit of inference is the speaker: intervals are 95 % cluster-t intervals over {speakers} "
-        "evaluation speakers, and p-values come from sign-flip tests over them, adjusted by Holm over the "
-        "emotions.",
+        f"The unit of inference is the speaker: intervals are 95 % intervals over {speakers} "
+        "evaluation speakers, and p (Holm) comes from sign-flip tests over them, adjusted over the emotions: they "
+        "concern new voices. p (selection) concerns the neurons: it compares them with those that the same selection "
+        "gives when labels are permuted, adjusted over the emotions.",
         f"Three sets of {apart} that do not overlap: neurons were found on {found_on} speakers, settings "
         f"chosen on {len(cell.validation.speakers)}, effects measured once on {speakers}. No setting "
         "was chosen by what it does to the evaluation clips.",

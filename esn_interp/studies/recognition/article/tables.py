@@ -57,10 +57,15 @@ def _silenced(study: Mapping[str, Any]) -> list[dict[str, Any]]:
             "interval": interval(row["self_low"], row["self_high"]),
             "cross": points(row["cross"], unit=False),
             "random": points(row["random"], unit=False),
-            "p": "–" if row["p"] is None else "< 0.001" if row["p"] < 0.001 else f"{row['p']:.3f}",
+            "p": _p(row["p"]),
+            "p_selection": _p(row.get("p_selection")),
         }
         for row in study["ablation"]["emotions"]
     ]
+
+
+def _p(value: float | None) -> str:
+    return "–" if value is None else "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _costs(study: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -109,6 +114,14 @@ def _gains(study: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
+def _selection(study: Mapping[str, Any]) -> list[str]:
+    null = study["ablation"].get("selection")
+    if null is None:
+        return []
+    p = f"p {null['p']:.2g}, {null['permutations']} permutations"
+    return [f"  labels permuted      own minus others {points(null['mean'])} ({p})"]
+
+
 def describe(study: Mapping[str, Any]) -> str:
     """The summary as a few lines for a terminal."""
     summary, settings = study["summary"], study["settings"]
@@ -123,6 +136,7 @@ def describe(study: Mapping[str, Any]) -> str:
             f"  silenced             own emotion {points(summary['self_ablation'])}, others "
             f"{points(summary['cross_ablation'])}, random neurons {points(summary['random_ablation'])}",
             f"  own minus others     95 % interval {interval(low, high)}",
+            *_selection(study),
             f"  turned up (x {1 + settings['alpha']:g})    {percent(summary['steer_best_flip_rate'])} of "
             f"other clips flip, random neurons {percent(summary['steer_random_flip_rate'])} at most",
             f"  cost                 transcription {points(-summary['transcription_drop'])}, sex "

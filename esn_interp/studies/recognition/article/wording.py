@@ -164,8 +164,9 @@ def silence_sentence(study: Mapping[str, Any]) -> str:
     summary, speakers = study["summary"], len(study["corpus"]["splits"]["evaluation"]["speakers"])
     low, high = summary["specificity_ci"]
     difference = summary["self_ablation"] - summary["cross_ablation"]
+    null = study["ablation"].get("selection")
     if high is not None and high < 0:
-        verdict = "The interval lies below 0: the loss is the emotion’s own."
+        verdict = _beyond_selection(null)
     elif low is not None and low > 0:
         verdict = "The interval lies above 0: the other emotions lose more than the neurons’ own."
     else:
@@ -178,6 +179,31 @@ def silence_sentence(study: Mapping[str, Any]) -> str:
         f"{points(summary['cross_ablation'])}. The difference is {points(difference)} (95 % interval "
         f"{interval(low, high)}, {count(speakers, 'speaker')}). {verdict} As many random neurons of the same "
         f"layers, {study['settings']['draws']} draws, change it by {points(summary['random_ablation'])}."
+        f"{_permuted(null)}"
+    )
+
+
+def _beyond_selection(null: Mapping[str, Any] | None) -> str:
+    """The verdict on a loss that is there on these voices: whether it is the emotion's, or the selection's."""
+    below = "The interval, which concerns new voices, lies below 0"
+    if null is None or null["p"] is None:
+        return f"{below}; whether any neurons selected in this way would do so was not tested."
+    p = f"p = {null['p']:.2g}, the selection’s"
+    if null["p"] <= 0.05:
+        return f"{below}, and no selection of noise comes near it ({p}): the loss is the emotion’s own."
+    return (
+        f"{below}, but neurons that were selected by permuted labels do as much too often ({p}): this run does not "
+        "show that the loss is the emotion’s own."
+    )
+
+
+def _permuted(null: Mapping[str, Any] | None) -> str:
+    if null is None or null["mean"] is None:
+        return ""
+    given = f", given {null['conditional_on']}" if null["conditional_on"] else ""
+    return (
+        f" Neurons selected in the same way from labels permuted within {null['within']} make that difference "
+        f"{points(null['mean'])} on average ({count(null['permutations'], 'permutation')}{given})."
     )
 
 

@@ -1,0 +1,98 @@
+"""Tables of what was simulated about intervals and p-values, read off the JSON of ``benchmarks/results``."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from from_code import _table
+
+RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
+NOT_YET = "*(not simulated yet)*"
+PROMISED = 0.93
+
+
+def _read(name: str) -> dict[str, Any]:
+    file = RESULTS / f"{name}.json"
+    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+
+
+def coverage() -> str:
+    """A row for each estimand: the worst cell and the mean widths, ours beside cluster-t."""
+    cells = _read("intervals").get("cells", [])
+    groups: dict[tuple[str, float, float], list[dict[str, Any]]] = {}
+    for cell in cells:
+        groups.setdefault((cell["what"], cell["lost"], cell["gained"]), []).append(cell)
+    rows = [
+        [
+            _estimand(*key),
+            str(len(some)),
+            f"{_least(some, 'ours')} to {_most(some, 'ours')}",
+            f"{_least(some, 'cluster_t')} to {_most(some, 'cluster_t')}",
+            str(sum(one["ours_coverage"] < PROMISED for one in some)),
+            f"{_width(some, 4, 'ours')} ({_width(some, 4, 'cluster_t')})",
+            f"{_width(some, 10, 'ours')} ({_width(some, 10, 'cluster_t')})",
+        ]
+        for key, some in groups.items()
+    ]
+    head = ["estimand", "cells", "ours hold", "cluster-t holds", f"cells under {PROMISED}", "width, 4 speakers", "10"]
+    return _table(head, rows) if rows else NOT_YET
+
+
+def _estimand(what: str, lost: float, gained: float) -> str:
+    told = {
+        "share": f"a share of {gained:g}",
+        "change": f"a change, {lost:g} lost and {gained:g} gained",
+        "mean share": f"mean of 5 shares of {gained:g}",
+        "mean change": f"mean of 5 changes, {lost:g} lost and {gained:g} gained",
+        "specificity": f"self minus cross, own loss {lost:g}",
+    }
+    return told[what]
+
+
+def _least(cells: list[dict[str, Any]], name: str) -> str:
+    return f"{min(one[f'{name}_coverage'] for one in cells):.3f}"
+
+
+def _most(cells: list[dict[str, Any]], name: str) -> str:
+    return f"{max(one[f'{name}_coverage'] for one in cells):.3f}"
+
+
+def _width(cells: list[dict[str, Any]], speakers: int, name: str) -> str:
+    some = [one[f"{name}_width"] for one in cells if one["speakers"] == speakers]
+    return f"{sum(some) / len(some):.2f}"
+
+
+def nulls() -> str:
+    """A row for each made-up study: how often either test rejects."""
+    rows = [
+        [
+            f"`{one['selector']}`",
+            "labels shuffled" if one["shuffled"] else f"planted, {one['strength']:g} sd",
+            *(f"{one[test]['0.05']:.3f}" for test in ("signs", "selection", "omnibus")),
+            f"{one['selection']['0.01']:.3f}",
+        ]
+        for one in _read("nulls").get("scenes", [])
+    ]
+    head = ["selector", "labels", "signs, p ≤ .05", "selection, p ≤ .05", "all emotions, p ≤ .05", "selection, p ≤ .01"]
+    return _table(head, rows) if rows else NOT_YET
+
+
+def shuffled() -> str:
+    """Toy-omni with shuffled labels: how often overlap and bands reject, before and after."""
+    rows = [
+        [
+            f"`{one['selector']}`",
+            one["what"],
+            str(one["shuffles"]),
+            f"{one['before']:.2f}",
+            f"{one['after']:.2f}",
+            one["true"],
+        ]
+        for one in _read("shuffled_labels").get("tests", [])
+    ]
+    head = ["selector", "test", "shuffles", "p ≤ .05 without the selection", "p ≤ .05 with it", "true labels"]
+    return _table(head, rows) if rows else NOT_YET
+
+
+TABLES: dict[str, Callable[[], str]] = {"coverage": coverage, "nulls": nulls, "shuffled": shuffled}
