@@ -104,10 +104,10 @@ class RecallChanges:
         observed, drawn = self.means.value[kind], np.stack(relabelled)
 
         def own(cells: Float[np.ndarray, "*draw set emotion"]) -> Float[np.ndarray, "*draw set"]:
-            return nan_mean(np.where(self.own, cells, np.nan))
+            return nan_mean(np.where(self.own & self.falls, cells, np.nan))
 
         def contrast(cells: Float[np.ndarray, "*draw set emotion"]) -> Float[np.ndarray, "*draw set"]:
-            return own(cells) - nan_mean(np.where(self.own, np.nan, cells))
+            return own(cells) - nan_mean(np.where(~self.own & self.falls, cells, np.nan))
 
         how = {"rises": False, **about}
         return (
