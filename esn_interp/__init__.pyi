@@ -1,14 +1,20 @@
 from .analysis import inside as inside
 from .analysis.ablation.measure import ablation as ablation
 from .analysis.ablation.result import Ablation as Ablation
+from .analysis.asking.measure import asking as asking
+from .analysis.asking.result import Asking as Asking
 from .analysis.attribution.measure import attribution as attribution
 from .analysis.attribution.result import Attribution as Attribution
+from .analysis.baselines.measure import baselines as baselines
+from .analysis.baselines.result import Baselines as Baselines
 from .analysis.corpus_check.measure import check_corpus as check_corpus
 from .analysis.corpus_check.result import CorpusCheck as CorpusCheck
 from .analysis.dose.measure import dose_response as dose_response
 from .analysis.dose.result import DoseResponse as DoseResponse
 from .analysis.efficiency.measure import efficiency as efficiency
 from .analysis.efficiency.result import Efficiency as Efficiency
+from .analysis.fusion.measure import fusion as fusion
+from .analysis.fusion.result import Fusion as Fusion
 from .analysis.grounding.measure import grounding as grounding
 from .analysis.grounding.result import Grounding as Grounding
 from .analysis.injection.measure import injection as injection
@@ -45,6 +51,7 @@ from .models.gate_activations import GateActivations as GateActivations
 from .models.loading import load as load
 from .models.loading import load_speaking as load_speaking
 from .neurons.catalogue import SELECTORS as SELECTORS
+from .neurons.fusion import fuse as fuse
 from .neurons.neuron_set import NeuronSet as NeuronSet
 from .neurons.selectors import select as select
 from .neurons.statistics import GateStatistics as GateStatistics
@@ -64,11 +71,9 @@ from .tasks.conversion import conversions as conversions
 from .tasks.conversion_record import Conversion as Conversion
 from .tasks.conversion_record import ConversionRun as ConversionRun
 from .tasks.protocols import Protocol as Protocol
-from .tasks.protocols import asked_by as asked_by
 from .tasks.protocols import protocol as protocol
 from .tasks.recognition import Recognition as Recognition
 from .tasks.recognition import recognise as recognise
-from .tasks.wording import Wording as Wording
 
 __version__: str
 __all__: list[str]

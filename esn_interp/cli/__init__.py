@@ -20,8 +20,10 @@ import typer
 from esn_interp import __version__
 from esn_interp.cli import (
     ablate,
+    asking,
     attribute,
     bake,
+    baselines,
     collect,
     compare,
     convert,
@@ -33,6 +35,7 @@ from esn_interp.cli import (
     evc,
     fetch,
     figure,
+    fuse,
     ground,
     inject,
     layers,
@@ -54,10 +57,10 @@ from esn_interp.cli.shared.command import add
 from esn_interp.cli.shared.door import Guard
 
 PANELS = {
-    "Find": (collect, select, merge, attribute, layers, neuron),
+    "Find": (collect, select, merge, fuse, attribute, layers, neuron),
     "Prove": (ablate, side_effects, ground, redundancy, efficiency),
     "Steer": (dose, convert, inject, bake),
-    "Compare": (compare, overlap, read, transfer),
+    "Compare": (compare, overlap, read, transfer, asking, baselines),
     "Studies": (demo, study, report, figure, play),
     "Catalogue": (models, corpora, fetch, verify, doctor),
 }

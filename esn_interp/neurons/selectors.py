@@ -99,7 +99,7 @@ def select(
         raise StatisticsError(f"selector {selector!r} has no option {unknown[0]!r}; it has {known}")
     settings = {**chosen.options, **({"seed": seed} if "seed" in chosen.options else {}), **options}
     stats = stats if emotions is None else of_emotions(stats, emotions)
-    scope = scope or stats.usual_scope
+    scope = stats.usual_scope if scope is None else scope
     rates = stats.rates(scope=scope, pooling=pooling, filter=filter, min_clips=min_clips)
     scores = chosen.score(rates, **settings)
     return take(

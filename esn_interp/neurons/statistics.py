@@ -133,7 +133,7 @@ class GateStatistics(OfGates):
             raise StatisticsError(f"unknown filter {filter!r}; choose correct or none")
         clips = _sides(self.clips, filter)
         self._require(clips, max(min_clips, 1), filter)
-        scope = scope or self.usual_scope
+        scope = self.usual_scope if scope is None else scope
         names, parts = parse_scopes(scope, self.scopes), self._disjoint(scope)
 
         def total(kind: str, over: Sequence[str]) -> np.ndarray:

@@ -11,7 +11,7 @@ from esn_interp.progress import progress_bar
 from esn_interp.speech.clips import Clips
 from esn_interp.tasks.batches import Skipped, batches
 from esn_interp.tasks.listener import Listener, longest_clip
-from esn_interp.tasks.recognition import BASELINE, FREE_QUESTION
+from esn_interp.tasks.recognition import BASELINE, FREE_QUESTION, Recognition
 
 SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "neutral": ("neutral", "neutrality", "calm", "unemotional", "emotionless", "indifferent", "composed"),
@@ -62,6 +62,26 @@ def parse_emotion(text: str, emotions: Sequence[str]) -> str | None:
         if word in meaning and not negated:
             named.add(meaning[word])
     return named.pop() if len(named) == 1 else None
+
+
+def parse_letter(text: str, letters: Sequence[str]) -> str | None:
+    """The one letter that an answer gives; None when it gives none, or several.
+
+    A letter stands by itself, in brackets or before a sign; ``A`` before a word is an article.
+    """
+    stripped = text.strip().lstrip("([*\"' ")
+    if stripped[:1] in letters and re.match(r"[A-Z]\s*($|[).:,;\]*\"'\n])", stripped):
+        return stripped[0]
+    named = {one for one in re.findall(r"\b([B-Z]|A(?!\s+[a-z]))\b", text) if one in letters}
+    return named.pop() if len(named) == 1 else None
+
+
+def parse_answer(text: str, recognition: Recognition, clip: str) -> str | None:
+    """The emotion that a written answer gives when this clip was asked about, by its letter or its name."""
+    if recognition.wording.lettered and (letter := parse_letter(text, recognition.labels)) is not None:
+        order = recognition.wording.order(clip, len(recognition.emotions))
+        return recognition.emotions[int(order[recognition.labels.index(letter)])]
+    return parse_emotion(text, recognition.emotions)
 
 
 def free_answers(

@@ -11,9 +11,11 @@ from esn_interp.analysis.conversion.acoustic_demand import demanded, directions
 from esn_interp.analysis.conversion.effect import conversion_effect
 from esn_interp.analysis.conversion.effect_result import RANDOM, STEERED, UNSTEERED, ConversionEffect
 from esn_interp.analysis.conversion.measures import MEASURES, Outcomes
+from esn_interp.analysis.inference.misheard import sharpness
 from esn_interp.analysis.inference.significance import holm, sign_flip_test
 from esn_interp.errors import StatisticsError
 from esn_interp.speech.acting import RULES
+from esn_interp.tasks.judges.canaries import Canaries
 
 SHIFTS = {"happy": 3.0, "angry": 1.0, "sad": -2.0, "fearful": 4.0}
 
@@ -248,3 +250,17 @@ def test_figures_are_drawn_without_prosody_and_without_intervals():
     assert not found.plot_prosody().data
     assert len(found.plot().data) == 2 * 2 + 2
     assert heard_as("sad")["sad"] == 0.8
+
+
+def test_a_judge_who_mishears_leaves_a_band_around_what_it_heard(result):
+    confusion = np.array([[45, 5], [10, 40]])
+    tried = Canaries("made-up", "some", ("happy", "sad"), ("happy", "sad"), confusion)
+    heard = result.change_of("accuracy", STEERED, "happy").value
+    found = result.true_gain(tried, "happy")
+    sharp = sharpness(confusion, ("happy", "sad"), ("happy", "sad"), "happy")
+    assert (found.low, found.high) == pytest.approx((heard / sharp.high, min(heard / sharp.low, 1)))
+    assert found.low < heard / 0.7 < found.high
+    with pytest.raises(StatisticsError, match="no angry clip"):
+        result.true_gain(tried, "angry")
+    with pytest.raises(StatisticsError, match="try the same judge"):
+        result.true_gain(replace(tried, judge="another"), "happy")

@@ -25,6 +25,8 @@ COMMANDS: dict[str, Any] = {
 FEW = {"--limit": "10", "--draws": "1", "--permutations": "99", "--splits": "1", "--max-seconds": "1"}
 """What makes a command short, given to each that takes it."""
 SHORTER = {
+    "asking": ("--limit", "15", "--filter", "none"),
+    "baselines": ("--filter", "none", "--strengths", "4", "--side-clips", "1"),
     "compare": ("--tops", "0.02", "--selectors", "mad,lap"),
     "collect": ("--limit", "30"),
     "dose": ("--alphas", "0,4"),

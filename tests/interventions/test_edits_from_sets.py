@@ -23,7 +23,7 @@ from esn_interp.neurons.neuron_set import NeuronSet
 
 N = sum(WIDTHS)
 STATS = statistics_of(heard_clips(60))
-RATES = STATS.rates()
+RATES = STATS.rates(scope="all")
 some = st.sets(st.integers(0, N - 1), min_size=1).map(sorted)
 
 

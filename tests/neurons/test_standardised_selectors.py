@@ -58,7 +58,7 @@ def test_cohen_is_the_difference_in_units_of_the_pooled_deviation_within_emotion
 def test_of_two_emotions_welch_is_the_t_of_welchs_test_and_cohen_that_of_students():
     clips = [clip for clip in heard_clips(40, dtype=np.float64) if clip.emotion < 2]
     one, two = clip_means(clips, "all")[:2]
-    rates = statistics_of(clips, emotions=EMOTIONS[:2]).rates()
+    rates = statistics_of(clips, emotions=EMOTIONS[:2]).rates(scope="all")
     np.testing.assert_allclose(welch(rates).score[0], tests.ttest_ind(one, two, equal_var=False).statistic, rtol=1e-9)
     d = tests.ttest_ind(one, two).statistic * np.sqrt(1 / len(one) + 1 / len(two))
     np.testing.assert_allclose(cohen(rates).score[0], d, rtol=1e-9)

@@ -272,13 +272,17 @@ def test_a_judge_of_ones_own_is_taken_as_it_is():
 
 
 def test_a_missing_package_is_named_with_what_installs_it(monkeypatch):
-    for package in ("funasr", "utmos_pytorch"):
+    for package in ("funasr", "utmos_pytorch", "faster_whisper", "distillmos"):
         monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(ModelError, match=r'needs funasr: pip install "esn-interp\[emotion2vec\]"'):
         judges.emotion("emotion2vec")
     with pytest.raises(ModelError, match=r'needs utmos_pytorch: pip install "esn-interp\[mos\]"'):
         judges.naturalness("utmos")
-    with pytest.raises(ModelError, match="there is one by name, utmos"):
+    with pytest.raises(ModelError, match=r'needs faster_whisper: pip install "esn-interp\[whisper\]"'):
+        judges.transcript("whisper-tiny.en")
+    with pytest.raises(ModelError, match=r'needs distillmos: pip install "esn-interp\[distillmos\]"'):
+        judges.naturalness("distill-mos")
+    with pytest.raises(ModelError, match="there are utmos and distill-mos"):
         judges.naturalness("mos-net")
 
 
@@ -304,7 +308,7 @@ def test_emotion2vec_in_our_words(monkeypatch):
             return [{"key": "x", "labels": labels, "scores": [0.3, 0, 0.1, 0.2, 0.1, 0.2, 0.1, 0, 0]}]
 
     monkeypatch.setitem(sys.modules, "funasr", SimpleNamespace(AutoModel=Model))
-    judge = judges.emotion("emotion2vec")
+    judge = judges.emotion("emotion2vec", tried=False)
     assert isinstance(judge, EmotionJudge)
     found = dict(zip(judge.emotions, judge.probabilities([np.zeros(24_000)], 24_000)[0], strict=True))
     assert found["angry"] == pytest.approx(0.3 / 0.8)

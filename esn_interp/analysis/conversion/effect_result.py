@@ -8,8 +8,11 @@ import pandas as pd
 from jaxtyping import Float64, Int64
 
 from esn_interp.analysis.inference.estimates import Estimates
+from esn_interp.analysis.inference.misheard import Band, band, sharpness
 from esn_interp.analysis.inference.significance import Interval
 from esn_interp.analysis.result import OfConversions
+from esn_interp.errors import StatisticsError
+from esn_interp.tasks.judges.canaries import Canaries
 
 if TYPE_CHECKING:
     from esn_interp.drawing.look import Look
@@ -67,6 +70,27 @@ class ConversionEffect(OfConversions):
     def change_of(self, measure: str, condition: str = STEERED, target: str | None = None) -> Interval:
         """Change of a measure from the unsteered conversion, of one target or over all."""
         return self._at(self.change, self.mean_change, measure, condition, target)
+
+    def true_gain(self, tried: Canaries, target: str, condition: str = STEERED) -> Band:
+        """The changes of a target's share that the scoring judge may have turned into the one that it heard.
+
+        Parameters
+        ----------
+        tried
+            What that judge makes of natural speech of known emotion, see `esn_interp.tasks.judges.canaries.try_judge`;
+            of conversions it is as sharp as of these, at best.
+
+        Raises
+        ------
+        StatisticsError
+            When another judge was tried, or on clips without this target.
+        """
+        if tried.judge != self.judge:
+            raise StatisticsError(f"conversions were scored by {self.judge}, not by {tried.judge}: try the same judge")
+        if target not in tried.truths:
+            raise StatisticsError(f"{tried.corpus} has no {target} clip for {tried.judge} to hear; try it on another")
+        sharp = sharpness(tried.confusion, tried.truths, tried.emotions, target)
+        return band(self.change_of("accuracy", condition, target).value, sharp)
 
     def _at(
         self, each: Estimates, mean: Estimates, measure: str, condition: str, target: str | None

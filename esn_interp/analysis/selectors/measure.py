@@ -80,7 +80,7 @@ def compare_selectors(
         raise StatisticsError("to compare selectors, give at least one selector and one size")
     if how == "resample":
         raise StatisticsError("selectors are compared by zero or mean ablation; resample with `ablation`")
-    where, scope = frozenset(positions), scope or stats.usual_scope
+    where, scope = frozenset(positions), stats.usual_scope if scope is None else scope
     candidates = {
         (name, top): select(stats, name, top=top, scope=scope, pooling=pooling, filter=filter, seed=seed)
         for name in names

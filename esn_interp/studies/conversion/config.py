@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from esn_interp.errors import EsnError
 from esn_interp.models import loading
 from esn_interp.models.edits import SCOPES
 from esn_interp.models.families.manner import Manner
@@ -12,6 +13,7 @@ from esn_interp.neurons.catalogue import contenders, controls
 from esn_interp.studies.config import Fraction, Gain, StudyConfig, misspelt, once
 from esn_interp.tasks import judges
 from esn_interp.tasks.judges import FILTER, RECOGNISER, SCORER
+from esn_interp.tasks.judges.knowledge import require_known
 from esn_interp.tasks.protocols import Protocol
 from esn_interp.tasks.success import SuccessFilter
 
@@ -121,6 +123,11 @@ class ConversionConfig(StudyConfig):
     def _judges(self) -> "ConversionConfig":
         if len(set(self.targets)) < 2:
             raise ValueError("neurons are compared between emotions: give two targets or more")
+        try:
+            for role, judge in (("filter_judge", self.filter_judge), ("score_judge", self.score_judge)):
+                require_known(judge, self.targets, role=role)
+        except EsnError as error:
+            raise ValueError(str(error)) from None
         return self
 
     @property

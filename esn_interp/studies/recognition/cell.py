@@ -20,12 +20,13 @@ from esn_interp.neurons.statistics import GateStatistics
 from esn_interp.speech.clips import Clips
 from esn_interp.studies.cache import Undone, digest
 from esn_interp.studies.recognition.baseline import Baseline, baseline
-from esn_interp.studies.recognition.chance import AtChance, guesses
+from esn_interp.studies.recognition.chance import AtChance, guesses, why_not
 from esn_interp.studies.recognition.choice import Choice, Setting, choose, obstacle, trials
 from esn_interp.studies.recognition.costs import SideCosts, side_costs
 from esn_interp.studies.recognition.divided import Divided
 from esn_interp.studies.recognition.examples import Examples, examples
 from esn_interp.studies.recognition.pages import Paged
+from esn_interp.studies.recognition.side_by_side import SideBySide, side_by_side
 from esn_interp.tasks.collection import collect
 from esn_interp.tasks.protocols import Protocol
 
@@ -77,13 +78,7 @@ class Cell(Divided, Paged):
 
     @cached_property
     def statistics(self) -> GateStatistics:
-        """What the gates did on the identification clips.
-
-        Raises
-        ------
-        AtChance
-            When the model answers as one that guesses, and wrong answers are to be left out.
-        """
+        """What the gates did on the identification clips; `AtChance` where only right answers count, and are luck."""
         checkpoint = self.store.path("collect", self._statistics_key, ".partial.safetensors")
 
         def make() -> GateStatistics:
@@ -102,10 +97,7 @@ class Cell(Divided, Paged):
         statistics = self.stored("collect", about, make, GateStatistics.load, suffix=".safetensors")
         checkpoint.unlink(missing_ok=True)
         if self.corpus.filter == "correct" and (told := guesses(statistics.seen, statistics.kept)):
-            self.guesses = (
-                f"{self.title}: asked by {self.protocol.title}, {told}: it was not taught to be asked so, or can't hear"
-                " it, and neurons would be found on lucky answers; ask by another protocol"
-            )
+            self.guesses = why_not(self.title, self.protocol.title, told)
             raise AtChance(self.guesses)
         return statistics
 
@@ -161,6 +153,17 @@ class Cell(Divided, Paged):
             lambda: ablation(self.model.lm, self.evaluation, self.neurons, stats=self.statistics, **how, **self._run),
             Ablation.load,
             name="ablation",
+        )
+
+    @cached_property
+    def side_by_side(self) -> SideBySide:
+        """The neurons silenced and turned up, on the evaluation clips, asked as both protocols ask."""
+        how: dict[str, Any] = {"alpha": float(self.config.alphas[0] or self.config.alphas[-1]), **self._run}
+        return self.stored(
+            "protocols",
+            {**self._about(self.evaluation), "neurons": self.neurons_key, "alpha": how["alpha"]},
+            lambda: side_by_side(self.model.lm, self.evaluation, self.neurons, **how),
+            SideBySide.load,
         )
 
     @cached_property

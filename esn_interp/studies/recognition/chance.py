@@ -33,3 +33,11 @@ def guesses(seen: Mapping[str, int], kept: Mapping[str, int]) -> str:
         return ""
     clips = int(asked.sum())
     return f"it labels {mean:.0%} of {clips} clips correctly (mean recall), where guessing gives {chance:.0%}"
+
+
+def why_not(title: str, protocol: str, told: str) -> str:
+    """Why there are no figures for a model that guesses."""
+    return (
+        f"{title}: asked by {protocol}, {told}: it was not taught to be asked so, or can't hear it, and neurons would"
+        " be found on lucky answers; ask by another protocol"
+    )

@@ -96,6 +96,11 @@ def _lines(one: Numbers) -> list[Part]:
         passed = ", ".join(f"{emotion} {n} of {sieve['seen'][emotion]}" for emotion, n in sieve["kept"].items())
         used = "only these count" if sieve["used"] == "correct" else "all clips count here"
         lines.append(f"Identification clips that it labels correctly: {passed} ({used}).")
+    lines += [
+        f"Asked by {told['protocol']} and {told['verb']}: SE {_points(told['SE'])}, ACE {_points(told['ACE'])},"
+        f" ESS {_points(told['ESS'])} points of recall (UAR {told['uar']:.2f} without an edit)."
+        for told in one.get("protocols") or ()
+    ]
     if (costs := one.get("costs")) is not None:
         before, *after = costs["conditions"]
         told = [
@@ -105,6 +110,12 @@ def _lines(one: Numbers) -> list[Part]:
         ]
         lines.append(f"Beside the emotion, on {costs['clips']} evaluation clips: {'; '.join(told)}.")
     return lines
+
+
+def _points(figure: Numbers) -> str:
+    if figure["low"] is None:
+        return f"{100 * figure['value']:+.1f}"
+    return f"{100 * figure['value']:+.1f} [{100 * figure['low']:+.1f}, {100 * figure['high']:+.1f}]"
 
 
 def _overview(cells: list[Numbers]) -> Table:

@@ -8,12 +8,12 @@ from esn_interp.studies.config import Fraction, Gain, StudyConfig, once
 from esn_interp.tasks.protocols import Protocol
 
 ORDER = (
-    *("check", "baseline", "collect", "select", "ablate", "dose", "cost", "listen", "neuron"),
+    *("check", "baseline", "collect", "select", "ablate", "protocols", "dose", "cost", "listen", "neuron"),
     *("layers", "overlap", "transfer", "report"),
 )
 """What a study of recognition can do, in order."""
 
-STAGES = tuple(stage for stage in ORDER if stage not in ("cost", "listen", "neuron"))
+STAGES = tuple(stage for stage in ORDER if stage not in ("protocols", "cost", "listen", "neuron"))
 """What it does unless it is told otherwise."""
 
 CONDITIONAL = "the setting that validation voices chose"
@@ -41,7 +41,10 @@ class RecognitionConfig(StudyConfig):
     one model on one corpus, with players.
     """
 
-    ready = ("demo", "grown", "grown-smallest", "grown-long", "emodb-toy", "paper-recognition", "real-speech")
+    ready = (
+        *("demo", "authors-toy", "grown", "grown-smallest", "grown-long"),
+        *("emodb-toy", "paper-recognition", "real-speech"),
+    )
 
     scopes: tuple[str, ...] = ()
     pooling: Literal["clip", "token"] | None = None

@@ -100,6 +100,7 @@ def _passes(task: Task, cell: Cell) -> int:
         "collect": identification,
         "select": validation * trials,
         "ablate": evaluation * (1 + emotions * (1 + config.draws)),
+        "protocols": evaluation * 2 * (1 + 2 * emotions),
         # every clip meets one of the random draws
         "dose": validation * (1 + doses) + evaluation * (1 + doses * (2 if config.draws else 1)),
         # two questions under every silencing, and a third under every steering

@@ -29,6 +29,7 @@ _RESULTS: dict[str, tuple[str, ...]] = {
     "collect": ("statistics",),
     "select": ("neurons",),
     "ablate": ("ablation",),
+    "protocols": ("side_by_side",),
     "dose": ("trial_doses", "doses"),
     "cost": ("costs",),
     "listen": ("examples",),

