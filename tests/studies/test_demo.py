@@ -157,7 +157,7 @@ def test_the_same_seed_gives_the_same_numbers(content: dict[str, Any], tmp_path:
 
 def test_what_is_said_names_every_stage(done: RecognitionStudy, said: list[str]):
     assert done.folder.is_dir()
-    assert [line[:5] for line in said] == [f"[{number}/7]" for number in range(1, 8)]
+    assert [line[:5] for line in said] == [f"[{number}/8]" for number in range(1, 9)]
     assert "50 clips of 5 identification voices" in said[0]
 
 
