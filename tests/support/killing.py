@@ -20,7 +20,7 @@ import numpy as np
 from safetensors import safe_open
 
 COUNTED = frozenset({"open", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "subprocess.Popen", "os.fork"})
-VOLATILE = frozenset({"date", "seconds", "plain_seconds", "memory", "machine", "made", "started", "time"})
+VOLATILE = frozenset({"date", "seconds", "plain_seconds", "memory", "machine", "made", "started", "time", "checksum"})
 """Entries that differ between two runs that did the same."""
 PAGES = frozenset({".html"})
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of <sys/prctl.h>

@@ -18,7 +18,7 @@ from killing import Work, events, held, killed
 
 from esn_interp.models.loading import load
 from esn_interp.speech.corpora import corpus
-from esn_interp.studies.conversion import workers
+from esn_interp.studies import processes
 from esn_interp.tasks.collection import collect
 
 FEW, MANY = 1, 10
@@ -41,11 +41,10 @@ def collecting(model: Path, clips: Path) -> Callable[[Path], Work]:
         options: dict[str, Any] = {"batch_size": 2, "per_clip": True, "progress": False}
 
         def run() -> None:
-            if out.exists():
-                return
-            resume = checkpoint.exists()
-            stats = collect(lm, heard, checkpoint=checkpoint, checkpoint_every=1, resume=resume, **options)
-            stats.save(out)
+            if not out.exists():
+                resume = checkpoint.exists()
+                stats = collect(lm, heard, checkpoint=checkpoint, checkpoint_every=1, resume=resume, **options)
+                stats.save(out)
             checkpoint.unlink(missing_ok=True)
 
         return run
@@ -64,22 +63,22 @@ def recognising(folder: Path) -> Work:
     return run
 
 
-def converting(folder: Path, processes: int = 1) -> Work:
+def converting(folder: Path, count: int = 1) -> Work:
     """A whole study of conversions on the planted speaker."""
 
     def run() -> None:
         with pytest.MonkeyPatch.context() as patch:
             planted_conversions.planted_world(patch)
             forked = multiprocessing.get_context("fork")  # so that they know the planted world
-            patch.setattr(workers.multiprocessing, "get_context", lambda name: forked)
-            planted_conversions.run(folder, workers=processes)
+            patch.setattr(processes.multiprocessing, "get_context", lambda name: forked)
+            planted_conversions.run(folder, workers=count)
 
     return run
 
 
 def converting_in_two(folder: Path) -> Work:
     """The same by two processes of its own."""
-    return converting(folder, processes=2)
+    return converting(folder, count=2)
 
 
 def selecting(model: Path, clips: Path) -> Callable[[Path], Work]:
