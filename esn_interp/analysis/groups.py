@@ -9,7 +9,7 @@ import pandas as pd
 from jaxtyping import Bool, Int, Shaped
 
 from esn_interp.analysis.inference.estimates import Estimates
-from esn_interp.analysis.inference.significance import Interval, SpeakerMeans
+from esn_interp.analysis.inference.significance import CONTRAST, Interval, SpeakerMeans
 from esn_interp.drawing.numbers import count
 from esn_interp.speech.clips import Clips
 
@@ -70,13 +70,14 @@ def by_group(
         members = {group: np.array([value == group for value in values]) for group in groups}
         for group, mine in members.items():
             means = SpeakerMeans.over_clips(outcome[..., mine], counted[..., mine], named[mine].tolist())
-            found += _told(trait, group, effects, Estimates.reduced(means, compute), named[mine], int(mine.sum()))
+            effect = Estimates.reduced(means, compute, within=CONTRAST)
+            found += _told(trait, group, effects, effect, named[mine], int(mine.sum()))
         for one, other in combinations(groups, 2):
             both = members[one] | members[other]
             masks = np.stack([counted & members[one], counted & members[other]])[..., both]
             pair = np.broadcast_to(outcome[..., both], masks.shape)
             means = SpeakerMeans.over_clips(pair, masks, named[both].tolist())
-            difference = Estimates.reduced(means, _difference(compute, outcome.ndim - 1))
+            difference = Estimates.reduced(means, _difference(compute, outcome.ndim - 1), within=CONTRAST)
             found += _told(trait, f"{one} - {other}", effects, difference, named[both], int(both.sum()))
     return tuple(found)
 
