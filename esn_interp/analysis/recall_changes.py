@@ -109,7 +109,7 @@ class RecallChanges:
         def contrast(cells: Float[np.ndarray, "*draw set emotion"]) -> Float[np.ndarray, "*draw set"]:
             return own(cells) - nan_mean(np.where(~self.own & self.falls, cells, np.nan))
 
-        how = {"rises": False, **about}
+        how: dict[str, Any] = {"rises": False, **about}
         return (
             SelectionNull.of("self change of recall", sets, own(observed), own(drawn), **how),
             SelectionNull.of("self minus cross change of recall", sets, contrast(observed), contrast(drawn), **how),

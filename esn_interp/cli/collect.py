@@ -1,6 +1,6 @@
 """`esn collect`: from clips to statistics."""
 
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,9 +18,14 @@ from esn_interp.cli.shared import (
     own_file,
     table,
 )
-from esn_interp.models.sites import NEURON_SITES
 
-Site = Enum("Site", {name: name for name in NEURON_SITES}, type=str)
+
+class Site(StrEnum):
+    """Where in a layer there is a value per neuron: `esn_interp.models.sites.NEURON_SITES`."""
+
+    pre = "pre"
+    gate = "gate"
+    gated = "gated"
 
 
 def collect(

@@ -1,6 +1,7 @@
 """What happens along a recording: its outline, and lines above the same axis of seconds, with the text around it."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -73,7 +74,8 @@ def over_time(
         for token, second, scope in zip(tokens, seconds, scopes, strict=True)
     ]
     shown = np.ones(len(places), dtype=bool) if text else np.isfinite(seconds)
-    colors = (INK, *(TEMPLATE.layout.colorway or ())[-5:])  # none that means an emotion
+    layout: Any = TEMPLATE.layout
+    colors = (INK, *(layout.colorway or ())[-5:])  # none that means an emotion
     for at, (name, values) in enumerate(lines.items()):
         figure.add_trace(
             go.Scatter(

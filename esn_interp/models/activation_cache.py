@@ -45,7 +45,7 @@ class ActivationCache(Mapping[str, np.ndarray]):
 
     model: str
     question: str
-    values: Mapping[str, Float[np.ndarray, "..."]] = field(repr=False)
+    activations: Mapping[str, Float[np.ndarray, "..."]] = field(repr=False)
     tokens: tuple[str, ...] = field(repr=False)
     scopes: Int[np.ndarray, " token"] = field(repr=False)
     seconds: Float[np.ndarray, " token"] = field(repr=False)
@@ -53,15 +53,15 @@ class ActivationCache(Mapping[str, np.ndarray]):
     eager_difference: float = float("nan")
 
     def __getitem__(self, name: str) -> Float[np.ndarray, "..."]:
-        if name not in self.values:
-            raise ModelError(f"the cache holds no {name!r}; it has {', '.join(_ends(self.values))}")
-        return self.values[name]
+        if name not in self.activations:
+            raise ModelError(f"the cache holds no {name!r}; it has {', '.join(_ends(self.activations))}")
+        return self.activations[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.values)
+        return iter(self.activations)
 
     def __len__(self) -> int:
-        return len(self.values)
+        return len(self.activations)
 
     def __repr__(self) -> str:
         return (
@@ -72,7 +72,7 @@ class ActivationCache(Mapping[str, np.ndarray]):
     @property
     def nbytes(self) -> int:
         """Bytes of all activations together."""
-        return sum(value.nbytes for value in self.values.values())
+        return sum(value.nbytes for value in self.activations.values())
 
     def axes(self, name: str) -> tuple[str, ...]:
         """What each axis of an activation is."""
@@ -86,10 +86,10 @@ class ActivationCache(Mapping[str, np.ndarray]):
 
     def stack(self, kind: str) -> Float[np.ndarray, "layer token *rest"]:
         """An activation of all layers, such as ``resid_post``, where all layers hold it in one shape."""
-        names = [name for name in self.values if name.startswith("blocks.") and name.rpartition(".")[2] == kind]
+        names = [name for name in self.activations if name.startswith("blocks.") and name.rpartition(".")[2] == kind]
         if not names:
-            raise ModelError(f"the cache holds no layer's {kind!r}; it has {', '.join(_ends(self.values))}")
-        return np.stack([self.values[name] for name in names])
+            raise ModelError(f"the cache holds no layer's {kind!r}; it has {', '.join(_ends(self.activations))}")
+        return np.stack([self.activations[name] for name in names])
 
     def where(self, scope: str) -> Bool[np.ndarray, " token"]:
         """Which tokens belong to a scope: ``audio``, ``text`` or ``last``."""
@@ -99,11 +99,11 @@ class ActivationCache(Mapping[str, np.ndarray]):
         """One row per activation: its name, shape, axes, mean and largest magnitude."""
         return pd.DataFrame(
             {
-                "name": list(self.values),
-                "shape": ["x".join(map(str, value.shape)) for value in self.values.values()],
-                "axes": [" x ".join(self.axes(name)) for name in self.values],
-                "mean": [float(value.mean()) for value in self.values.values()],
-                "largest": [float(np.abs(value).max(initial=0)) for value in self.values.values()],
+                "name": list(self.activations),
+                "shape": ["x".join(map(str, value.shape)) for value in self.activations.values()],
+                "axes": [" x ".join(self.axes(name)) for name in self.activations],
+                "mean": [float(value.mean()) for value in self.activations.values()],
+                "largest": [float(np.abs(value).max(initial=0)) for value in self.activations.values()],
             }
         )
 

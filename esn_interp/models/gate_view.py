@@ -293,10 +293,11 @@ def traced_run(
 
     traceable: Any = view
     skipped = [] if start is None else list(view.layers[: start.layer])
+    heard: Any = view.encoder if encoder else ()
     with traceable.trace(fn=call, **batch) as tracer:
         for block in skipped:
             block.whole.skip(start.output)  # pyright: ignore[reportOptionalMemberAccess]
-        for number, layer in enumerate(view.encoder if encoder else ()):
+        for number, layer in enumerate(heard):
             encoded = layer.output
             encoder(number, encoded[0] if isinstance(encoded, tuple) else encoded)  # pyright: ignore[reportOptionalCall]
         step, first = -1, True  # a trace body may not begin with `try`

@@ -110,7 +110,7 @@ class Looking(Opened):
         return ActivationCache(
             model=self.name,
             question=question or QUESTION,
-            values=keeper.finish(hidden, wanted),
+            activations=keeper.finish(hidden, wanted),
             tokens=self._written(inputs),
             scopes=scopes,
             seconds=token_seconds(scopes, duration),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -96,7 +96,7 @@ class Readout:
 
     def head_bias(self, tokens: Sequence[int]) -> Float[np.ndarray, " token"]:
         """The head's bias for each token; 0 where it has none."""
-        bias = self.head.bias
+        bias = cast("Tensor | None", self.head.bias)
         return np.zeros(len(tokens), np.float32) if bias is None else bias[list(tokens)].detach().float().cpu().numpy()
 
     def finishing_scale(self) -> float:

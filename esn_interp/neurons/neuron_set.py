@@ -50,7 +50,10 @@ class NeuronSet(OfGates):
     selector: str = "custom"
     parameters: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
-    __repr__, _repr_html_ = neurons_line, neurons_table
+    _repr_html_ = neurons_table
+
+    def __repr__(self) -> str:
+        return neurons_line(self)
 
     def __post_init__(self) -> None:
         where = f"neuron set of {self.model}"

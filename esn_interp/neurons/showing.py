@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from esn_interp.neurons.statistics import GateStatistics
 
 
-def statistics_line(statistics: "GateStatistics", /) -> str:
+def statistics_line(statistics: "GateStatistics") -> str:
     """Statistics as a line of text."""
     clips = ", ".join(f"{emotion} {statistics.kept[emotion]} of {n}" for emotion, n in statistics.seen.items())
     gates = f"{statistics.n_gates:,} gates"
@@ -33,7 +33,7 @@ def statistics_table(statistics: "GateStatistics") -> str:
     return sentence(told) + table(("emotion", "kept", "seen", "share"), rows) + sentence(skipped)
 
 
-def neurons_line(neurons: "NeuronSet", /) -> str:
+def neurons_line(neurons: "NeuronSet") -> str:
     """A neuron set as a line of text."""
     sizes = zip(neurons.emotions, neurons.counts().sum(axis=1), strict=True)
     members = ", ".join(f"{emotion} {n}" for emotion, n in sizes)

@@ -82,7 +82,10 @@ class GateStatistics(OfGates):
     success: str = LABELLED
     asking: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
-    __repr__, _repr_html_ = statistics_line, statistics_table
+    _repr_html_ = statistics_table
+
+    def __repr__(self) -> str:
+        return statistics_line(self)
 
     @property
     def kept(self) -> dict[str, int]:
@@ -315,15 +318,11 @@ def merge(shards: Sequence[GateStatistics]) -> GateStatistics:
                 )
         pieces = set(shard.origin.corpus_fingerprint.split("+"))
         if pieces & held:
-            raise StatisticsError(
-                f"two of the statistics hold the same clips of {shard.corpus}; each counts once"
-            )
+            raise StatisticsError(f"two of the statistics hold the same clips of {shard.corpus}; each counts once")
         held |= pieces
     per_clip = [shard.per_clip for shard in ordered]
     if any(part is None for part in per_clip) != all(part is None for part in per_clip):
-        raise StatisticsError(
-            "some of the statistics keep per-clip values and others do not; collect all alike"
-        )
+        raise StatisticsError("some of the statistics keep per-clip values and others do not; collect all alike")
     return GateStatistics(
         origin=first.origin.join(shard.origin for shard in rest),
         emotions=first.emotions,

@@ -115,14 +115,14 @@ def _import_anyio() -> None:
     import nnsight
 
     mounting: Any = import_module("nnsight._c")
-    mounted = mounting.unmount is not None and hasattr(object, "save")
-    if mounted:
-        mounting.unmount("save")
+    unmount = mounting.unmount if hasattr(object, "save") else None
+    if unmount is not None:
+        unmount("save")
     try:
         for name in ("anyio.abc", "anyio.streams.tls", "anyio._backends._asyncio"):
             import_module(name)
     finally:
-        if mounted:
+        if unmount is not None:
             mounting.mount(nnsight.save, "save")
 
 

@@ -51,7 +51,10 @@ class Clip:
     extras: Mapping[str, Any]  # whatever else the corpus tells
     preparation: Preparation = AS_RECORDED
 
-    __repr__, _repr_html_ = clip_line, clip_player
+    _repr_html_ = clip_player
+
+    def __repr__(self) -> str:
+        return clip_line(self)
 
     def waveform(self) -> Float[np.ndarray, " sample"]:
         """The samples: mono, 16 kHz, float32. Raises `AudioError` naming the clip."""
@@ -72,7 +75,10 @@ class Clips(Identified):
     preparation: Preparation = AS_RECORDED
     notes: tuple[str, ...] = ()
 
-    __repr__, _repr_html_ = clips_line, clips_table
+    _repr_html_ = clips_table
+
+    def __repr__(self) -> str:
+        return clips_line(self)
 
     @classmethod
     def from_frame(cls, frame: pd.DataFrame, *, name: str) -> "Clips":

@@ -1,5 +1,7 @@
 """Clips known again: what statistics keep of theirs, and which of others are among these."""
 
+from typing import TypedDict
+
 from esn_interp.speech.clip_keys import key_of, split_keys, together
 from esn_interp.speech.clips import Clips
 
@@ -9,7 +11,14 @@ def keys_of(clips: Clips) -> str:
     return together(map(key_of, clips.column("id"), clips.sounds))
 
 
-def provenance(clips: Clips) -> dict[str, str]:
+class Provenance(TypedDict):
+    """What statistics keep of their clips beside their fingerprint."""
+
+    preparation: str
+    found_on: str
+
+
+def provenance(clips: Clips) -> Provenance:
     """What statistics keep of their clips beside their fingerprint: how they are prepared, and their keys."""
     return {"preparation": str(clips.preparation), "found_on": keys_of(clips)}
 

@@ -24,7 +24,7 @@ def opus(waveform: Float[np.ndarray, " sample"], rate: int = SAMPLE_RATE) -> byt
     return file.getvalue()
 
 
-def clip_line(clip: "Clip", /) -> str:
+def clip_line(clip: "Clip") -> str:
     """A clip as a line of text."""
     said = f", {clip.transcript!r}" if clip.transcript else ""
     return f"Clip({clip.id!r}: {clip.emotion}, speaker {clip.speaker or 'unknown'}{said})"
@@ -41,7 +41,7 @@ def clip_player(clip: "Clip") -> str:
         return sentence(f"{label} ({error})")
 
 
-def clips_line(clips: "Clips", /) -> str:
+def clips_line(clips: "Clips") -> str:
     """Clips as a line of text."""
     counts = pd.Series(clips.column("emotion"), dtype=object).value_counts()
     emotions = ", ".join(f"{counts[emotion]} {emotion}" for emotion in clips.emotions)

@@ -180,7 +180,8 @@ def deal_evenly(emotions: Sequence[str], speakers: Sequence[str], *, count: int,
     """Rows of `count` clips: one of each emotion in turn, each of a speaker of whom fewest are taken so far."""
     rng = np.random.default_rng(seed)
     held: dict[str, dict[str, list[int]]] = {emotion: {} for emotion in emotion_order(emotions)}
-    for row in rng.permutation(len(emotions)).tolist():
+    rows: list[int] = rng.permutation(len(emotions)).tolist()
+    for row in rows:
         held[emotions[row]].setdefault(speakers[row], []).append(row)
     # For each emotion a heap of speakers: clips taken of this emotion, clips taken in all, the lot.
     taken: Counter[str] = Counter()

@@ -157,7 +157,8 @@ class StudyConfig(_Strict):
     @classmethod
     def known_scope(cls, value: str) -> str:
         """A token scope that such a study can count gates in; ValueError for any other."""
-        return _said(lambda scope: parse_scopes(scope, cls.scopes_there_are) and scope, value)
+        _said(lambda scope: ", ".join(parse_scopes(scope, cls.scopes_there_are)), value)
+        return value
 
     def doubts(self) -> Iterator[tuple[tuple[int | str, ...], str]]:
         """What a file can't mean, with its place in it: names that are nobody's."""

@@ -2,7 +2,7 @@
 
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, cast, runtime_checkable
@@ -52,12 +52,10 @@ class ReadableModel(GatedModel, Interface):
         """Hear the clips once; ``scopes`` of the result says where each token stands (-1 is padding)."""
         ...
 
-    def scores(
-        self, encoded: Any, labels: Sequence[str], *, tap: BatchTap, **site: str
-    ) -> Float[np.ndarray, "clip label"]:
+    def scores(self, encoded: Any, labels: Sequence[str], *, tap: BatchTap) -> Float[np.ndarray, "clip label"]:
         """Log-probabilities of the labels; shows every layer's gates over the prompt to ``tap``.
 
-        Another ``site`` than the gate's is named by a keyword.
+        Another ``site`` than the gate's is named by a keyword, which only a model that has other sites takes.
         """
         ...
 
@@ -225,7 +223,8 @@ class _Runner:
         encoded = self._lm.encode(heard, recognition.asked(ids))
         tap = self._accumulator.tap(np.asarray(encoded.scopes))
         where = {} if tap.site == GATE else {"site": tap.site}
-        scores = self._lm.scores(encoded, recognition.labels, tap=tap, **where)
+        ask: Callable[..., np.ndarray] = self._lm.scores  # the protocol asks nobody to know of sites
+        scores = ask(encoded, recognition.labels, tap=tap, **where)
         return tap, recognition.by_emotion(scores, ids)
 
     def _fold(self, batch: Batch, tap: BatchTap, scores: Float[np.ndarray, "clip label"]) -> None:

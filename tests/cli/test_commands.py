@@ -10,14 +10,20 @@ import pytest
 from command_line import esn, write_clips
 from tiny_omni import save_tiny
 
+from esn_interp.cli.collect import Site
 from esn_interp.cli.shared import ModelOptions
 from esn_interp.models.audio_lm import AudioLM
+from esn_interp.models.sites import NEURON_SITES
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.neurons.statistics import GateStatistics
 from esn_interp.studies.recognition.article.record import SUMMARY
 
 KINDS = {"ablate": "ablation", "dose": "dose_response", "inject": "injection"}
 EXECUTABLE = Path(sys.executable).with_name("esn")
+
+
+def test_collect_offers_every_site_with_neurons() -> None:
+    assert tuple(site.value for site in Site) == NEURON_SITES
 
 
 @pytest.fixture(scope="module")

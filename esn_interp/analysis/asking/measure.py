@@ -90,7 +90,7 @@ def asking(
         raise CorpusError(f"corpus {clips.name} has emotions that {identification.name} lacks; keep the same ones")
     if unknown := [name for name in names if not isinstance(tried.get(name), Choosing)]:
         raise CorpusError(f"{unknown[0]!r} is no way of choosing an emotion, so no neurons are found under it")
-    size = {"top": top, "scope": scope, "pooling": pooling, "filter": filter}
+    size: dict[str, Any] = {"top": top, "scope": scope, "pooling": pooling, "filter": filter}
     sets: dict[str, list[NeuronSet]] = {}
     kept: list[tuple[int, ...]] = []
     for name in names:
@@ -228,13 +228,14 @@ def _result(
         set=len(emotions),
     )
     own = np.eye(len(emotions), dtype=np.bool_)
+    every = np.ones(len(emotions), dtype=np.bool_)  # what one way never gets right, another may
     shape = (len(titles), len(sets))
 
     def changes(one: Float64[np.ndarray, "way found set clip"]) -> RecallChanges:
         cells = repeat(one, "way found set clip -> (way found) set emotion clip", emotion=len(emotions))
         among = known[:, None, :] & of_emotion  # way emotion clip
         among = repeat(among, "way emotion clip -> (way found) 1 emotion clip", found=len(sets))
-        return RecallChanges(SpeakerMeans.over_clips(cells, among, speakers), own)
+        return RecallChanges(SpeakerMeans.over_clips(cells, among, speakers), own, every)
 
     real = changes(change[0])
     asked_so = np.array([[way == name for name in sets] for way in titles])

@@ -23,7 +23,10 @@ Question = tuple[Prompts, tuple[str, ...]]
 class Way(Interface):
     """One way of asking."""
 
-    title: str
+    @property
+    def title(self) -> str:
+        """What it is called."""
+        ...
 
     def questions(self, emotions: tuple[str, ...], clips: Sequence[Clip]) -> list[Question]:
         """What is asked about these clips; several questions where one is not enough."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 from einops import repeat
-from jaxtyping import Float64
+from jaxtyping import Float, Float64
 
 from esn_interp.analysis.baselines.directions import projected_out, pushed, streams
 from esn_interp.analysis.baselines.result import Baselines, Points
@@ -38,6 +38,25 @@ class Prefixed:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._lm, name)
+
+    @property
+    def name(self) -> str:
+        return self._lm.name
+
+    @property
+    def fingerprint(self) -> str:
+        return self._lm.fingerprint
+
+    @property
+    def component(self) -> str:
+        return self._lm.component
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        return self._lm.widths
+
+    def scores(self, encoded: Any, labels: Sequence[str], **options: Any) -> Float[np.ndarray, "clip label"]:
+        return self._lm.scores(encoded, labels, **options)
 
     def encode(self, waveforms: Any, prompt: str | Sequence[str]) -> Any:
         """The clips with the words before the prompt, or each prompt."""

@@ -121,7 +121,7 @@ def dose_response(
         null = permuted_selection(stats, esns, relabellings=relabellings, seed=seed)
     if null.sets:
         gain = float(max(dose.alpha for dose in axis.doses) if null_alpha is None else null_alpha)
-        how = {"seed": seed, "batch_size": batch_size, "strict": strict, "progress": progress}
+        how: dict[str, Any] = {"seed": seed, "batch_size": batch_size, "strict": strict, "progress": progress}
         trials = run_trials(
             lm,
             clips,

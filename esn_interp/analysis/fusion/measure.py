@@ -1,6 +1,7 @@
 """Leave one corpus out: fuse the neurons of the others, and silence them on it."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -60,7 +61,7 @@ def fusion(
     if len(corpora) < 3:
         raise StatisticsError(f"to leave one corpus out and fuse the others takes three or more, not {len(corpora)}")
     spoken = {name: _language(clips) for name, (clips, _) in corpora.items()} | dict(languages or {})
-    how = {"scope": scope, "pooling": pooling, "filter": filter}
+    how: dict[str, Any] = {"scope": scope, "pooling": pooling, "filter": filter}
     statistics = {name: stats for name, (_, stats) in corpora.items()}
     for stats in statistics.values():
         stats.check(lm)
@@ -73,7 +74,7 @@ def fusion(
         drawn, _ = random_sets(sets[ways[0]], 1, seed=seed)
         sets |= {RANDOM: drawn[0]} if drawn else {RANDOM: _nothing(sets[ways[0]])}
         counts.append([len(one) for one in sets.values()])
-        run = {"seed": seed, "batch_size": batch_size, "strict": strict, "progress": progress}
+        run: dict[str, Any] = {"seed": seed, "batch_size": batch_size, "strict": strict, "progress": progress}
         left_out.append(_measured(lm, clips, sets, name, spoken[name], **run))
     shared = fuse(statistics, selector, how=ways[0], top=top, seed=seed, **how)
     single = all(stats.per_clip is not None for stats in statistics.values())

@@ -92,7 +92,7 @@ def lens(
         logits = readout.logits(state) if ids is None else readout.logits(state)[:, ids]
         probability = logits.softmax(-1).cpu().double().numpy()
         top = probability.argmax(axis=1)
-        words.append(tuple([labels[at] for at in top] if labels else readout.words(top)))
+        words.append(tuple([labels[int(at)] for at in top] if labels else readout.words(top)))
         best.append(probability.max(axis=1))
         every.append(probability if labels else np.zeros((len(state), 0)))
     return Lens(Prompt.of(cache, audio), tuple(labels or ()), tuple(words), np.array(best), np.array(every))

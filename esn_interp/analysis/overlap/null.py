@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
@@ -63,7 +64,7 @@ def with_nulls(
     for pair, found, (a, b), (one, two) in zip(
         pairs, drawn, combinations(sides, 2), combinations(how, 2), strict=True
     ):
-        about = {
+        about: dict[str, Any] = {
             "within": " and ".join(dict.fromkeys((one.within, two.within))),
             "clips": one.clips + two.clips,
             "fixed": one.fixed + two.fixed,

@@ -24,12 +24,12 @@ class Paged(StudiedCell, Storing):
         """What is heard on the pages."""
         raise NotImplementedError
 
-    @property
+    @cached_property
     def neurons(self) -> NeuronSet:
         """Whose strongest get a page."""
         raise NotImplementedError
 
-    @property
+    @cached_property
     def neurons_key(self) -> str:
         """What names the neurons in the store."""
         raise NotImplementedError

@@ -124,7 +124,7 @@ def _read(path: Path) -> Protocol:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise EsnError(f"{path}: not a protocol: {' '.join(str(error).split())}") from None
     known = {one.name for one in fields(Protocol)} - {"name"}
-    given = told if isinstance(told, dict) else {}
+    given: dict[str, Any] = told if isinstance(told, dict) else {}
     required = known - {"conversion", "unknown", "official"}
     for words, names in (("does not say", required - set(given)), ("has no", set(given) - known)):
         if names:
@@ -134,4 +134,5 @@ def _read(path: Path) -> Protocol:
     except TypeError as error:
         raise EsnError(f"{path}: wording: {error}") from None
     tuples = {name: tuple(given.get(name) or ()) for name in ("selectors", "tops", "alphas", "unknown")}
-    return Protocol(**(given | tuples | {"name": path.stem, "wording": wording}))
+    whole: dict[str, Any] = {**given, **tuples, "name": path.stem, "wording": wording}
+    return Protocol(**whole)
