@@ -16,11 +16,11 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 PACKAGE, TESTS, TOOLS = (REPOSITORY / name for name in ("esn_interp", "tests", "tools"))
 LONGEST = 350
 # What tests stand on, and files of earlier versions; no room of the package.
-NO_ROOMS = {"support", "written", "tools"}
+NO_ROOMS = {"support", "written", "tools", "trust"}
 # Extras that the package itself imports where a user asks for what they do; those with weights from the hub are
 # installed by nobody else, so that no version of them is pinned.
 UNPINNED = ("emotion2vec", "mos")
-OF_THE_PACKAGE = ("figures", "notebook", "play", "ray", "video", *UNPINNED)
+OF_THE_PACKAGE = ("figures", "grown", "notebook", "play", "ray", "video", *UNPINNED)
 # Comes with torch where there is a card that it compiles for; without it the same sums are taken by torch.
 WITH_A_CARD = {"triton"}
 

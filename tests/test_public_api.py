@@ -11,7 +11,7 @@ import pytest
 
 import esn_interp as esn
 
-NAMESPACES = {"edits", "judges"}
+NAMESPACES = {"inside", "edits", "judges"}
 TABLES = {"CORPORA", "FAMILIES", "SELECTORS"}
 
 
