@@ -106,7 +106,7 @@ def test_statistics_of_mixtures_are_kept_merged_and_taken_apart(tmp_path):
 
 @pytest.mark.parametrize("selector", ["lap", "lape", "mad", "cas"])
 def test_selected_neurons_say_which_expert_they_belong_to(selector, tmp_path):
-    esns = select(collected(0, 2, 4), selector, top=0.5)
+    esns = select(collected(0, 2, 4), selector, top=0.5, scope="all")
     mixed = esns.layer == 1
     assert (esns.expert[~mixed] == -1).all()
     assert ((esns.expert[mixed] >= 0) & (esns.expert[mixed] < EXPERTS) & (esns.neuron[mixed] < WIDTH)).all()

@@ -111,7 +111,7 @@ def test_whatever_an_edit_says_is_in_the_key_that_a_stored_run_goes_by():
     plain: dict[str, Any] = {"layer": 0, "neurons": np.array([0, 2]), "gain": 2.0}
     changes = {
         "layer": 1, "neurons": np.array([0, 1]), "gain": 3.0, "shift": 1.0, "floor": 0.0,
-        "positions": frozenset({"audio"}),
+        "positions": frozenset({"audio"}), "site": "gated", "along": np.array([1.0, 0.5]),
     }  # fmt: skip
     deeds = [field.name for field in fields(Edit) if field.compare]
     assert deeds == list(changes), "a new field needs a change here"
