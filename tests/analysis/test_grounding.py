@@ -62,7 +62,7 @@ def test_effects_of_another_recording_are_those_worked_out_by_hand(heard):
 
 def test_neurons_that_read_the_audio_have_an_audio_share_of_one(heard):
     np.testing.assert_allclose(heard.share.value, 1, atol=1e-3)
-    np.testing.assert_allclose(heard.share.low, 1, atol=1e-2)
+    assert (heard.share.low > 0.9).all()
     np.testing.assert_allclose(heard.neuron_share, 1, atol=1e-3)
     np.testing.assert_allclose(heard.moved.value[1:], 0, atol=1e-3)
 
