@@ -245,3 +245,12 @@ def test_a_page_of_a_large_corpus_stays_small(tmp_path: Path) -> None:
     assert told.code == 2  # the same recording all over
     assert "275 others" in told.out
     assert len(told.out.splitlines()) < 60
+
+
+def test_the_same_recording_under_two_emotions_ends_in_exit_code_2(clips: Path, tmp_path: Path) -> None:
+    there = Path(shutil.copytree(clips, tmp_path / "clips"))
+    shutil.copy(there / "angry" / "anna" / "angry-anna-0.wav", there / "happy" / "anna" / "happy-anna-0.wav")
+    told = esn("corpora", "check", "--corpus", there)
+    assert told.code == 2
+    assert "recordings that are there under several emotions: 1" in told.err.splitlines()[-1]
+    assert "angry-anna-0 (angry) and happy-anna-0 (happy)" in told.err

@@ -64,7 +64,7 @@ def test_transfer_is_measured_both_ways(world: Path, tmp_path: Path):
 @pytest.mark.parametrize(
     ("words", "mentions"),
     [
-        (lambda w: ["dose", *on(w, "north"), "--tops", "0.1"], ("--tops and --stats go together",)),
+        (lambda w: ["dose", *on(w, "north"), "--tops", "0.1"], ("--tops needs --stats",)),
         (lambda w: ["dose", *on(w, "north"), "--scopes", "audio", "--bands", "2"], ("--scopes and --bands",)),
         (lambda w: ["dose", *on(w, "north"), "--scopes", "video"], ("not video",)),
         (lambda w: ["dose", *on(w, "north"), "--bands", "0-1,x"], ("--bands 0-1,x", "'x' is no range")),

@@ -1,6 +1,7 @@
 """Every corpus in small, laid out as its owner ships it: rows, labels, speakers, sexes, words and splits."""
 
 import re
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -90,7 +91,7 @@ def test_folders_with_other_than_latin_names_are_read(
     name: str, roots: dict[str, Path], tmp_path: Path
 ) -> None:
     there = tmp_path / "Größe – 录音"
-    LAYOUTS[name].build(there)
+    shutil.copytree(roots[name], there)  # the same sound: a fingerprint holds it
     assert corpus(name, root=there).fingerprint == load(name, roots).fingerprint
 
 

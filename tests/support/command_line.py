@@ -43,6 +43,7 @@ def esn(*words: str | Path, environment: Mapping[str, str] | None = None) -> Out
 
 def write_clips(folder: Path, *, speakers: Sequence[str], takes: int = 1, emotions: Sequence[str] = EMOTIONS) -> Path:
     """A corpus by folders: emotion/speaker/emotion-speaker-take.wav, all of them different noise."""
+    written: set[tuple[int, float]] = set()
     for at, emotion in enumerate(emotions):
         for speaker in speakers:
             for take in range(takes):
@@ -50,6 +51,9 @@ def write_clips(folder: Path, *, speakers: Sequence[str], takes: int = 1, emotio
                 path.parent.mkdir(parents=True, exist_ok=True)
                 seconds = 0.3 + 0.05 * ((3 * at + len(speaker) + 2 * take) % 5)
                 seed = sum(map(ord, f"{emotion}{speaker}{take}"))
+                while (seed, seconds) in written:  # other letters of the same sum
+                    seed += 10_000
+                written.add((seed, seconds))
                 soundfile.write(path, noise(seconds, seed=seed)[0], 16_000, subtype="FLOAT")
     return folder
 

@@ -11,7 +11,9 @@ import esn_interp as esn
 
 WRITES = {
     "ablate": ("ablation",),
+    "asking": ("asking",),
     "attribute": ("attribution", "attribution_check"),
+    "baselines": ("baselines",),
     "compare": ("selector_comparison",),
     "dose": ("dose_response",),
     "efficiency": ("efficiency",),
