@@ -1,9 +1,10 @@
 """The playground as a server for this machine alone: loopback, no sharing, no telephone, nothing kept."""
 
+import asyncio
 import os
 import tempfile
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -66,21 +67,27 @@ def application(bench: Bench, voice: Voice, neuron_page: NeuronPage) -> Any:
     plain = ["system-ui", "sans-serif"]
     theme: Any = gr.themes.Default(primary_hue="blue", font=plain, font_mono=["ui-monospace", "monospace"])
     theme.set(**_READABLE)
-    return gr.mount_gradio_app(
-        app,
-        build(bench, voice),
-        path="/",
-        server_name=HOST,
-        max_file_size=f"{LARGEST}mb",
-        footer_links=[],
-        run_history=False,
-        enable_monitoring=False,
-        ssr_mode=False,
-        pwa=False,
-        show_error=True,
-        theme=theme,
-        css=asset("playground/page.css"),
-    )
+
+    async def mounted() -> Any:
+        return gr.mount_gradio_app(
+            app,
+            build(bench, voice),
+            path="/",
+            server_name=HOST,
+            max_file_size=f"{LARGEST}mb",
+            footer_links=[],
+            run_history=False,
+            enable_monitoring=False,
+            ssr_mode=False,
+            pwa=False,
+            show_error=True,
+            theme=theme,
+            css=asset("playground/page.css"),
+        )
+
+    # Within a loop: gradio otherwise opens one for each of its locks, and closes none.
+    with closing(asyncio.new_event_loop()) as loop:
+        return loop.run_until_complete(mounted())
 
 
 class _FromHereOnly:
@@ -143,8 +150,6 @@ def nothing_kept() -> Generator[str, None, None]:
 
 def serve(bench: Bench, voice: Voice, neuron_page: NeuronPage, *, port: int, ready: Callable[[str], None]) -> None:
     """Answer this machine's browser until the process is told to stop; ``ready`` is called with the address."""
-    import asyncio
-
     with nothing_kept():
         app = application(bench, voice, neuron_page)
         import uvicorn
