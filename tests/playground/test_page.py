@@ -21,7 +21,7 @@ pytestmark = [
     pytest.mark.skipif(find_spec("gradio") is None or CHROMIUM is None, reason="needs gradio and a Chromium"),
     pytest.mark.filterwarnings("ignore"),  # gradio's own
 ]
-SAID = "document.querySelector('#esn-answer')?.textContent ?? ''"
+SAID = "(document.querySelector('#esn-answer')?.textContent ?? '')"
 
 
 @pytest.fixture(scope="module")

@@ -11,22 +11,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from command_line import Outcome
 from command_line import esn as run_esn
 from planted_demo import StudiedListener
 from puppet_model import Puppet
 from safetensors import safe_open
 
 import esn_interp as esn
-from esn_interp.cli.shared.door import PARTLY_DONE
 from esn_interp.errors import EsnWarning, StatisticsError
-from esn_interp.neurons.origin import Origin
 from esn_interp.neurons.resampling import subset
 from esn_interp.speech.heard import Heard
 from esn_interp.speech.identified import Identified
 from esn_interp.speech.splits import Assignment
 from esn_interp.studies.conversion.sounds import Sounds
-from esn_interp.tasks import judges
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*sound not verified")
 
@@ -73,6 +69,8 @@ def same(found: Any, told: Any, where: str, *, rounding: float = 0.0) -> None:
             same(one, other, f"{where}[{at}]", rounding=rounding)
     elif isinstance(told, float):
         assert found == pytest.approx(told, rel=rounding, abs=rounding), where
+    elif isinstance(told, str) and (".notes[" in where or ".check[" in where):
+        assert found.startswith(told), where  # more may be said of it by now
     else:
         assert found == told, where
 
@@ -225,7 +223,7 @@ def test_a_run_of_conversions_is_read_and_nothing_is_said_again(
     if name == "steered":
         manner = esn.Manner(greedy=True, max_seconds=5.0)
         options = {"edits_for": lambda to: esn.edits.steer(steered[to], 2.0), "manner": manner, "seed": 3}
-    clips = esn.corpus(HERE / "corpora" / "north").limit(3)
+    clips = esn.corpus(HERE / "corpora" / "north").where(id=["s2-neutral", "s3-angry", "s6-happy"])
     options |= {"store": tmp_path / "run", "resume": True, "progress": False}
     with pytest.raises(esn.EsnError, match=r"run: can't be resumed: sound not verified: .*; name another folder"):
         esn.conversions(Puppet(silence), clips, ("happy", "sad"), **options)
@@ -306,43 +304,3 @@ def test_the_report_of_a_study_is_written_from_its_files(name: str, figures: int
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert page.count("data-figure=") == figures
     assert page.count("data:audio/wav;base64,") >= sounds
-
-
-def wordless(results: Any) -> Any:
-    """Results without their notes, which later versions may word otherwise."""
-    if isinstance(results, dict):
-        return {name: wordless(value) for name, value in results.items() if name != "notes"}
-    return [wordless(value) for value in results] if isinstance(results, list) else results
-
-
-def resumed(name: str, *words: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Outcome:
-    """The command that wrote a study, given once more; a result is reused by the version that wrote it alone."""
-    by_labels(monkeypatch)
-    monkeypatch.setattr(Origin, "require_sound", lambda *said: None)
-    monkeypatch.setattr(judges, "unknown", lambda kind, name: "")
-    shutil.copytree(HERE / name, folder)
-    written = json.loads((folder / "results.json").read_text(encoding="utf-8"))["versions"]["esn_interp"]
-    version = importlib.metadata.version
-    monkeypatch.setattr(importlib.metadata, "version", lambda of: written if of == "esn-interp" else version(of))
-    told = run_esn(*words, folder / "config.yaml", "--out", folder, "--resume", "--json")
-    assert told.code in (0, PARTLY_DONE), told.err
-    return told
-
-
-@pytest.mark.parametrize(("name", "words"), [("recognition", ("study",)), ("conversion", ("evc", "study"))])
-@pytest.mark.usefixtures("at_home")
-def test_a_finished_study_is_found_finished(
-    name: str, words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    """Its model is on no disk: whatever had to be computed anew would fail."""
-    told = resumed(name, *words, folder=tmp_path / name, monkeypatch=monkeypatch)
-    stages = {path.relative_to(HERE / name) for path in (HERE / name).rglob("stages/*/*")}
-    assert {path.relative_to(tmp_path / name) for path in (tmp_path / name).rglob("stages/*/*")} == stages
-    assert (tmp_path / name / "report.html").stat().st_size > 10_000
-    results = json.loads((HERE / name / "results.json").read_text(encoding="utf-8"))
-    for changing in ("versions", "date"):
-        del results[changing]
-    same(told.content["results"], wordless(results), name, rounding=1e-9)
-    for file in sorted((HERE / name).glob("*.safetensors")):
-        before, after = esn.NeuronSet.load(file), esn.NeuronSet.load(tmp_path / name / file.name)
-        np.testing.assert_array_equal(before.flat, after.flat)

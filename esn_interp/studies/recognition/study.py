@@ -115,7 +115,7 @@ def _sought(folder: Path, one: Numbers) -> dict[str, Any]:
         if (part := one.get(stored.part)) is None:
             continue
         paths = sorted((folder / STAGES / stored.stage).glob(f"{'[0-9a-f]' * 16}{stored.suffix}"))
-        fitting = [one for one in map(stored.load, paths) if _told(stored, one, part) == part]
+        fitting = [one for one in map(stored.load, paths) if _fits(_told(stored, one, part), part)]
         fitting = [result for result in fitting if _belongs(result, one, found)]
         if fitting:
             found[name] = max(fitting, key=lambda result: _corpus_of(result) == one.get("corpus"))
@@ -133,6 +133,11 @@ def _told(stored: Stored, result: Any, its: Numbers) -> Numbers | None:
         return plain(stored.told(result, its))
     except EsnError:  # such as a dose that was not run
         return None
+
+
+def _fits(told: Numbers | None, part: Numbers) -> bool:
+    """Whether a result tells what is written of it; it may tell more by now."""
+    return told is not None and all(name in told and told[name] == value for name, value in part.items())
 
 
 def _belongs(result: Any, one: Numbers, found: Numbers) -> bool:

@@ -25,11 +25,6 @@ _ON_THE_HUB = {
 
 def emotions_of(judge: str | Path | EmotionJudge) -> tuple[str, ...] | None:
     """The emotions that a judge hears, without its weights; None where that is not known before it is loaded.
-
-    Raises
-    ------
-    EsnError
-        When the name is neither one of ours, nor a folder, nor of the form of a hub id.
     """
     if isinstance(judge, EmotionJudge):
         return tuple(judge.emotions)
@@ -47,9 +42,6 @@ def emotions_of(judge: str | Path | EmotionJudge) -> tuple[str, ...] | None:
         labels = json.loads(config.read_text(encoding="utf-8")).get("id2label", {}).values()
         meant = {emotion_name(str(label)) for label in labels} & set(VOCABULARY)
         return emotion_order(meant) if meant else None
-    if "/" not in name and not folder.exists():
-        ours = ", ".join(sorted(path.name for path in _BUNDLED.iterdir() if path.is_dir() and "ctc" not in path.name))
-        raise EsnError(f"no judge of emotion {name!r}: it is none of ours ({ours}, emotion2vec), no folder, no hub id")
     return None
 
 

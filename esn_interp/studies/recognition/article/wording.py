@@ -163,6 +163,8 @@ def silence_sentence(study: Mapping[str, Any]) -> str:
     """The ablation in words, with the verdict that the interval allows."""
     summary, speakers = study["summary"], len(study["corpus"]["splits"]["evaluation"]["speakers"])
     low, high = summary["specificity_ci"]
+    if summary["self_ablation"] is None or summary["cross_ablation"] is None:
+        return "Without an edit the model recognises too little of these clips: what is not recognised can’t be lost."
     difference = summary["self_ablation"] - summary["cross_ablation"]
     null = study["ablation"].get("selection")
     if high is not None and high < 0:
