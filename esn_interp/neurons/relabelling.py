@@ -119,7 +119,9 @@ def relabelled_statistics(
     if permutations < 1:
         raise StatisticsError(f"permutations are 1 or more, not {permutations}")
     single = require_single_clips(stats)
+    # By their ids: in whatever order clips were run, or run again after a stop, the same labels are exchanged.
     rows = np.flatnonzero(_seen(single, esns))
+    rows = rows[np.argsort(np.array(single.ids)[rows], kind="stable")]
     block = _blocks(single, _seen(single, esns))[0]
     together = max(1, min(permutations, _FLOATS // (2 * len(stats.emotions) * stats.n_gates)))
 
