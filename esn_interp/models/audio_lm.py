@@ -20,7 +20,7 @@ from esn_interp.models.edits import EVERYWHERE, Edit, edits_by_layer
 from esn_interp.models.families.inputs import Inputs, Prompts, each
 from esn_interp.models.gate_view import Tap
 from esn_interp.models.gradients import Attributions, differentiable, gate_attributions
-from esn_interp.models.labels import likeliest
+from esn_interp.models.labels import TOKENIZING, likeliest
 from esn_interp.models.looking import QUESTION, Looking
 from esn_interp.models.opened import Neurons
 from esn_interp.models.plans import gains_of
@@ -95,7 +95,8 @@ class AudioLM(Speaking, Sweeping, Looking):
         Another thread may do this while the model runs; one at a time, since tokenizers are not shared.
         """
         self._require_answers()
-        inputs = self._on_host(waveforms, prompt)
+        with TOKENIZING:
+            inputs = self._on_host(waveforms, prompt)
         if self.device.type != "cuda":
             return inputs
         # From pinned memory, a card fetches them while others work.

@@ -1,6 +1,7 @@
 """Label scoring: how likely is each of a few words as the model's answer?"""
 
 from collections.abc import Callable, Sequence
+from threading import RLock
 from typing import Any, cast
 
 import numpy as np
@@ -17,6 +18,9 @@ NextToken = Float[Tensor, "clip token"]
 Step = Callable[[Any, int], tuple[NextToken, Any]]
 """Goes on by one token, the same for every clip."""
 
+TOKENIZING = RLock()
+"""Whether to pad is a state of a tokenizer: while one thread prepares a batch, another must not ask for its labels."""
+
 
 def label_tokens(tokenizer: PreTrainedTokenizerBase, labels: Sequence[str]) -> list[list[int]]:
     """The token ids of each label, as it would begin an answer.
@@ -28,7 +32,8 @@ def label_tokens(tokenizer: PreTrainedTokenizerBase, labels: Sequence[str]) -> l
     """
     if not labels:
         raise ModelError("no labels to score; give at least one")
-    tokens = [tokenizer(label, add_special_tokens=False)["input_ids"] for label in labels]
+    with TOKENIZING:
+        tokens = [tokenizer(label, add_special_tokens=False)["input_ids"] for label in labels]
     ids: list[list[int]] = [list(label) for label in tokens]  # pyright: ignore[reportArgumentType]
     for label, label_ids in zip(labels, ids, strict=True):
         if not label_ids:
