@@ -1,6 +1,7 @@
 """Notebooks say the same as their twins in plain Python, and hold what they show; lessons can be solved.
 
-A notebook whose content has changed since it was run is run here; one command runs all anew: `make notebooks`.
+A notebook whose content, or whose package, has changed since it was run is run by the long tests; one command runs all
+anew: `make notebooks`.
 """
 
 import re
@@ -70,7 +71,7 @@ def test_the_first_cell_switches_to_a_real_model(source: Path):
     assert not re.search(r'load\w*\("', first), "load(MODEL), so that one line changes the model"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
 def test_a_notebook_that_changed_runs(source: Path):
     if is_current(source):
