@@ -136,7 +136,7 @@ def test_there_are_enough():
     assert len({str(case) for case in CASES}) == len(CASES)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("door", sorted({case.door for case in CASES}))
 def test_a_damaged_file_is_refused_in_a_line(door: str, tmp_path: Path):
     wrong = {
