@@ -49,7 +49,7 @@ def measure(known: Sequence[GateStatistics], shuffles: int, permutations: int) -
             relabelled_statistics(one, esn.select(one, selector, **options), permutations=shuffles, seed=7 + at)
             for at, one in enumerate(known)
         ]
-        shuffled = [[_settled(one) for one in pair] for pair in zip(*drawn, strict=True)]
+        shuffled = [[settled(one) for one in pair] for pair in zip(*drawn, strict=True)]
         for what, ask in asked.items():
             p = np.array([ask(pair, selector, permutations) for pair in shuffled])
             before, after = (p <= 0.05 + 1e-9).mean(axis=0)
@@ -69,7 +69,7 @@ def measure(known: Sequence[GateStatistics], shuffles: int, permutations: int) -
     return rows
 
 
-def _settled(stats: GateStatistics) -> GateStatistics:
+def settled(stats: GateStatistics) -> GateStatistics:
     """Statistics whose sums are added up once, from clips that carry their labels."""
     single = stats.per_clip
     assert single is not None

@@ -58,7 +58,9 @@ def _neuron_map(world: World) -> go.Figure:
 def _ablation(world: World) -> go.Figure:
     import esn_interp as esn
 
-    return esn.ablation(world.lm, world.some, world.neurons, draws=2, progress=False).plot()
+    return esn.ablation(
+        world.lm, world.some, world.neurons, stats=world.statistics, draws=2, relabellings=20, progress=False
+    ).plot()
 
 
 def _confusion(world: World) -> go.Figure:
@@ -149,8 +151,9 @@ def _dose(world: World) -> go.Figure:
     import esn_interp as esn
 
     alphas = [-1, 0, 1, 2, 4, 8, 16, 32]
+    how = {"stats": world.statistics, "relabellings": 20, "null_alpha": 16}
     return esn.dose_response(
-        world.lm, world.some, world.neurons, alphas=alphas, draws=1, progress=False
+        world.lm, world.some, world.neurons, alphas=alphas, draws=1, progress=False, **how
     ).plot()
 
 

@@ -1,6 +1,7 @@
 """Tables of what was simulated about intervals and p-values, read off the JSON of ``benchmarks/results``."""
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -64,17 +65,63 @@ def _width(cells: list[dict[str, Any]], speakers: int, name: str) -> str:
 
 
 def nulls() -> str:
-    """A row for each made-up study: how often either test rejects."""
+    """A row for each made-up study whose labels say nothing: how often either test rejects."""
     rows = [
         [
+            one["listener"],
             f"`{one['selector']}`",
-            "labels shuffled" if one["shuffled"] else f"planted, {one['strength']:g} sd",
-            *(f"{one[test]['0.05']:.3f}" for test in ("signs", "selection", "omnibus")),
+            "shuffled" if one["shuffled"] else "true, nothing in the clips",
+            *(f"{one[test]['0.05']:.3f}" for test in TESTS),
             f"{one['selection']['0.01']:.3f}",
+            *(f"{_excess(one, test):+.1f}" for test in TESTS[1:]),
         ]
         for one in _read("nulls").get("scenes", [])
+        if one["nothing"]
     ]
-    head = ["selector", "labels", "signs, p ≤ .05", "selection, p ≤ .05", "all emotions, p ≤ .05", "selection, p ≤ .01"]
+    head = ["listener", "selector", "labels", *(f"{_TOLD[test]}, p ≤ .05" for test in TESTS)]
+    head += ["selection, p ≤ .01", *(f"{_TOLD[test]}: most over nominal, in standard errors" for test in TESTS[1:])]
+    return _table(head, rows) if rows else NOT_YET
+
+
+TESTS = ("signs", "selection", "omnibus")
+_TOLD = {"signs": "signs", "selection": "selection, any emotion", "omnibus": "selection, all emotions"}
+
+
+def _excess(row: dict[str, Any], test: str) -> float:
+    """The most that a test rejects beyond what it promises, over all levels that can be resolved."""
+    return max(
+        (share - float(level)) / math.sqrt(float(level) * (1 - float(level)) / row["repetitions"])
+        for level, share in row[test].items()
+    )
+
+
+def power() -> str:
+    """A row for each selector and strength of what is planted: how often it is found."""
+    rows = [
+        [f"`{one['selector']}`", f"{one['strength']:g}", *(f"{one[test]['0.05']:.2f}" for test in TESTS)]
+        for one in _read("nulls").get("scenes", [])
+        if not one["nothing"]
+    ]
+    head = ["selector", "planted, in sd over clips", *(f"{_TOLD[test]}, p ≤ .05" for test in TESTS)]
+    return _table(head, rows) if rows else NOT_YET
+
+
+def ablated() -> str:
+    """Toy-omni silenced by shuffled labels, shuffle by shuffle, and by the true ones."""
+    rows = [
+        [
+            one["labels"],
+            f"{one['self']:+.2f}",
+            f"{one['random']:+.2f}",
+            f"{one['specificity']:+.2f} [{one['specificity_low']:+.2f}, {one['specificity_high']:+.2f}]",
+            f"{one['holm']:.2g}",
+            f"{one['selection']:.2g}",
+            f"{one['omnibus']:.2g}",
+        ]
+        for one in _read("shuffled_ablation").get("rows", [])
+    ]
+    head = ["labels", "own", "random", "self minus cross", "signs, least p (Holm)"]
+    head += ["selection, least p of an emotion", "selection, all emotions"]
     return _table(head, rows) if rows else NOT_YET
 
 
@@ -95,4 +142,10 @@ def shuffled() -> str:
     return _table(head, rows) if rows else NOT_YET
 
 
-TABLES: dict[str, Callable[[], str]] = {"coverage": coverage, "nulls": nulls, "shuffled": shuffled}
+TABLES: dict[str, Callable[[], str]] = {
+    "coverage": coverage,
+    "nulls": nulls,
+    "power": power,
+    "ablated": ablated,
+    "shuffled": shuffled,
+}

@@ -7,7 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float, Num
 
-from esn_interp.drawing.theme import INK, translucent
+from esn_interp.drawing.theme import CONTROL, INK, translucent
 
 
 def bars(
@@ -85,6 +85,25 @@ def banded(
         **{"customdata": np.stack([low, high], axis=1), **about},
     )
     figure.add_trace(line, row=row, col=1)
+
+
+def permuted(
+    along: Sequence[Any] | Num[np.ndarray, " draw"],
+    values: Sequence[Any] | Num[np.ndarray, " draw"],
+    *,
+    permutations: int,
+    **about: Any,
+) -> go.Scatter:
+    """What neurons selected by permuted labels do, a grey mark a permutation, to be drawn behind what is observed."""
+    name = f"neurons by permuted labels ({permutations})"
+    return go.Scatter(
+        x=along,
+        y=values,
+        mode="markers",
+        **{"name": name, "legendgroup": name},
+        marker={"size": 7, "color": translucent(CONTROL, 0.45), "line": {"width": 0}},
+        **about,
+    )
 
 
 def heatmap(

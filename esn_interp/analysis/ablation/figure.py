@@ -1,15 +1,18 @@
 """The ablation matrix, whose recall falls when whose neurons are taken away, and the confusions before and after."""
 
+from typing import Any
+
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from esn_interp.analysis.ablation.result import Ablation
 from esn_interp.analysis.controls import CONTROLS
+from esn_interp.analysis.inference.permutation import SelectionNull
 from esn_interp.analysis.inference.significance import quotient
-from esn_interp.drawing.marks import heatmap, outline, reach
+from esn_interp.drawing.marks import heatmap, outline, permuted, reach
 from esn_interp.drawing.numbers import signed
-from esn_interp.drawing.theme import COUNTS, EFFECTS, GRID, dress
+from esn_interp.drawing.theme import COUNTS, EFFECTS, GRID, SOFT, dress, emotion_colors
 
 _LEAST_RANGE = 10.0
 """Percentage points that the colour scale spans at least, so that noise does not look like an effect."""
@@ -23,6 +26,8 @@ _COLUMNS = 2
 def draw(result: Ablation) -> go.Figure:
     """Changes of recall in percentage points, ablated set by emotion; below it the same for each control.
 
+    Last, where it is known, self minus cross change beside what neurons selected by permuted labels do.
+
     All share one colour scale, centred on zero: red is a loss. An outline marks an emotion's own neurons.
     """
     panels = [("own neurons ablated", result.change, result.change_low, result.change_high)]
@@ -35,10 +40,12 @@ def draw(result: Ablation) -> go.Figure:
         for other in result.comparisons
     ]
     extent = reach(np.array([100 * change for _, change, _, _ in panels]), _LEAST_RANGE)
+    null = result.specificity_null
+    rows = len(panels) + (null is not None)
     figure = make_subplots(
-        rows=len(panels),
-        subplot_titles=[panel[0] for panel in panels],
-        vertical_spacing=0.3 / max(2, len(panels)),
+        rows=rows,
+        subplot_titles=[*(panel[0] for panel in panels), *([] if null is None else [_told(null)])],
+        vertical_spacing=0.3 / max(2, rows),
         shared_xaxes=True,
     )
     own_cells = [(result.emotions.index(name), line) for line, name in enumerate(result.sets)]
@@ -71,17 +78,56 @@ def draw(result: Ablation) -> go.Figure:
     figure.update_yaxes(autorange="reversed", title_text="neurons of", showgrid=False)
     figure.update_xaxes(showgrid=False, showticklabels=True)
     figure.update_xaxes(title_text="recall of", row=len(panels), col=1)
+    if null is not None:
+        _beside_permuted(figure, null, row=rows)
     own, cross = result.self_change.scaled(100), result.cross_change.scaled(100)
-    figure.update_layout(plot_bgcolor=GRID)
+    figure.update_layout(plot_bgcolor=GRID if null is None else "white")
     return dress(
         figure,
         "What ablation costs each emotion’s recall",
         "change of recall in percentage points; red is a loss"
         f"<br>own emotion {signed(own.value, 1)}, others {signed(cross.value, 1)} on average"
         + ("" if result.falls.all() else f"<br>{NEVER}: never recognised without an edit, so it can’t fall; left out"),
-        height=len(panels) * 46 * len(result.sets) + (len(panels) - 1) * 70,
-        below=60,
+        height=rows * 46 * len(result.sets) + (rows - 1) * 70,
+        below=60 if null is None else 110,
     )
+
+
+def _told(null: SelectionNull) -> str:
+    p = "" if np.isnan(null.omnibus_p) else f", p {null.omnibus_p:.2g} over all"
+    return f"own minus other emotions, and by permuted labels{p}"
+
+
+def _beside_permuted(figure: go.Figure, null: SelectionNull, *, row: int) -> None:
+    """Self minus cross change of each set, and behind it what sets selected by permuted labels do."""
+    colors = emotion_colors(null.tests)
+    sets = [name for name in null.tests for _ in range(null.draws)]
+    hover = "permuted labels, neurons of %{y}: %{x:+.1f} points<extra></extra>"
+    drawn = permuted(100 * null.drawn.T.ravel(), sets, permutations=null.draws, hovertemplate=hover)
+    figure.add_trace(drawn, row=row, col=1)
+    for at, name in enumerate(null.tests):
+        figure.add_trace(
+            go.Scatter(
+                x=[100 * null.observed[at]],
+                y=[name],
+                mode="markers",
+                name="own neurons",
+                legendgroup="own neurons",
+                showlegend=at == 0,
+                marker={"size": 11, "symbol": "diamond", "color": colors[name]},
+                hovertemplate=(
+                    f"own neurons of <b>{name}</b>: %{{x:+.1f}} points"
+                    f"<br>selection: {null.told_p(name)}<extra></extra>"
+                ),
+            ),
+            row=row,
+            col=1,
+        )
+    # An axis of its own: points of recall, not emotions.
+    points: dict[str, Any] = {"matches": None, "type": "linear", "showgrid": True, "zeroline": True}
+    points |= {"zerolinecolor": SOFT, "title_text": "self minus cross change, in points"}
+    figure.update_xaxes(points, row=row, col=1)
+    figure.update_yaxes(categoryorder="array", categoryarray=list(null.tests), row=row, col=1)
 
 
 def draw_confusion(result: Ablation) -> go.Figure:

@@ -9,7 +9,7 @@ from plotly.subplots import make_subplots
 
 from esn_interp.analysis.dose.result import DoseResponse
 from esn_interp.analysis.inference.estimates import Curves
-from esn_interp.drawing.marks import banded, known_bars, log_position
+from esn_interp.drawing.marks import banded, known_bars, log_position, permuted
 from esn_interp.drawing.theme import BROKEN, CONTROL, FIT, INK, SERIES, SYMBOLS, dress, emotion_colors
 
 _PERCENT = [0, 25, 50, 75, 100]
@@ -60,6 +60,7 @@ def draw(result: DoseResponse) -> go.Figure:
         _band(figure, result, curves, row=row, name="mean, 95 % interval", color=INK, dash="solid")
     if result.draws:
         _band(figure, result, result.random_flip, row=1, name="random neurons", color=CONTROL, dash="dash")
+    _permuted(figure, result)
     _sigmoid(figure, result)
     for at, (name, curves) in enumerate(losses):
         color = _LOSS_COLORS[at % len(_LOSS_COLORS)]
@@ -107,6 +108,17 @@ def _subtitle(result: DoseResponse) -> str:
 def _axis_position(result: DoseResponse, doses: Float[np.ndarray, " dose"]) -> Float[np.ndarray, " dose"]:
     """Where a dose stands on the axis."""
     return log_position(doses) if result.axis == "alpha" else np.log2(doses)
+
+
+def _permuted(figure: go.Figure, result: DoseResponse) -> None:
+    """The mean flip rate of neurons selected by permuted labels, at the gain at which they were run."""
+    null, gain = result.flip_null, result.null_alpha
+    if null is None:
+        return
+    where = np.repeat(_axis_position(result, np.array([gain])), null.draws)
+    hover = f"permuted labels, alpha {gain:g}: %{{y:.1f}} %<br>selection: {null.told_p()}<extra></extra>"
+    drawn = permuted(where, 100 * null.omnibus_drawn, permutations=null.draws, hovertemplate=hover)
+    figure.add_trace(drawn, row=1, col=1)
 
 
 def _sigmoid(figure: go.Figure, result: DoseResponse) -> None:

@@ -71,6 +71,11 @@ class DoseResponse(OfSets):
     flip_null: SelectionNull | None = None
 
     @property
+    def null_alpha(self) -> float:
+        """The gain of ``flip_null``; NaN without one."""
+        return float(self.flip_null.effect.rpartition(" ")[2]) if self.flip_null else float("nan")
+
+    @property
     def draws(self) -> int:
         """The number of random sets per emotion."""
         return len(self.random_draws)

@@ -14,7 +14,7 @@ _PANEL = 92
 
 
 def draw(result: LayerProfile) -> go.Figure:
-    """A panel per row: share of its neurons over depth, the range of uniform draws, and its bands.
+    """A panel per row: share of its neurons over depth, the range by chance, and its bands.
 
     Whiskers show the range over the resamples where there are any, else the multinomial bounds.
     """
@@ -29,9 +29,7 @@ def draw(result: LayerProfile) -> go.Figure:
     resampled = result.resamples > 0
     low, high = (result.resampled_low, result.resampled_high) if resampled else (result.low, result.high)
     for row, emotion in enumerate(result.emotions):
-        by_chance = {"name": "uniform draws, 95 %", "legendgroup": "null", "showlegend": row == 0}
-        uniform = (100 * result.null_low[row], 100 * result.null_high[row])
-        figure.add_trace(band(layers, *uniform, CONTROL, opacity=0.25, **by_chance), row=row + 1, col=1)
+        _by_chance(figure, result, row)
         figure.add_trace(
             go.Scatter(
                 x=layers,
@@ -82,7 +80,8 @@ def draw(result: LayerProfile) -> go.Figure:
                     **{"x0": found.first - 0.5, "x1": found.last + 0.5, "y0": 0, "y1": 1, "line": {"width": 0}},
                     fillcolor=translucent(colors[emotion], 0.13),
                 )
-    drawn = np.concatenate([result.share, high, result.null_high])
+    tops = [result.share, high, result.null_high]
+    drawn = np.concatenate([*tops, *([] if result.permuted_high is None else [result.permuted_high])])
     highest = 100 * float(np.max(drawn[~np.isnan(drawn)], initial=0.1))
     figure.update_yaxes(range=[0, 1.05 * highest], ticksuffix=" %", nticks=4)
     figure.update_xaxes(
@@ -101,9 +100,31 @@ def draw(result: LayerProfile) -> go.Figure:
     )
 
 
+def _by_chance(figure: go.Figure, result: LayerProfile, row: int) -> None:
+    """Where the shares of a row would lie: of permuted labels as a surface, and of uniform draws within dots.
+
+    Where labels were not permuted, uniform draws are the surface.
+    """
+    layers = np.arange(len(result.widths))
+    uniform = {"name": "uniform draws, 95 %", "legendgroup": "null", "showlegend": row == 0}
+    edges = (100 * result.null_low[row], 100 * result.null_high[row])
+    if result.permuted_low is None or result.permuted_high is None:
+        figure.add_trace(band(layers, *edges, CONTROL, opacity=0.25, **uniform), row=row + 1, col=1)
+        return
+    about = {"name": "permuted labels, 95 %", "legendgroup": "permuted", "showlegend": row == 0}
+    low, high = 100 * result.permuted_low[row], 100 * result.permuted_high[row]
+    figure.add_trace(band(layers, low, high, CONTROL, opacity=0.3, **about), row=row + 1, col=1)
+    for at, edge in enumerate(edges):
+        look = {"mode": "lines", "line": {"color": CONTROL, "width": 1, "dash": "dot"}, "hoverinfo": "skip"}
+        shown = uniform | {"showlegend": row == 0 and at == 0}
+        figure.add_trace(go.Scatter(x=layers, y=edge, **look, **shown), row=row + 1, col=1)
+
+
 def _title(result: LayerProfile, row: int) -> str:
     """The row's name, with its bands and their p-values."""
     told = [f"{found.layers}: p {found.p:.2g}" for found in result.bands if found.row == row]
+    if told and result.nulls:
+        told.append(f"selection: p {result.selection_p[row]:.2g}")
     return f"{result.labels[row]}" + (f" ({'; '.join(told)})" if told else "")
 
 

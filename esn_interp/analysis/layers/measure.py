@@ -72,7 +72,7 @@ def layer_profile(
         rng = np.random.default_rng(seed)
         drawn, firmness = resampled_sets(stats, list(given.values()), resamples=resamples, rng=rng)
         resampled = np.array([_shares(np.concatenate([one.counts() for one in sets])) for sets in drawn])
-    nulls, why = _selection_nulls(given, stats, relabellings=relabellings, seed=seed)
+    nulls, shares, why = _selection_nulls(given, stats, relabellings=relabellings, seed=seed)
     scans = [scan(row, first.widths, permutations=permutations, seed=seed) for row in counts]
     scan_p = np.array([p for p, _ in scans])
     labels = [(name, emotion) for name, one in given.items() for emotion in one.emotions]
@@ -119,31 +119,45 @@ def layer_profile(
             *why,
         ),
         nulls=nulls,
+        permuted_low=None if shares is None else _quantile(shares, 0.025),
+        permuted_high=None if shares is None else _quantile(shares, 0.975),
     )
 
 
 def _selection_nulls(
     sets: Mapping[str, NeuronSet], stats: GateStatistics | None, *, relabellings: int | None, seed: int
-) -> tuple[tuple[SelectionNull, ...], tuple[str, ...]]:
+) -> tuple[tuple[SelectionNull, ...], Float64[np.ndarray, "draw row layer"] | None, tuple[str, ...]]:
     """How much each set's strongest band stands out, beside those of neurons that were selected by permuted labels.
 
-    One null a set, its emotions the tests; none at all where it can't be done for some set.
+    One null a set, its emotions the tests; none at all where it can't be done for some set. Then the shares of the
+    layers in every permutation, and notes.
     """
     found: list[SelectionNull] = []
+    shares: list[Float64[np.ndarray, "draw row layer"]] = []
     notes: list[str] = []
     for name, one in sets.items():
         null = permuted_selection(stats, one, relabellings=relabellings, seed=seed, default=OF_SETS)
         notes += [note for note in null.notes if note not in notes]
         if null.sets:
-            drawn = np.stack([strongest(permuted.counts(), one.widths) for permuted in null.sets])
+            counts = [permuted.counts() for permuted in null.sets]
+            shares.append(np.stack([_shares(each) for each in counts]))
+            drawn = np.stack([strongest(each, one.widths) for each in counts])
             what = f"strongest band of {name} (log-likelihood ratio)"
             observed = strongest(one.counts(), one.widths)
             found.append(SelectionNull.of(what, one.emotions, observed, drawn, rises=True, **null.about))
-    return (tuple(found) if len(found) == len(sets) else ()), tuple(notes)
+    if len(found) < len(sets):
+        return (), None, tuple(notes)
+    return tuple(found), np.concatenate(shares, axis=1), tuple(notes)
 
 
 def _shares(counts: Int64[np.ndarray, "row layer"]) -> Float64[np.ndarray, "row layer"]:
     return quotient(counts, counts.sum(axis=1, keepdims=True))
+
+
+def _quantile(shares: Float64[np.ndarray, "draw row layer"], at: float) -> Float64[np.ndarray, "row layer"]:
+    """Over the draws in which a row has neurons; NaN where it never has."""
+    never = np.isnan(shares).all(axis=0)
+    return np.where(never, np.nan, np.nanquantile(np.where(never, 0.0, shares), at, axis=0))
 
 
 def _uniform_gini(members: int, widths: Int64[np.ndarray, " layer"], *, seed: int, draws: int = 999) -> float:

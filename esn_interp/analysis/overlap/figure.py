@@ -9,7 +9,7 @@ from plotly.subplots import make_subplots
 from esn_interp.analysis.inference.significance import nan_mean
 from esn_interp.analysis.overlap.pair import PairOverlap
 from esn_interp.analysis.overlap.result import Overlap
-from esn_interp.drawing.marks import bars, doublings, heatmap, outline
+from esn_interp.drawing.marks import bars, doublings, heatmap, outline, permuted
 from esn_interp.drawing.theme import CONTROL, COUNTS, EFFECTS, GRID, INK, SOFT, SYMBOLS, dress, emotion_colors
 
 _CELL = 46
@@ -32,7 +32,7 @@ def draw(result: Overlap, at: int = 0) -> go.Figure:
         vertical_spacing=84 / (sum(heights) + 168),
         subplot_titles=[
             "same emotion in both: shared neurons / expected",
-            "shared neurons / expected (* p 0.05 or less, Holm)",
+            "shared / expected (* p 0.05 or less by layers alone, Holm)",
             "Jaccard index: shared / joint neurons",
         ],
     )
@@ -97,6 +97,11 @@ def _forest(figure: go.Figure, pair: PairOverlap, equal: list[tuple[int, str]]) 
         row=1,
         col=1,
     )
+    if (null := pair.fold_null) is not None:
+        given = [name for name in null.tests for _ in range(null.draws)]
+        hover = "permuted labels, %{y}: %{x:.2f} times chance<extra></extra>"
+        drawn = permuted(null.drawn.T.ravel(), given, permutations=null.draws, hovertemplate=hover)
+        figure.add_trace(drawn, row=1, col=1)
     others = pair.other_emotion
     for name, value, low, high, p, color in (
         *(
@@ -105,12 +110,12 @@ def _forest(figure: go.Figure, pair: PairOverlap, equal: list[tuple[int, str]]) 
                 float(pair.fold[cell]),
                 float(pair.fold_low[cell]),
                 float(pair.fold_high[cell]),
-                float(pair.p_values[cell]),
+                _p(pair, emotion, cell),
                 colors[emotion],
             )
             for emotion, cell in zip(names, cells, strict=True)
         ),
-        (_OTHERS, others.fold, others.low, others.high, others.p, CONTROL),
+        (_OTHERS, others.fold, others.low, others.high, f"p {others.p:.2g} by layers alone", CONTROL),
     ):
         figure.add_trace(
             go.Scatter(
@@ -124,7 +129,7 @@ def _forest(figure: go.Figure, pair: PairOverlap, equal: list[tuple[int, str]]) 
                 marker={"size": 9, "color": color},
                 hovertemplate=(
                     f"<b>{name}</b>: {value:.2f} times chance within layers"
-                    f"<br>95 % bounds {low:.2f} to {high:.2f}, p {p:.2g}<extra></extra>"
+                    f"<br>95 % bounds {low:.2f} to {high:.2f}<br>{p}<extra></extra>"
                 ),
             ),
             row=1,
@@ -138,6 +143,12 @@ def _forest(figure: go.Figure, pair: PairOverlap, equal: list[tuple[int, str]]) 
     figure.update_yaxes(
         categoryorder="array", categoryarray=[_OTHERS, *reversed(names)], showgrid=False, row=1, col=1
     )
+
+
+def _p(pair: PairOverlap, emotion: str, cell: tuple[int, int]) -> str:
+    """By layers alone, and what the selection leaves of it, where that is known."""
+    told = f"p {pair.p_values[cell]:.2g} by layers alone"
+    return told if pair.fold_null is None else f"{told}; selection: {pair.fold_null.told_p(emotion)}"
 
 
 def _hover(pair: PairOverlap, low: np.ndarray, high: np.ndarray) -> list[list[str]]:
