@@ -1,16 +1,20 @@
 """What happens along a recording: its outline, and lines above the same axis of seconds, with the text around it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Int16
 from plotly.subplots import make_subplots
 
 from esn_interp.drawing.theme import INK, PANEL, SOFT, SYMBOLS, TEMPLATE, dress, translucent
 
 _POINTS = 240
+_BANDS, _WINDOW, _QUIETEST = 64, 512, -60
+"""Bands of a spectrogram, samples of a window, and the decibels below the loudest that are drawn white."""
+GREYS = ((0.0, "#ffffff"), (1.0, "#1f2933"))
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 
 
@@ -18,6 +22,30 @@ def outline(waveform: Float[np.ndarray, " sample"], points: int = _POINTS) -> Fl
     """The largest magnitude in each of so many equal parts of a recording."""
     parts = np.array_split(np.abs(waveform.astype(np.float64)), min(points, max(len(waveform), 1)))
     return np.array([part.max(initial=0.0) for part in parts])
+
+
+@dataclass(frozen=True, eq=False)
+class Spectrogram:
+    """How loud a recording is by band and time: decibels below its loudest spot, and the middles of bands (kHz) and
+    frames (seconds)."""
+
+    loudness: Int16[np.ndarray, "band frame"]
+    kilohertz: Float[np.ndarray, " band"]
+    seconds: Float[np.ndarray, " frame"]
+
+
+def spectrogram(waveform: Float[np.ndarray, " sample"], rate: int) -> Spectrogram:
+    """Power in bands of equal width up to half the sampling rate, of windows (Hann, half overlapping or more)."""
+    sound = np.pad(waveform.astype(np.float64), _WINDOW // 2)
+    step = max(_WINDOW // 4, -(-len(waveform) // _POINTS))
+    starts = np.arange(0, max(len(waveform), 1), step)
+    window = np.hanning(_WINDOW)
+    frames = np.stack([sound[start : start + _WINDOW] for start in starts]) * window
+    # The constant part is left out, so that bands have as many bins each.
+    power = (np.abs(np.fft.rfft(frames)) ** 2)[:, 1:].reshape(len(starts), _BANDS, -1).mean(axis=2).T
+    quiet = max(float(power.max()), 1e-30) * 10 ** (_QUIETEST / 10)
+    loudness = np.round(10 * np.log10(np.maximum(power, quiet) / quiet) + _QUIETEST).astype(np.int16)
+    return Spectrogram(loudness, (np.arange(_BANDS) + 0.5) * rate / 2000 / _BANDS, starts / rate)
 
 
 def token_places(seconds: Float[np.ndarray, " token"], duration: float) -> Float[np.ndarray, " token"]:
@@ -49,6 +77,17 @@ def add_outline(figure: go.Figure, envelope: Float[np.ndarray, " point"], durati
     figure.update_yaxes(showticklabels=False, showgrid=False, row=row, col=1)
 
 
+def add_spectrogram(figure: go.Figure, spectrum: Spectrogram, *, row: int = 1) -> None:
+    """A recording's loudness by band over time, the louder the darker, in one panel."""
+    told = "%{x:.2f} s, %{y:.1f} kHz: %{z} dB<extra></extra>"
+    surface = go.Heatmap(
+        **{"x": spectrum.seconds, "y": spectrum.kilohertz, "z": spectrum.loudness, "hovertemplate": told},
+        **{"colorscale": GREYS, "zmin": _QUIETEST, "zmax": 0, "showscale": False},
+    )
+    figure.add_trace(surface, row=row, col=1)
+    figure.update_yaxes(title_text="kHz", showgrid=False, row=row, col=1)
+
+
 def over_time(
     envelope: Float[np.ndarray, " point"],
     duration: float,
@@ -61,13 +100,15 @@ def over_time(
     subtitle: str,
     height: int = 300,
     text: bool = True,
+    spectrum: Spectrogram | None = None,
 ) -> go.Figure:
     """A recording's outline below lines that have a value at every token; the text around it is shaded.
 
     ``seconds`` says where audio tokens begin (NaN for text), ``scopes`` where each stands (0 audio, 1 text, 2 last).
-    ``text=False`` shows the recording alone.
+    ``text=False`` shows the recording alone; a ``spectrum`` stands in place of the outline.
     """
-    figure = make_subplots(rows=2, shared_xaxes=True, row_heights=[0.75, 0.25], vertical_spacing=0.04)
+    heights = [0.75, 0.25] if spectrum is None else [0.6, 0.4]
+    figure = make_subplots(rows=2, shared_xaxes=True, row_heights=heights, vertical_spacing=0.04)
     places = token_places(seconds, duration)
     told = [
         f"{second:.2f} s" if np.isfinite(second) else f"“{token}”" + (" (last)" if scope == 2 else "")
@@ -91,7 +132,10 @@ def over_time(
             row=1,
             col=1,
         )
-    add_outline(figure, envelope, duration, row=2)
+    if spectrum is None:
+        add_outline(figure, envelope, duration, row=2)
+    else:
+        add_spectrogram(figure, spectrum, row=2)
     step = duration / max(int(np.isfinite(seconds).sum()), 1)
     start, end = (float(places.min()), float(places.max()) + step) if text else (0.0, duration)
     for low, high, name in ((start, 0.0, "prompt"), (duration, end, "question, answer")):

@@ -44,25 +44,27 @@ class GateActivations:
         """Length of the recording in seconds."""
         return len(self.waveform) / SAMPLE_RATE
 
-    def plot(self, neurons: Any = None, **look: Any) -> "go.Figure":
-        """Gates over the time of the recording, above its outline.
+    def plot(self, neurons: Any = None, *, sound: str = "waveform", **look: Any) -> "go.Figure":
+        """Gates over the time of the recording, above its outline or its spectrogram.
 
         Parameters
         ----------
         neurons
             Pairs of layer and neuron, or a neuron set, whose strongest are drawn; by default those that vary most.
+        sound
+            What is drawn of the recording: its ``waveform``, as an outline, or its ``spectrogram``.
         look
             Size and look of the figure, as of any result: see `esn_interp.drawing.look.looking`.
 
         Raises
         ------
         ModelError
-            When there is no such neuron.
+            When there is no such neuron, or ``sound`` is neither.
         """
         from esn_interp.drawing.look import looking
         from esn_interp.models.gate_figure import draw
 
-        return looking(draw(self, neurons), **look)
+        return looking(draw(self, neurons, sound=sound), **look)
 
     def where(self, scope: str) -> Bool[np.ndarray, " token"]:
         """Which tokens belong to a scope: ``audio``, ``text`` or ``last``."""

@@ -6,12 +6,15 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from esn_interp.drawing.over_time import outline, over_time
+from esn_interp.drawing.over_time import outline, over_time, spectrogram
 from esn_interp.errors import ModelError
 from esn_interp.models.gate_activations import GateActivations
+from esn_interp.speech.audio import SAMPLE_RATE
 
 MOST = 8
 """Lines that can still be told apart."""
+SOUNDS = ("waveform", "spectrogram")
+"""What can be drawn of the recording."""
 
 
 def chosen(acts: GateActivations, neurons: Any) -> list[tuple[int, int]]:
@@ -38,8 +41,12 @@ def chosen(acts: GateActivations, neurons: Any) -> list[tuple[int, int]]:
     return list(dict.fromkeys(pairs))[:MOST]
 
 
-def draw(acts: GateActivations, neurons: Sequence[tuple[int, int]] | Any = None) -> go.Figure:
+def draw(
+    acts: GateActivations, neurons: Sequence[tuple[int, int]] | Any = None, *, sound: str = "waveform"
+) -> go.Figure:
     """Each gate's value at every token, above the recording; hover tells second, token and value."""
+    if sound not in SOUNDS:
+        raise ModelError(f"sound={sound!r}: choose {' or '.join(SOUNDS)}")
     pairs = chosen(acts, neurons)
     said = f"“{acts.transcript}”" if acts.transcript else "no transcript known"
     return over_time(
@@ -51,4 +58,6 @@ def draw(acts: GateActivations, neurons: Sequence[tuple[int, int]] | Any = None)
         tokens=acts.tokens,
         title="Gates over the recording",
         subtitle=said,
+        spectrum=spectrogram(acts.waveform, SAMPLE_RATE) if sound == "spectrogram" else None,
+        height=300 if sound == "waveform" else 360,
     )

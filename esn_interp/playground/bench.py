@@ -188,8 +188,8 @@ class Bench:
         if settings.selector == RANDOM:
             lines.append("esns = esns.random_like(0)  # the control: others of the same layers")
         lines += ["esns.plot().show()", "", f"clip = {self._source(heard)}"]
-        ask = f"lm.answer(clip, {self.recognition.prompt!r}, options={list(self.emotions)!r})"
-        lines += [f"print({ask})"]
+        ask = "lm.answer(clip, question, options=esns.emotions)"
+        lines += [f"question = {self.recognition.prompt!r}", f"print({ask})"]
         if settings.alpha:
             lines += [
                 f"with lm.steered(esns[{settings.emotion!r}], alpha={settings.alpha:g}):",

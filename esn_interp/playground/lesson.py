@@ -53,7 +53,7 @@ def _steps(clip: Clip, target: str, alpha: float) -> tuple[Step, ...]:
         ),
         Step(
             "Find",
-            f"Look at the map. Each mark is a neuron that fires more on {target} voices than on others, and the same"
+            f"Open the tab Map. Each mark is a neuron that fires more on {target} voices than on others, and the same"
             " for every emotion. They were found on other voices. A map shows what goes along with an emotion, not"
             " what causes it.",
             still,

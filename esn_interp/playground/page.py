@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from esn_interp.errors import EsnError
+from esn_interp.models.gate_figure import SOUNDS
 from esn_interp.playground.bench import ALPHAS, LONGEST, SELECTORS, TOPS, Bench, Heard, Settings
 from esn_interp.playground.lesson import Lesson, lesson
 from esn_interp.playground.parts import (
@@ -16,6 +17,7 @@ from esn_interp.playground.parts import (
     speech_player,
 )
 from esn_interp.playground.voice import TARGETS, Voice
+from esn_interp.speech.clips import Clip
 
 _INTRO = """# Playground
 
@@ -65,10 +67,10 @@ def build(bench: Bench, voice: Voice) -> Any:
         settings = settings_of(*sliders)
         return map_frame(settings), neuron_links(bench.strongest(settings))
 
-    def in_time(heard: Heard, *sliders: Any) -> Any:
+    def in_time(heard: Heard, below: str, *sliders: Any) -> Any:
         settings = settings_of(*sliders)
         pairs = [(layer, neuron) for layer, neuron, _ in bench.strongest(settings, most=6)]
-        return bench.lm.gates(heard.clip or heard.waveform).plot(neurons=pairs)
+        return bench.lm.gates(heard.clip or heard.waveform).plot(neurons=pairs, sound=below)
 
     def say(heard: Heard, target: str, alpha: float) -> tuple[str, str]:
         before, after = voice.say(heard, target, float(alpha))
@@ -79,12 +81,14 @@ def build(bench: Bench, voice: Voice) -> Any:
     def step(at: int) -> tuple[Any, ...]:
         if not taught:
             taught.append(lesson(bench))
+            clips[_name(taught[0].clip)] = lambda: taught[0].clip
         chosen = taught[0].steps[at]
         heard = bench.hear_clip(taught[0].clip)
         set_to = chosen.settings
         text = f"### {at + 1} of {len(taught[0].steps)}: {chosen.title}\n\n{chosen.text}"
         sliders = (set_to.emotion, set_to.selector, set_to.top, set_to.alpha)
-        return text, None, heard, heard_player(heard), *sliders, *view(heard, set_to), *where(*sliders)
+        pick = gr.Dropdown(choices=list(clips), value=_name(taught[0].clip))
+        return text, pick, heard, heard_player(heard), *sliders, *view(heard, set_to), *where(*sliders)
 
     with gr.Blocks(title="esn_interp playground", analytics_enabled=False, delete_cache=(60, 60)) as page:
         heard = gr.State(None)
@@ -92,7 +96,7 @@ def build(bench: Bench, voice: Voice) -> Any:
         with gr.Row():
             with gr.Column(min_width=300):
                 gr.Markdown("## Recording")
-                clip = gr.Dropdown(list(clips), value=next(iter(clips)), label="A clip that nobody tuned anything on")
+                clip = gr.Dropdown(list(clips), value=next(iter(clips)), label="A recording of the corpus")
                 sound = gr.HTML()
                 own = gr.Audio(sources=["upload", "microphone"], type="filepath", label="Or your own", editable=False)
                 gr.Markdown(_LIMITS)
@@ -111,6 +115,7 @@ def build(bench: Bench, voice: Voice) -> Any:
                 frame, links = gr.HTML(), gr.HTML()
             with gr.Tab("In time"):
                 gr.Markdown("The strongest of these neurons while the recording is heard.")
+                below = gr.Radio(list(SOUNDS), value=SOUNDS[0], label="Below them")
                 draw = gr.Button("Draw the gates over the recording")
                 gates = gr.Plot(show_label=False)
             with gr.Tab("Say it again"):
@@ -130,7 +135,8 @@ def build(bench: Bench, voice: Voice) -> Any:
                     steps = [gr.Button(f"Step {at + 1}", elem_id=f"esn-step-{at + 1}") for at in range(5)]
             with gr.Tab("Python"):
                 gr.Markdown("What you see, as a script: copy it and go on from there.")
-                code = gr.Code(language="python", label="The Python that makes this view", interactive=False)
+                label = "The Python that makes this view"
+                code = gr.Code(language="python", label=label, interactive=False, wrap_lines=True, elem_id="esn-code")
 
         sliders: list[Any] = [emotion, selector, top, alpha]
         quiet: Any = {"show_progress": "hidden", "trigger_mode": "always_last", "api_visibility": "private"}
@@ -143,7 +149,7 @@ def build(bench: Bench, voice: Voice) -> Any:
             control.input(told(turned), [heard, *sliders], [answer, code], **quiet)
         for control in sliders[:3]:
             control.input(told(where), sliders, [frame, links], **quiet)
-        draw.click(told(in_time), [heard, *sliders], gates, api_visibility="private")
+        draw.click(told(in_time), [heard, below, *sliders], gates, api_visibility="private")
         speak.click(told(say), [heard, to, force], [before, after], api_visibility="private")
         everything = [text, clip, heard, sound, *sliders, answer, code, frame, links]
         for at, button in enumerate(steps):
@@ -155,7 +161,9 @@ def build(bench: Bench, voice: Voice) -> Any:
 def _choices(bench: Bench) -> dict[str, Callable[[], Any]]:
     """The clips that can be picked, by what a list says of each; emotions take turns."""
     some = bench.clips.limit(min(60, len(bench.clips)))
-    return {
-        f"{clip.speaker}: {clip.emotion}, “{clip.transcript or clip.id}”": (lambda at=at: some[at])
-        for at, clip in enumerate(some)
-    }
+    return {_name(clip): (lambda at=at: some[at]) for at, clip in enumerate(some)}
+
+
+def _name(clip: Clip) -> str:
+    """What a list says of a clip."""
+    return f"{clip.speaker}: {clip.emotion}, “{clip.transcript or clip.id}”"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from accessibility import faults
 from headless_browser import CHROMIUM, Page, browser
 from planted_demo import study
 from planted_listener import EMOTIONS
@@ -251,8 +252,9 @@ def page() -> Iterator[Page]:
         yield opened
 
 
-@pytest.mark.parametrize("width", [1400, 390])
-def test_it_works_in_a_browser(width: int, page: Page, folder: Path):
+@pytest.mark.parametrize(("width", "scheme"), [(1400, "light"), (390, "dark")])
+def test_it_works_in_a_browser(width: int, scheme: str, page: Page, folder: Path):
+    page.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
     page.open(folder / "report.html", width=width)
     page.until("document.querySelectorAll('[data-figure] svg.main-svg').length >= 3")
     drawn = (
@@ -264,6 +266,7 @@ def test_it_works_in_a_browser(width: int, page: Page, folder: Path):
     assert len(durations) == len(EMOTIONS)
     assert min(durations) > 0.1
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert faults(page) == []
     assert page.errors == []
     assert {url for url in page.requests if not url.startswith(("data:", "blob:"))} == {
         (folder / "report.html").resolve().as_uri()

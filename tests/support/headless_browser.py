@@ -82,6 +82,14 @@ class Page:
             assert time.monotonic() < deadline, f"still not so: {condition}"
             time.sleep(0.05)
 
+    def click(self, selector: str) -> None:
+        """Move the mouse onto the first element of a selector, and press it."""
+        box = f"document.querySelector({selector!r}).getBoundingClientRect()"
+        place = self.evaluate(f"(() => {{ const b = {box}; return [b.x + b.width / 2, b.y + b.height / 2]; }})()")
+        for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
+            pressed = {} if kind == "mouseMoved" else {"button": "left", "clickCount": 1}
+            self.send("Input.dispatchMouseEvent", type=kind, x=place[0], y=place[1], **pressed)
+
     def press(self, *keys: str) -> None:
         """Press and release keys, one after the other, as a hand would: by their names, such as Enter or ArrowLeft."""
         for key in keys:

@@ -45,15 +45,15 @@ FIRING = (
 def facts(result: NeuronPage) -> list[tuple[str, str, str]]:
     """The key figures: what they are, their value, and what stands beside."""
     best = result.emotions.index(result.preferred)
-    mine = result.emotion == best
+    mine, fires = result.emotion == best, "of the tokens make it fire"
     rows = [
-        ("highest on", result.preferred, f"mean {result.by_emotion[best]:.3g}"),
-        ("fires at", percent(float(result.rates[mine].mean())), f"of the tokens of {result.preferred} clips"),
-        ("and at", percent(float(result.rates[~mine].mean())) if (~mine).any() else "–", "of the tokens of others"),
+        ("the emotion with its highest mean", result.preferred, f"mean {result.by_emotion[best]:.3g}"),
+        (fires, percent(float(result.rates[mine].mean())), f"{result.preferred} clips"),
+        (fires, percent(float(result.rates[~mine].mean())) if (~mine).any() else "–", "other clips"),
     ]
     if result.effect is not None:
         change = signed(float(result.effect.change[0, best]), 2)
-        rows.append(("silenced", change, f"log-odds of {result.preferred}"))
+        rows.append((f"change of the log-odds of {result.preferred}", change, "silenced by itself"))
     return rows
 
 

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float64, Int64
 from esn_interp.analysis.inside.voice import AcousticCorrelates
 from esn_interp.analysis.inside.writing import Writes
 from esn_interp.analysis.result import Result
+from esn_interp.drawing.numbers import signed
 
 
 @dataclass(frozen=True)
@@ -139,12 +140,13 @@ class NeuronPage(Result):
         )
         if self.effect is None:
             return f"{said}."
-        own = self.effect.change[0, best]
+        own = signed(float(self.effect.change[0, best]), 2)
         controls = self.effect.controls[:, 0, best]
-        beside = f" ({controls.min():+.2f} to {controls.max():+.2f} for others like it)" if len(controls) else ""
+        bounds = [signed(float(np.quantile(controls, at)), 2) for at in (0, 1)] if len(controls) else []
+        beside = f" ({' to '.join(bounds)} for others like it)" if bounds else ""
         return (
-            f"{said}. Silenced by itself, it changes the log-odds of {self.preferred} by {own:+.2f}{beside} and the"
-            f" answer on {100 * self.effect.flipped[0]:.0f} % of {self.effect.clips} clips."
+            f"{said}. Silenced by itself, it changes the log-odds of {self.preferred} by {own}{beside} and the answer"
+            f" on {100 * self.effect.flipped[0]:.0f} % of {self.effect.clips} clips."
         )
 
     def html(self) -> str:
