@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from esn_interp.errors import CorpusError
-from esn_interp.neurons.origin import Origin
+from esn_interp.neurons.origin import GatedModel, Origin
 from esn_interp.speech.clips import Clips
-from esn_interp.speech.known_clips import shared_keys
+from esn_interp.speech.known_clips import provenance, shared_keys
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,10 @@ class Reservations:
     def told(self) -> str:
         """What no summary leaves out, to be put before its end."""
         return f"; {self.found} of these clips are among those that the neurons were found on" if self.found else ""
+
+    def joined(self, other: "Reservations") -> "Reservations":
+        """Those of two things that were found."""
+        return Reservations(max(self.found, other.found), tuple(dict.fromkeys((*self.notes, *other.notes))))
 
 
 NONE = Reservations()
@@ -60,3 +64,17 @@ def check_apart(clips: Clips, origin: Origin, *, allow_identification_clips: boo
         notes.append(f"the neurons were found on clips prepared otherwise ({origin.preparation}; these: {treated})")
     return Reservations(found, tuple(notes))
 
+
+def check_apart_from(
+    clips: Clips, identification: Clips, lm: GatedModel, *, allow_identification_clips: bool
+) -> Reservations:
+    """As `check_apart`, of neurons that are yet to be found on ``identification``: before anything is run.
+
+    Raises
+    ------
+    CorpusError
+        When clips are among them and that is not allowed.
+    """
+    named = {"corpus": identification.name, "corpus_fingerprint": identification.fingerprint}
+    origin = Origin.of(lm, **named, **provenance(identification))
+    return check_apart(clips, origin, allow_identification_clips=allow_identification_clips)

@@ -5,7 +5,16 @@ from typing import Annotated
 import typer
 
 import esn_interp as esn
-from esn_interp.cli.shared import BatchSize, CorpusChoice, CountedScope, Filter, Measured, ModelChoice, Split
+from esn_interp.cli.shared import (
+    AllowIdentification,
+    BatchSize,
+    CorpusChoice,
+    CountedScope,
+    Filter,
+    Measured,
+    ModelChoice,
+    Split,
+)
 from esn_interp.neurons.catalogue import SELECTORS
 
 
@@ -26,6 +35,7 @@ def asking(
         int,
         typer.Option("--relabellings", min=0, metavar="N", help="Selections from permuted labels, for p (slow)."),
     ] = 0,
+    allow_identification_clips: AllowIdentification = False,
     batch_size: BatchSize = 32,
     run: Measured,
 ) -> None:
@@ -49,6 +59,7 @@ def asking(
         filter=filter,
         alpha=alpha,
         relabellings=relabellings,
+        allow_identification_clips=allow_identification_clips,
         seed=run.seed,
         batch_size=batch_size,
         progress=run.progress,

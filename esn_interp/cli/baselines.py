@@ -6,6 +6,7 @@ import typer
 
 import esn_interp as esn
 from esn_interp.cli.shared import (
+    AllowIdentification,
     BatchSize,
     CorpusChoice,
     Filter,
@@ -33,6 +34,7 @@ def baselines(
     side_clips: Annotated[
         int, typer.Option("--side-clips", min=1, metavar="N", help="Clips that are asked for transcripts (slow).")
     ] = 20,
+    allow_identification_clips: AllowIdentification = False,
     batch_size: BatchSize = 32,
     run: Measured,
 ) -> None:
@@ -57,6 +59,7 @@ def baselines(
         filter=filter,
         equal_cost=equal_cost,
         side_clips=side_clips,
+        allow_identification_clips=allow_identification_clips,
         seed=run.seed,
         batch_size=batch_size,
         progress=run.progress,

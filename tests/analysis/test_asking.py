@@ -7,9 +7,14 @@ import pytest
 from letter_listener import LetterListener
 from planted_listener import EMOTIONS, planted_clips
 
+from esn_interp.analysis.ablation.measure import ablation
 from esn_interp.analysis.asking.measure import asking
 from esn_interp.analysis.asking.result import Asking
+from esn_interp.analysis.asking.ways import usual_ways
 from esn_interp.errors import CorpusError
+from esn_interp.neurons.relabelling import relabelled_sets
+from esn_interp.neurons.selectors import select
+from esn_interp.tasks.collection import collect
 from esn_interp.tasks.free_text import parse_letter
 
 MISTAKEN = [(0, "sad", "angry"), (3, "happy", "fearful"), (5, "neutral", "sad"), (6, "angry", "happy")]
@@ -53,6 +58,42 @@ def test_the_null_repeats_the_selection_and_finds_nothing(found: Asking):
     words = found.found.index("words")
     assert found.p_values[found.asked.index("words"), words] == pytest.approx(1 / 10)
     assert found.p_values[found.asked.index("words"), found.found.index("letters")] > 0.5
+    assert found.draws == 9
+    assert "p 0.1, the least that 9 permutations can give" in found.summary()
+
+
+def test_the_null_is_that_of_a_plain_loop():
+    """Labels permuted as for every other analysis; every permutation's neurons asked as the real ones are."""
+    evaluate, identification = planted_clips(speakers=5, leaks=[0.2] * 5), planted_clips(speakers=5, leaks=[0.1] * 5)
+    ways = {name: usual_ways()[name] for name in ("words", "yes_no")}
+    how = {"top": 1 / 24, "ways": ways, "progress": False}
+    found = asking(LetterListener(), evaluate, identification, relabellings=3, seed=5, **how)
+    stats = collect(LetterListener(), identification, per_clip=True, seed=5, progress=False)
+    esns = select(stats, "mad", top=1 / 24, seed=5)
+    null = found.nulls[0]
+    assert null.tests == ("words", "yes or no")
+    permuted = relabelled_sets(stats, esns, permutations=3, seed=5)
+    assert (null.within, null.clips, null.fixed) == (permuted.within, permuted.clips, permuted.fixed)
+    for drawn, sets in zip(null.drawn, permuted.sets, strict=True):
+        other = ablation(LetterListener(), evaluate, sets, draws=0, relabellings=0, progress=False)
+        assert drawn[0] == pytest.approx(other.specificity.value)
+    np.testing.assert_allclose(null.omnibus_drawn, null.drawn[:, 1])
+    most = null.drawn.min(axis=1)
+    by_hand = [(1 + (most <= one + 1e-9).sum()) / 4 for one in null.observed]
+    np.testing.assert_allclose(null.p_values, by_hand)
+    np.testing.assert_allclose(found.p_values[:, 0], by_hand)
+
+
+def test_clips_that_find_the_neurons_are_refused_before_anything_is_run():
+    clips, listener = planted_clips(speakers=5), LetterListener()
+    with pytest.raises(CorpusError, match=r"50 of 50 clips .* --allow-identification-clips"):
+        asking(listener, clips, clips, top=1 / 24, progress=False)
+    assert listener.encoded == []
+    told = asking(
+        listener, clips, clips, top=1 / 24, allow_identification_clips=True, written=0, progress=False,
+        ways={"words": usual_ways()["words"]},
+    )  # fmt: skip
+    assert "50 of these clips are among those that the neurons were found on" in told.summary()
 
 
 def test_it_is_saved_loaded_and_drawn(found: Asking, tmp_path: Path):

@@ -10,6 +10,7 @@ from stream_listener import StreamListener
 from esn_interp.analysis.baselines.directions import Streams, projected_out, pushed, streams
 from esn_interp.analysis.baselines.measure import Prefixed, baselines
 from esn_interp.analysis.baselines.result import Baselines
+from esn_interp.errors import CorpusError
 from esn_interp.models.edits import Edit
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.neurons.origin import Origin
@@ -114,6 +115,13 @@ def test_words_stand_before_every_question():
     prefixed.encode([np.ones(4000, np.float32)] * 2, ["a", "b"])
     assert heard[0].startswith("Now. What is")
     assert heard[-1] == ["Now. a", "Now. b"]
+
+
+def test_clips_that_find_directions_are_refused_before_anything_is_run():
+    clips, listener = planted_clips(speakers=2, takes=1), StreamListener()
+    with pytest.raises(CorpusError, match=r"10 of 10 clips .* --allow-identification-clips"):
+        baselines(listener, clips, gates_of_emotions(), identification=clips, validation=clips, progress=False)
+    assert listener.encoded == []
 
 
 def test_it_is_saved_loaded_and_drawn(found: Baselines, tmp_path: Path):

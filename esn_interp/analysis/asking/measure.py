@@ -1,7 +1,6 @@
 """Every way of asking, with the neurons that every way finds silenced or turned up: one matrix, asked by found."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,17 +9,18 @@ from jaxtyping import Float, Float64
 
 from esn_interp.analysis.asking.result import Asking
 from esn_interp.analysis.asking.ways import Choosing, Way, collecting, usual_ways
+from esn_interp.analysis.guards import check_apart_from
 from esn_interp.analysis.inference.estimates import Estimates
+from esn_interp.analysis.inference.permutation import SelectionNull
 from esn_interp.analysis.inference.significance import CHANGE, RATE, SpeakerMeans, nan_mean
 from esn_interp.analysis.recall_changes import RecallChanges
-from esn_interp.analysis.result import Origins, standing_notes
+from esn_interp.analysis.relabelling import Null, permuted_selection
+from esn_interp.analysis.result import Origins, standing_notes, told
 from esn_interp.errors import CorpusError
 from esn_interp.interventions.edits import steer
 from esn_interp.models.edits import Edit
 from esn_interp.neurons.neuron_set import NeuronSet
-from esn_interp.neurons.resampling import require_single_clips, subset
 from esn_interp.neurons.selectors import select
-from esn_interp.neurons.statistics import GateStatistics
 from esn_interp.progress import progress_bar
 from esn_interp.speech.clips import Clips
 from esn_interp.speech.heard import warn_of_heard
@@ -48,6 +48,7 @@ def asking(
     found: Sequence[str] | None = None,
     relabellings: int = 0,
     written: int = 50,
+    allow_identification_clips: bool = False,
     seed: int = 0,
     batch_size: int = 32,
     strict: bool = False,
@@ -75,13 +76,15 @@ def asking(
         as the neurons themselves. 0 for none.
     written
         So many clips are asked for a written answer as well, unedited, to see whether it says what the scores say.
+    allow_identification_clips
+        Evaluate on clips that found the neurons, too, which is refused otherwise; the result says so.
 
     Raises
     ------
     StatisticsError
-        When neurons can't be found under a way, for want of correct answers for example.
+        When neurons can't be found under a way, for want of correct answers for example, or labels can't be permuted.
     CorpusError
-        When clips and identification clips are of other emotions, or no clip can be used.
+        When clips and identification clips are of other emotions or overlap, or no clip can be used.
     """
     tried = dict(usual_ways(seed) if ways is None else ways)
     names = [name for name, way in tried.items() if isinstance(way, Choosing)] if found is None else list(found)
@@ -90,58 +93,41 @@ def asking(
         raise CorpusError(f"corpus {clips.name} has emotions that {identification.name} lacks; keep the same ones")
     if unknown := [name for name in names if not isinstance(tried.get(name), Choosing)]:
         raise CorpusError(f"{unknown[0]!r} is no way of choosing an emotion, so no neurons are found under it")
+    check_apart_from(clips, identification, lm, allow_identification_clips=allow_identification_clips)
     size: dict[str, Any] = {"top": top, "scope": scope, "pooling": pooling, "filter": filter}
-    sets: dict[str, list[NeuronSet]] = {}
+    sets: dict[str, NeuronSet] = {}
+    nulls: list[Null] = []
     kept: list[tuple[int, ...]] = []
     for name in names:
         way = tried[name]
         assert isinstance(way, Choosing)
         how: dict[str, Any] = {"batch_size": batch_size, "strict": strict, "progress": progress, "seed": seed}
         stats = collect(lm, identification, protocol=collecting(way), per_clip=relabellings > 0, **how)
-        own = select(stats, selector, seed=seed, **size)
         kept.append(tuple(stats.kept.values()))
-        sets[name] = [own]
-        rng = np.random.default_rng(seed)
-        again = (_relabelled(stats, rng, kept=filter == "correct") for _ in range(relabellings))
-        sets[name] += [select(one, selector, seed=seed, **size) for one in again]
+        sets[name] = select(stats, selector, seed=seed, **size)
+        nulls.append(permuted_selection(stats, sets[name], relabellings=relabellings, seed=seed))
     edits = [
         [] if not len(one[emotion]) else list(steer(one[emotion], alpha))
-        for some in sets.values()
-        for one in some
+        for own, null in zip(sets.values(), nulls, strict=True)
+        for one in (own, *null.sets)
         for emotion in emotions
     ]
     heard = warn_of_heard(lm, clips.column("corpus"), clips.column("speaker"))
     answers = _answered(
         lm, clips, tried, emotions, edits, written=written, batch_size=batch_size, strict=strict, progress=progress
     )
-    first = sets[names[0]][0]
     return _result(
         answers,
-        Origins.of(lm, clips, first),
-        {name: some[0] for name, some in sets.items()},
+        Origins.of(lm, clips, sets[names[0]], allow_identification_clips=allow_identification_clips),
+        sets,
+        nulls,
         titles={name: way.title for name, way in tried.items()},
         emotions=emotions,
         alpha=alpha,
         kept=kept,
         heard=heard,
-        draws=relabellings,
         seed=seed,
     )
-
-
-def _relabelled(stats: GateStatistics, rng: np.random.Generator, *, kept: bool) -> GateStatistics:
-    """The same clips with their labels exchanged within speakers; of the kept ones only, if selection sees no others.
-
-    The success filter is decided with the true labels: decided anew, it would find the same neurons again.
-    """
-    single = require_single_clips(stats)
-    labels = single.emotion.copy()
-    speakers = np.unique(np.array(single.speakers, dtype=np.str_), return_inverse=True)[1]
-    seen = single.kept if kept else np.ones(len(single), dtype=np.bool_)
-    for speaker in range(int(speakers.max(initial=-1)) + 1):
-        rows = np.flatnonzero(seen & (speakers == speaker))
-        labels[rows] = labels[rng.permutation(rows)]
-    return subset(replace(stats, per_clip=replace(single, emotion=labels)), np.arange(len(single)), per_clip=False)
 
 
 class _Answers:
@@ -206,13 +192,13 @@ def _result(
     answers: _Answers,
     origins: Origins,
     sets: Mapping[str, NeuronSet],
+    nulls: Sequence[Null],
     *,
     titles: dict[str, str],
     emotions: tuple[str, ...],
     alpha: float,
     kept: list[tuple[int, ...]],
     heard: str,
-    draws: int,
     seed: int,
 ) -> Asking:
     rows = np.flatnonzero(answers.used)
@@ -251,16 +237,21 @@ def _result(
         speakers,
     )
     specific = real.specificity.mapped(lambda values: values.reshape(shape))
-    p = np.full(shape, np.nan)
-    if draws:
-        drawn = np.stack([changes(one).specificity.value.reshape(shape) for one in change[1:]])
-        as_extreme = drawn >= specific.value if alpha > 0 else drawn <= specific.value
-        p = (1 + as_extreme.sum(axis=0)) / (1 + draws)
+    compared = _compared(
+        [real.means.value, *(changes(one).means.value for one in change[1:])],
+        contrast=lambda cells: (real.self_of(cells) - real.cross_of(cells)).reshape(shape),
+        elsewhere=elsewhere,
+        titles=titles,
+        nulls=nulls,
+        rises=alpha > 0,
+    )
+    p = np.stack([one.p_values for one in compared], axis=1) if compared else np.full(shape, np.nan)
+    permuted = dict.fromkeys(note for null in nulls for note in null.notes)
     return Asking(
         clips=tuple(str(clips.column("id")[row]) for row in rows),
         speakers=speakers,
         skipped=tuple(answers.skipped),
-        notes=standing_notes(len(set(speakers)), answers.skipped, heard or None),
+        notes=told(*standing_notes(len(set(speakers)), answers.skipped, heard or None), *permuted),
         origins=origins,
         seed=seed,
         emotions=emotions,
@@ -280,8 +271,39 @@ def _result(
             real.means, lambda cells: np.diagonal(cells, axis1=-2, axis2=-1), within=CHANGE
         ).mapped(lambda values: values.reshape(*shape, -1)),
         p_values=p,
-        draws=draws,
+        draws=len(change) - 1,
+        nulls=compared,
         written=np.array([np.mean(one) if one else np.nan for one in answers.same]),
+    )
+
+
+def _compared(
+    drawn: Sequence[Float64[np.ndarray, "way_found set emotion"]],
+    *,
+    contrast: Callable[[np.ndarray], Float64[np.ndarray, "way found"]],
+    elsewhere: Callable[[np.ndarray], Float64[np.ndarray, " found"]],
+    titles: Mapping[str, str],
+    nulls: Sequence[Null],
+    rises: bool,
+) -> tuple[SelectionNull, ...]:
+    """What neurons of each way do beside what those of permuted labels do; the first of ``drawn`` is the real one.
+
+    The tests of one null are the ways of asking; its one number for all is the mean over the ways other than its own.
+    """
+    if len(drawn) < 2:
+        return ()
+    tables, others = np.stack([contrast(one) for one in drawn]), np.stack([elsewhere(one) for one in drawn])
+    return tuple(
+        SelectionNull.of(
+            "self minus cross change, by way of asking",
+            tuple(titles.values()),
+            tables[0, :, at],
+            tables[1:, :, at],
+            rises=rises,
+            whole=(others[0, at], others[1:, at]),
+            **null.about,
+        )
+        for at, null in enumerate(nulls)
     )
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 from jaxtyping import Float64, Int64
 
 from esn_interp.analysis.inference.estimates import Estimates
+from esn_interp.analysis.inference.permutation import SelectionNull
 from esn_interp.analysis.inference.significance import Interval
 from esn_interp.analysis.result import Origins, OverClips
 
@@ -19,8 +20,9 @@ class Asking(OverClips):
     ``self_change[asked, found]`` is the mean over the emotions of what becomes of an emotion's clips when its own
     neurons are edited, ``cross_change`` when another emotion's are, ``specificity`` their difference, with 95 %
     cluster-t bounds over speakers. ``by_emotion[asked, found, emotion]`` is the self change of each. ``elsewhere`` is
-    the mean specificity over all ways but the one under which neurons were found. ``p_values`` are the shares of
-    selections from permuted labels (and the real one) that are as specific; NaN without ``draws``.
+    the mean specificity over all ways but the one under which neurons were found. ``nulls`` holds, for each way of
+    finding, the specificity in every way of asking beside that of selections from permuted labels; its one number for
+    all is ``elsewhere``. ``p_values`` are theirs, adjusted for the number of ways of asking; NaN without ``draws``.
 
     ``kept`` counts correct identification clips and ``neurons`` selected gates, ``shared`` is the mean Jaccard index of
     the sets of two ways; ``baseline`` the share of right answers without an edit, mean over the emotions, ``written``
@@ -48,6 +50,7 @@ class Asking(OverClips):
     p_values: Float64[np.ndarray, "asked found"]
     draws: int
     written: Float64[np.ndarray, " asked"]
+    nulls: tuple[SelectionNull, ...] = ()
 
     def title(self, name: str) -> str:
         """A way in words."""
@@ -91,9 +94,16 @@ class Asking(OverClips):
         """For each way of finding: self minus cross in points when asked so, and otherwise, and what that means."""
         told = [
             f"found by {self.title(name)}: {self.here(name).scaled(100):+.1f} asked so,"
-            f" {self.other(name).scaled(100):+.1f} otherwise"
+            f" {self.other(name).scaled(100):+.1f} otherwise{self._selection(name)}"
             f" ({'they carry over' if self.carries(name) else 'they serve that way of asking, as far as can be told'})"
             for name in self.found
         ]
         verb = "silenced" if self.alpha == -1 else f"turned up by {self.alpha:g}"
-        return f"Self minus cross change in points, neurons {verb}: {'; '.join(told)} ({len(self.clips)} clips)."
+        return (
+            f"Self minus cross change in points, neurons {verb}: {'; '.join(told)} ({len(self.clips)} clips"
+            f"{self.reservation})."
+        )
+
+    def _selection(self, found: str) -> str:
+        """The p-value of what they do when asked otherwise, among selections from permuted labels."""
+        return f", {self.nulls[self.found.index(found)].told_p()}" if self.nulls else ""

@@ -1,6 +1,7 @@
 """Steering and silencing by neurons, by directions, by a probe, by words and at random: effect against side cost."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from jaxtyping import Float, Float64
 
 from esn_interp.analysis.baselines.directions import projected_out, pushed, streams
 from esn_interp.analysis.baselines.result import Baselines, Points
+from esn_interp.analysis.guards import check_apart_from
 from esn_interp.analysis.inference.estimates import Estimates
 from esn_interp.analysis.inference.significance import CHANGE, RATE, SpeakerMeans, nan_mean
 from esn_interp.analysis.result import Origins, standing_notes
@@ -84,6 +86,7 @@ def baselines(
     equal_cost: float = EQUAL,
     side_clips: int = 20,
     words: str = WORDS,
+    allow_identification_clips: bool = False,
     seed: int = 0,
     batch_size: int = 32,
     strict: bool = False,
@@ -109,13 +112,18 @@ def baselines(
         Clips that are asked for side tasks, evenly over the emotions; text is generated, which is slow.
     words
         What asks for an emotion; ``{emotion}`` stands in it.
+    allow_identification_clips
+        Evaluate on clips that found the neurons or directions, too, which is refused otherwise; the result says so.
 
     Raises
     ------
     StatisticsError
         When the neurons come from another model, or an emotion has no correct identification clip.
+    CorpusError
+        When clips are among those that something was found on, or no clip can be used.
     """
-    esns.check(lm)
+    origins = Origins.of(lm, clips, esns, allow_identification_clips=allow_identification_clips)
+    shared = check_apart_from(clips, identification, lm, allow_identification_clips=allow_identification_clips)
     recognition, emotions = options(clips, esns), tuple(esns.emotions)
     run: dict[str, Any] = {"batch_size": batch_size, "strict": strict, "progress": progress}
     read = streams(lm, identification, recognition, scope=scope, correct=filter == "correct", **run)
@@ -155,7 +163,7 @@ def baselines(
     }
     few = clips.limit(side_clips, seed=seed)
     side = off_target(lm, few, conditions=conditions, tasks=SIDE, **run)
-    told = [
+    in_words = [
         off_target(Prefixed(lm, words.format(emotion=emotion)), few, conditions={}, tasks=SIDE, **run)
         for emotion in emotions
     ]
@@ -163,7 +171,7 @@ def baselines(
     predicted = answers.predicted[1:].reshape(-1, len(emotions), len(answers))
     flipped = [*predicted[: len(places)], np.stack([asked[emotion].predicted[0] for emotion in emotions])]
     costs = (side.accuracy[:1] - side.accuracy[1:]).reshape(-1, len(emotions), *side.accuracy.shape[1:])
-    spent = [*costs[: len(places)], np.stack([side.accuracy[0] - one.accuracy[0] for one in told])]
+    spent = [*costs[: len(places)], np.stack([side.accuracy[0] - one.accuracy[0] for one in in_words])]
     target = np.array([rows[emotion] for emotion in emotions])
     methods = tuple(name for name, _ in points)
     return Baselines(
@@ -171,7 +179,7 @@ def baselines(
         speakers=answers.speaker,
         skipped=answers.skipped,
         notes=standing_notes(len(set(answers.speaker)), answers.skipped, answers.heard or None),
-        origins=Origins.of(lm, clips, esns),
+        origins=replace(origins, reservations=origins.reservations.joined(shared)),
         seed=seed,
         emotions=emotions,
         layers={name: int(layer) for name, layer in layers.items()},

@@ -99,7 +99,7 @@ class Baselines(OverClips):
         return (
             f"At a side cost of {100 * self.equal_cost:g} points or less, {self.best} steers best:"
             f" {', '.join(shares)} of the other clips; silenced, the emotion's own recall changes by {taken} points"
-            f" ({len(self.clips)} clips)."
+            f" ({len(self.clips)} clips{self.reservation})."
         )
 
 
