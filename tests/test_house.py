@@ -20,7 +20,7 @@ NO_ROOMS = {"support", "written", "tools", "trust"}
 # Extras that the package itself imports where a user asks for what they do; those with weights from the hub are
 # installed by nobody else, so that no version of them is pinned.
 UNPINNED = ("emotion2vec", "mos")
-OF_THE_PACKAGE = ("figures", "grown", "notebook", "play", "ray", "video", *UNPINNED)
+OF_THE_PACKAGE = ("adapter", "figures", "grown", "notebook", "play", "ray", "video", *UNPINNED)
 # Comes with torch where there is a card that it compiles for; without it the same sums are taken by torch.
 WITH_A_CARD = {"triton"}
 

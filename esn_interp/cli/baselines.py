@@ -34,6 +34,10 @@ def baselines(
     side_clips: Annotated[
         int, typer.Option("--side-clips", min=1, metavar="N", help="Clips that are asked for transcripts (slow).")
     ] = 20,
+    adapter_rank: Annotated[
+        int,
+        typer.Option("--adapter-rank", min=0, metavar="R", help="Fit low-rank adapters, too; needs peft. 0: none."),
+    ] = 0,
     allow_identification_clips: AllowIdentification = False,
     batch_size: BatchSize = 32,
     run: Measured,
@@ -59,6 +63,7 @@ def baselines(
         filter=filter,
         equal_cost=equal_cost,
         side_clips=side_clips,
+        adapter_rank=adapter_rank,
         allow_identification_clips=allow_identification_clips,
         seed=run.seed,
         batch_size=batch_size,

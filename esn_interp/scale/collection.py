@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, runtime_checkable
+from typing import Any, Literal, cast, runtime_checkable
 from typing import Protocol as Interface
 
-from esn_interp.errors import AudioError, CorpusError, EsnError
+from esn_interp.errors import AudioError, CorpusError
 from esn_interp.models.loading import load
 from esn_interp.models.sites import GATE, checked_site
 from esn_interp.neurons.accumulator import Accumulator
@@ -25,14 +25,14 @@ from esn_interp.tasks.collection import (
     CollectWarning,
     ReadableModel,
     collect,
-    of_emotions,
     require_unchanged,
     warn_of_weakness,
 )
+from esn_interp.tasks.enough import until_correct
 from esn_interp.tasks.hearing import Plan
 from esn_interp.tasks.listener import longest_clip
 from esn_interp.tasks.protocols import Protocol
-from esn_interp.tasks.protocols import protocol as protocol_of
+from esn_interp.tasks.questions import question_about
 from esn_interp.tasks.recognition import Recognition
 
 _SHARDS, _LARGEST = 64, 16
@@ -63,8 +63,8 @@ class Recipe:
 
 
 @dataclass(frozen=True, eq=False)
-class _Stretches:
-    """Collects rows of a corpus on a replica of its own."""
+class _OnReplica:
+    """Something that a replica does with rows of a corpus, with a model of its own."""
 
     recipe: ModelRecipe
     clips: Clips
@@ -75,6 +75,24 @@ class _Stretches:
     @cached_property
     def lm(self) -> ReadableModel:
         return self.recipe.load()
+
+
+class _Enough(_OnReplica):
+    """Asks about clips until enough of each emotion are answered correctly."""
+
+    def __call__(self, rows: tuple[int, int]) -> list[int]:
+        """The rows of the clips that a local run would collect."""
+        part, most = self.clips.take(range(*rows)), self.how.identification_clips
+        assert most is not None  # else nobody asks
+        asked = self.recognition.emotions, self.recognition.synonyms, self.how
+        _, question, part = question_about(part, *asked, limit=None, seed=self.options["seed"], lm=self.lm)
+        enough = until_correct(cast(Any, self.lm), part, question, most, progress=False, **self.options)
+        row_of = {name: row for row, name in enumerate(part.column("id"), start=rows[0])}
+        return [row_of[name] for name in enough.column("id")]
+
+
+class _Stretches(_OnReplica):
+    """Collects rows of a corpus."""
 
     def __call__(self, rows: tuple[int, int]) -> GateStatistics:
         part = self.clips.take(range(*rows))
@@ -127,6 +145,8 @@ def collect_on(
     are those of a local run; the other sums differ from it by the order of additions in float64 at most, and most
     often not at all, since what is added are numbers of float32.
 
+    Where the protocol stops at so many correct clips of an emotion, one replica finds these first.
+
     A checkpoint is replaced as shards are added, and is the same kind of file that a local run writes and resumes.
 
     Raises
@@ -134,16 +154,12 @@ def collect_on(
     EsnError
         As `esn_interp.collect` and the engine say.
     """
-    options = tuple(emotions) if emotions is not None else clips.emotions
-    how = protocol_of(protocol)
+    how, recognition, clips = question_about(clips, emotions, synonyms, protocol, limit=limit, seed=seed)
     if how.identification_clips is not None:
-        raise EsnError(
-            f"protocol {how.name}: it stops at {how.identification_clips} correct clips of an emotion, which replicas"
-            " can't know of one another; collect without an engine"
-        )
-    recognition = replace(how.recognition(options), synonyms=dict(synonyms or {}))
-    clips = of_emotions(clips, recognition.emotions)
-    clips = clips if limit is None else clips.limit(limit, seed=seed)
+        # Which clips are enough follows from the answers to those before: one replica asks, all of them collect.
+        asked = {"batch_size": batch_size if isinstance(batch_size, int) else 16, "strict": strict, "seed": seed}
+        (rows,) = engine.results(_Enough(recipe, clips, recognition, how, asked), [(0, len(clips))])
+        clips, how = clips.take(rows), replace(how, identification_clips=None)
     plan = Plan(Budget.of(batch_size, None), checkpoint_every)  # what a replica finds by itself may be another budget
     start, total = 0, None
     whose = Origin("", "", "", (), clips.name, clips.fingerprint, **provenance(clips))

@@ -3,7 +3,6 @@
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, cast, runtime_checkable
 from typing import Protocol as Interface
@@ -30,7 +29,7 @@ from esn_interp.tasks.checkpoints import Seldom, read_checkpoint, write_checkpoi
 from esn_interp.tasks.enough import until_correct
 from esn_interp.tasks.hearing import Hearing, Plan
 from esn_interp.tasks.protocols import Protocol
-from esn_interp.tasks.protocols import protocol as protocol_of
+from esn_interp.tasks.questions import question_about
 from esn_interp.tasks.recognition import Recognition
 
 FEW = 10
@@ -140,10 +139,7 @@ def collect(
         When clips were skipped, or fewer than 10 clips of an emotion were labelled correctly.
     """
     checked_site(site, neurons=True)
-    options, how = tuple(emotions) if emotions is not None else clips.emotions, protocol_of(protocol)
-    recognition = replace(how.recognition(options, lm=lm), synonyms=dict(synonyms or {}))
-    clips = of_emotions(clips, recognition.emotions)
-    clips = clips if limit is None else clips.limit(limit, seed=seed)
+    how, recognition, clips = question_about(clips, emotions, synonyms, protocol, limit=limit, seed=seed, lm=lm)
     if (most := how.identification_clips) is not None:
         asked: dict[str, Any] = {"batch_size": batch_size if isinstance(batch_size, int) else 16, "strict": strict}
         clips = until_correct(cast(Any, lm), clips, recognition, most, seed=seed, progress=progress, **asked)
@@ -251,22 +247,6 @@ class _Runner:
         if self._told and not self._halved:
             sys.stderr.write(f"Memory did not suffice for {before} at a time; going on with {self._plan.budget}\n")
         self._halved = True
-
-
-def of_emotions(clips: Clips, emotions: Sequence[str]) -> Clips:
-    """The clips of these emotions.
-
-    Raises
-    ------
-    CorpusError
-        When there are none.
-    """
-    found = clips.column("emotion")
-    rows = [row for row, emotion in enumerate(found) if emotion in emotions]
-    if not rows:
-        asked, had = ", ".join(emotions), ", ".join(clips.emotions)
-        raise CorpusError(f"corpus {clips.name}: no clip is {asked}; its emotions are {had or 'none'}")
-    return clips if len(rows) == len(found) else clips.take(rows)
 
 
 def require_unchanged(clips: Clips, origin: Origin) -> None:

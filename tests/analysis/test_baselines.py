@@ -8,7 +8,8 @@ from planted_listener import EMOTIONS, WIDTHS, planted_clips
 from stream_listener import StreamListener
 
 from esn_interp.analysis.baselines.directions import Streams, projected_out, pushed, streams
-from esn_interp.analysis.baselines.measure import Prefixed, baselines
+from esn_interp.analysis.baselines.measure import baselines
+from esn_interp.analysis.baselines.others import Prefixed
 from esn_interp.analysis.baselines.result import Baselines
 from esn_interp.errors import CorpusError
 from esn_interp.models.edits import Edit
@@ -37,6 +38,7 @@ def found() -> Baselines:
         alphas=STRENGTHS,
         strengths=STRENGTHS,
         side_clips=15,
+        adapter_rank=2,
         progress=False,
     )
 
@@ -48,6 +50,11 @@ def test_where_the_stream_carries_the_emotion_a_direction_in_it_wins(found: Base
     assert table.loc["neurons", "effect"] < 0.1
     assert table.loc["words", "effect"] < 0.1
     assert "direction steers best" in found.summary()
+
+
+def test_a_model_without_weights_has_no_adapter_and_the_result_says_so(found: Baselines):
+    assert "adapter" not in found.methods
+    assert any(note.startswith("no low-rank adapter: ") for note in found.notes)
 
 
 def test_the_layer_is_the_one_that_steers_on_validation(found: Baselines):

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from made_up_conversions import TARGETS, condition, failed, heard_as
 from scipy import stats
@@ -15,8 +16,10 @@ from esn_interp.analysis.inference.misheard import sharpness
 from esn_interp.analysis.inference.significance import holm, sign_flip_test
 from esn_interp.errors import StatisticsError
 from esn_interp.speech.acting import RULES
+from esn_interp.speech.clips import Clips
 from esn_interp.tasks.judges.canaries import Canaries
 
+SEXES = ("female", "male")
 SHIFTS = {"happy": 3.0, "angry": 1.0, "sad": -2.0, "fearful": 4.0}
 
 
@@ -266,3 +269,24 @@ def test_a_judge_who_mishears_leaves_a_band_around_what_it_heard(result):
         result.true_gain(tried, "angry")
     with pytest.raises(StatisticsError, match="try the same judge"):
         result.true_gain(replace(tried, judge="another"), "happy")
+
+
+def test_who_gains_is_told_where_the_corpus_knows_who_speaks():
+    rows = pd.DataFrame(
+        [
+            {"id": name, "audio": b"", "emotion": "neutral", "speaker": speaker, "sex": SEXES[int(speaker[-1]) % 2]}
+            for name, speaker in sorted({(o.clip, o.speaker) for o in BEFORE})
+        ]
+    )
+    clips = Clips.from_frame(rows, name="made-up")
+    given = {UNSTEERED: BEFORE, STEERED: AFTER, RANDOM: BY_CHANCE}
+    found = conversion_effect(given, targets=TARGETS, voices="unseen", judge="made-up", clips=clips)
+    for at, sex in enumerate(SEXES):
+        mine = {name: [o for o in some if int(o.speaker[-1]) % 2 == at] for name, some in given.items()}
+        alone = conversion_effect(mine, targets=TARGETS, voices="unseen", judge="made-up")
+        for name in ("accuracy", "wer"):
+            title = f"change of {MEASURES[name].title}, {STEERED}"
+            (row,) = [one for one in found.groups if (one.group, one.effect) == (sex, title)]
+            assert row.value.value == pytest.approx(alone.change_of(name).value)
+    assert any(note.startswith("by sex, change of heard as the target, steered in points") for note in found.notes)
+    assert effect().groups == ()

@@ -3,14 +3,20 @@
 import numpy as np
 import pandas as pd
 import pytest
-from planted_listener import EMOTIONS, PlantedListener, planted_clips, planted_set
+from planted_listener import EMOTIONS, SEX_GATE, WORD_GATE, PlantedListener, planted_clips, planted_set
 
 from esn_interp.analysis.ablation.measure import ablation
 from esn_interp.analysis.ablation.result import Ablation
 from esn_interp.analysis.dose.measure import dose_response
 from esn_interp.analysis.groups import by_group, groups_frame, traits_of
 from esn_interp.analysis.injection.measure import injection
+from esn_interp.analysis.side_effects.measure import side_effects
+from esn_interp.analysis.transfer.measure import transfer
+from esn_interp.analysis.transfer.result import Transfer
+from esn_interp.models.edits import Edit
 from esn_interp.speech.clips import Clips
+
+SEXES = ("female", "male")
 
 
 def told(groups, **which) -> pd.Series:
@@ -102,3 +108,41 @@ def test_doses_and_injection_tell_it_as_well(clips: Clips):
     )
     assert row.value == pytest.approx(alone.gain("two_pass", 4.0).value)
     assert len(EMOTIONS) == len(doses.sets)
+
+
+def test_transfer_tells_every_corpus_as_its_clips_alone_do(clips: Clips, tmp_path):
+    one, other = clips.where(speaker=["s00", "s01", "s02", "s03"]), clips.where(speaker=["s04", "s05", "s06", "s07"])
+    how = {"alpha": 8.0, "draws": 0, "progress": False}
+    esns = planted_set()
+    found = transfer(PlantedListener(), {"one": (one, esns), "other": (other, esns)}, **how)
+    women = transfer(
+        PlantedListener(), {"one": (one.where(sex="female"), esns), "other": (other.where(sex="female"), esns)}, **how
+    )
+    for target in ("one", "other"):
+        for at, source in enumerate(("one", "other")):
+            for effect, measured in (
+                ("self minus cross", women.target(target).ablation.effect),
+                ("flip gain", women.target(target).steering.effect),
+            ):
+                row = told(
+                    found.target(target).groups, trait="sex", group="female", effect=f"{effect}, neurons of {source}"
+                )
+                assert row.value == pytest.approx(measured.value[at])
+    assert any(note.startswith("on other, by sex, self change, neurons of other in points") for note in found.notes)
+    found.save(tmp_path / "t.json")
+    assert Transfer.load(tmp_path / "t.json").targets[0].groups == found.targets[0].groups
+
+
+def test_side_effects_tell_who_pays(clips: Clips):
+    how = {"tasks": ["transcription", "sex"], "draws": 0, "progress": False}
+    edits = [Edit(layer, np.array([neuron]), gain=0.0) for layer, neuron in (SEX_GATE, WORD_GATE)]
+    found = side_effects(PlantedListener(), clips, edits, **how)
+    women, men = (told(found.groups, trait="sex", group=one, effect="change of accuracy, sex") for one in SEXES)
+    assert (women.value, men.value) == (-1.0, 0.0), "everybody is taken for male"
+    apart = told(found.groups, trait="sex", group="female - male", effect="change of accuracy, sex")
+    assert apart.value == -1.0
+    alone = side_effects(PlantedListener(), clips.where(language="en"), edits, **how)
+    row = told(found.groups, trait="language", group="en", effect="change of accuracy, transcription")
+    assert row.value == pytest.approx(alone.mean("transcription").value)
+    few = side_effects(PlantedListener(), clips, edits, limit=10, seed=2, **how)
+    assert {one.clips for one in few.groups if one.group == "female - male"} == {10}

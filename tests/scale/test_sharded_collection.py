@@ -1,6 +1,7 @@
 """Statistics in shards: the same clips, the same batches, the same numbers as a local run."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from esn_interp.scale.collection import Recipe, _shards, collect_on
 from esn_interp.scale.engines import Here
 from esn_interp.scale.on_ray import OnRay
 from esn_interp.tasks.collection import CollectWarning, collect
+from esn_interp.tasks.protocols import protocol
 
 few = pytest.mark.filterwarnings("ignore:few clips to go by:esn_interp.tasks.collection.CollectWarning")
 BATCHES = {"batch_size": 2, "checkpoint_every": 2, "progress": False}
@@ -47,6 +49,31 @@ def test_shards_here_are_a_local_run(options: dict[str, Any], tmp_path: Path):
     found = collect_on(Here(), MadeUpRecipe(23, tmp_path), corpus(23), **BATCHES, **options)
     same(found, collect(MadeUpModel(23), corpus(23), **BATCHES, **options))
     assert len(list(tmp_path.glob("loaded-*"))) == 1
+
+
+class Answering(MadeUpModel):
+    """Can be asked without being looked into."""
+
+    def scores(self, encoded: Any, labels: Any, *, edits: Any = (), tap: Any = None) -> np.ndarray:
+        return super().scores(encoded, labels, tap=tap or (lambda *_: None))
+
+    def generate(self, waveforms: Any, prompt: Any, *, edits: Any = (), max_new_tokens: int = 32) -> list[str]:
+        raise NotImplementedError
+
+
+class AnsweringRecipe(MadeUpRecipe):
+    def load(self) -> Answering:
+        super().load()
+        return Answering(self.clips)
+
+
+@few
+def test_shards_stop_at_the_same_correct_clips_as_a_local_run(tmp_path: Path):
+    how = {**BATCHES, "seed": 4, "protocol": replace(protocol("ours"), identification_clips=3)}
+    found = collect_on(Here(), AnsweringRecipe(40, tmp_path), corpus(40), **how)
+    assert found.kept == {"neutral": 3, "happy": 3, "angry": 3}
+    same(found, collect(Answering(40), corpus(40), **how))
+    assert sum(found.seen.values()) < 40
 
 
 @few

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 from einops import repeat
-from jaxtyping import Float, Float64
+from jaxtyping import Float64, Int64
 
 from esn_interp.analysis.baselines.directions import projected_out, pushed, streams
+from esn_interp.analysis.baselines.others import adapted, asked_in_words
 from esn_interp.analysis.baselines.result import Baselines, Points
 from esn_interp.analysis.guards import check_apart_from
 from esn_interp.analysis.inference.estimates import Estimates
@@ -32,46 +33,6 @@ EQUAL = 0.05
 """The side cost at which methods are compared: five points of accuracy. (Our choice.)"""
 
 
-class Prefixed:
-    """A model before whose every question some words stand."""
-
-    def __init__(self, lm: Any, words: str) -> None:
-        self._lm, self._words = lm, words
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._lm, name)
-
-    @property
-    def name(self) -> str:
-        return self._lm.name
-
-    @property
-    def fingerprint(self) -> str:
-        return self._lm.fingerprint
-
-    @property
-    def component(self) -> str:
-        return self._lm.component
-
-    @property
-    def widths(self) -> tuple[int, ...]:
-        return self._lm.widths
-
-    def scores(self, encoded: Any, labels: Sequence[str], **options: Any) -> Float[np.ndarray, "clip label"]:
-        return self._lm.scores(encoded, labels, **options)
-
-    def encode(self, waveforms: Any, prompt: str | Sequence[str]) -> Any:
-        """The clips with the words before the prompt, or each prompt."""
-        return self._lm.encode(waveforms, self._before(prompt))
-
-    def generate(self, waveforms: Any, prompt: str | Sequence[str], **options: Any) -> list[str]:
-        """What the model writes, with the words before the prompt, or each prompt."""
-        return self._lm.generate(waveforms, self._before(prompt), **options)
-
-    def _before(self, prompt: str | Sequence[str]) -> str | list[str]:
-        return self._words + prompt if isinstance(prompt, str) else [self._words + one for one in prompt]
-
-
 def baselines(
     lm: Any,
     clips: Clips,
@@ -86,6 +47,7 @@ def baselines(
     equal_cost: float = EQUAL,
     side_clips: int = 20,
     words: str = WORDS,
+    adapter_rank: int = 0,
     allow_identification_clips: bool = False,
     seed: int = 0,
     batch_size: int = 32,
@@ -112,6 +74,9 @@ def baselines(
         Clips that are asked for side tasks, evenly over the emotions; text is generated, which is slow.
     words
         What asks for an emotion; ``{emotion}`` stands in it.
+    adapter_rank
+        The rank of a low-rank adapter that is fitted, emotion by emotion, to answer so about every identification
+        clip; its strengths are shares of what it adds to the weights. It needs peft; 0 for none.
     allow_identification_clips
         Evaluate on clips that found the neurons or directions, too, which is refused otherwise; the result says so.
 
@@ -157,28 +122,33 @@ def baselines(
     answers = recognise(
         lm, clips, conditions={BASELINE: (), **conditions}, recognition=recognition, description="Comparing", **run
     )
-    asked = {
-        emotion: recognise(Prefixed(lm, words.format(emotion=emotion)), clips, recognition=recognition, **run)
-        for emotion in emotions
-    }
+    how: dict[str, Any] = {"rank": adapter_rank, "seed": seed, "batch_size": batch_size, "strict": strict}
+    trained, no_adapter = adapted(lm, identification, recognition, emotions, **how)
     few = clips.limit(side_clips, seed=seed)
     side = off_target(lm, few, conditions=conditions, tasks=SIDE, **run)
-    in_words = [
-        off_target(Prefixed(lm, words.format(emotion=emotion)), few, conditions={}, tasks=SIDE, **run)
-        for emotion in emotions
-    ]
-    points = [*places, ("words", 1.0)]
+    flipped: list[Int64[np.ndarray, "_set clip"]] = []
+    spent: list[Float64[np.ndarray, "_set task side"]] = []
+    others = [*asked_in_words(lm, words), *trained]
+    for other in others:
+        heard: list[np.ndarray] = []
+        accuracy: list[np.ndarray] = []
+        for emotion in emotions:
+            with other.towards(emotion) as model:
+                heard.append(recognise(model, clips, recognition=recognition, **run).predicted[0])
+                accuracy.append(off_target(model, few, conditions={}, tasks=SIDE, **run).accuracy[0])
+        flipped.append(np.stack(heard))
+        spent.append(side.accuracy[0] - np.stack(accuracy))
+    points = [*places, *((other.method, other.strength) for other in others)]
     predicted = answers.predicted[1:].reshape(-1, len(emotions), len(answers))
-    flipped = [*predicted[: len(places)], np.stack([asked[emotion].predicted[0] for emotion in emotions])]
     costs = (side.accuracy[:1] - side.accuracy[1:]).reshape(-1, len(emotions), *side.accuracy.shape[1:])
-    spent = [*costs[: len(places)], np.stack([side.accuracy[0] - one.accuracy[0] for one in in_words])]
+    flipped, spent = [*predicted[: len(places)], *flipped], [*costs[: len(places)], *spent]
     target = np.array([rows[emotion] for emotion in emotions])
     methods = tuple(name for name, _ in points)
     return Baselines(
         clips=answers.clips,
         speakers=answers.speaker,
         skipped=answers.skipped,
-        notes=standing_notes(len(set(answers.speaker)), answers.skipped, answers.heard or None),
+        notes=standing_notes(len(set(answers.speaker)), answers.skipped, answers.heard or None, no_adapter or None),
         origins=replace(origins, reservations=origins.reservations.joined(shared)),
         seed=seed,
         emotions=emotions,

@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from einops import repeat
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 
 from esn_interp.analysis.conversion.effect_result import RANDOM, STEERED, ConversionEffect, Problem
 from esn_interp.analysis.conversion.measures import MEASURES, NOTHING, Outcome, unchanged_note
+from esn_interp.analysis.groups import GroupEffect, by_group, notes_on_groups, traits_of
 from esn_interp.analysis.inference.estimates import Estimates
 from esn_interp.analysis.inference.significance import (
     ANYWHERE,
@@ -20,6 +21,10 @@ from esn_interp.analysis.inference.significance import (
 )
 from esn_interp.analysis.result import standing_notes
 from esn_interp.errors import StatisticsError
+from esn_interp.speech.clips import Clips
+
+TOLD = ("accuracy", "wer")
+"""The measures whose changes are told by sex and by language."""
 
 
 def conversion_effect(
@@ -28,12 +33,14 @@ def conversion_effect(
     targets: Sequence[str],
     voices: str,
     judge: str,
+    clips: Clips | None = None,
     seed: int = 0,
     notes: Sequence[str] = (),
 ) -> ConversionEffect:
     """Levels and changes of every measure, from the outcomes of each condition; the first is the unsteered one.
 
-    All conditions hold the same clips with the same targets: an attempt that failed is an outcome too.
+    All conditions hold the same clips with the same targets: an attempt that failed is an outcome too. Where the
+    recordings that were converted are given as ``clips``, changes are told by sex and by language as well.
 
     Raises
     ------
@@ -68,6 +75,7 @@ def conversion_effect(
     # A control may well do nothing.
     steered = {name: row for name, row in zip(conditions[1:], table[1:], strict=True) if name != RANDOM}
     still = unchanged_note(table[0], steered)
+    groups = () if clips is None else _groups(values, of_target, conditions, table[0], clips)
     labels = (*sorted({name for row in table for o in row for name in o.probabilities}), NOTHING)
     return ConversionEffect(
         voices=voices,
@@ -93,7 +101,30 @@ def conversion_effect(
         problems=_problems(dict(zip(conditions, table, strict=True))),
         clips=tuple(sorted({o.clip for o in table[0]})),
         speakers=tuple(everyone),
-        notes=standing_notes(len(everyone), (), *notes, still, tests=len(targets)),
+        notes=standing_notes(len(everyone), (), *notes, still, *notes_on_groups(groups), tests=len(targets)),
+        groups=groups,
+    )
+
+
+def _groups(
+    values: Float64[np.ndarray, "condition measure conversion"],
+    of_target: Bool[np.ndarray, "target conversion"],
+    conditions: Sequence[str],
+    rows: Sequence[Outcome],
+    clips: Clips,
+) -> tuple[GroupEffect, ...]:
+    """Who gains and who pays: changes of what is heard and of the words, by condition, mean over the targets."""
+    told = [list(MEASURES).index(name) for name in TOLD]
+    change = (values[1:] - values[:1])[:, told]
+    known = of_target & ~np.isnan(change)[:, :, None]
+    row_of = {name: row for row, name in enumerate(clips.column("id"))}
+    return by_group(
+        repeat(np.nan_to_num(change), "... conversion -> ... target conversion", target=len(of_target)),
+        known,
+        lambda cells: nan_mean(cells).reshape(*cells.shape[:-3], -1),
+        [f"change of {MEASURES[name].title}, {condition}" for condition in conditions[1:] for name in TOLD],
+        speakers=[one.speaker for one in rows],
+        traits=traits_of(clips, [row_of[one.clip] for one in rows]),
     )
 
 

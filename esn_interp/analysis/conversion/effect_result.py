@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float64, Int64
 
+from esn_interp.analysis.groups import GroupEffect
 from esn_interp.analysis.inference.estimates import Estimates
 from esn_interp.analysis.inference.misheard import Band, band, sharpness
 from esn_interp.analysis.inference.significance import Interval
@@ -43,7 +44,8 @@ class ConversionEffect(OfConversions):
     in accuracy, adjusted by Holm over the targets; NaN with fewer speakers than so many tests need.
 
     ``heard`` counts, by target, what the scoring judge heard; the last of ``labels`` is empty and stands for attempts
-    in which there was nothing to hear. ``problems`` counts what went wrong, by name.
+    in which there was nothing to hear. ``problems`` counts what went wrong, by name. ``groups`` are changes of what is
+    heard and of the words by sex and by language, where the corpus knows these.
     """
 
     kind: ClassVar[str] = "conversion_effect"
@@ -62,6 +64,7 @@ class ConversionEffect(OfConversions):
     p_holm: Float64[np.ndarray, " target"]
     heard: Int64[np.ndarray, "condition target label"]
     problems: tuple[Problem, ...]
+    groups: tuple[GroupEffect, ...] = ()
 
     def of(self, measure: str, condition: str = STEERED, target: str | None = None) -> Interval:
         """Mean of a measure, of one target or over all."""

@@ -95,7 +95,8 @@ def compare_sites(
         site: select(collect(lm, identification, site=site, seed=seed, progress=progress), selector, **size)
         for site in dict.fromkeys((*sites, GATE))
     }
-    results = [ablation(lm, evaluation, found[site], draws=draws, seed=seed, progress=progress) for site in sites]
+    how: dict[str, Any] = {"draws": draws, "relabellings": 0, "seed": seed, "progress": progress}
+    results = [ablation(lm, evaluation, found[site], **how) for site in sites]
     first = results[0]
     return SiteComparison(
         model=lm.name,

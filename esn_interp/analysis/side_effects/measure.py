@@ -8,6 +8,7 @@ from einops import rearrange, repeat
 from jaxtyping import Float64, Int64
 
 from esn_interp.analysis.controls import NO_CONTROL
+from esn_interp.analysis.groups import GroupEffect, by_group, notes_on_groups, traits_of
 from esn_interp.analysis.inference.estimates import Estimates, mean_over_sets
 from esn_interp.analysis.inference.significance import CHANGE, CONTRAST, RATE, SpeakerMeans, nan_mean
 from esn_interp.analysis.result import Origins, standing_notes
@@ -20,7 +21,7 @@ from esn_interp.speech.clips import Clips
 from esn_interp.tasks.listener import Listener
 from esn_interp.tasks.recognition import BASELINE
 from esn_interp.tasks.side_tasks import TASKS as CLIP_TASKS
-from esn_interp.tasks.side_tasks import off_target
+from esn_interp.tasks.side_tasks import OffTarget, off_target
 from esn_interp.tasks.unrelated_text import PASSAGE, read_text, sentences_of
 
 TEXT = "text"
@@ -86,6 +87,7 @@ def side_effects(
     origins = _origins(lm, clips, edits, allow_identification_clips=allow_identification_clips)
     random, no_control = _random(conditions, tuple(lm.widths), draws=draws, seed=seed)
     every = {BASELINE: (), **conditions, **random}
+    clips = clips if limit is None else clips.limit(limit, seed=seed)
     names = list(conditions)
     read = [task for task in tasks if task != TEXT]
     costs = off_target(
@@ -93,8 +95,6 @@ def side_effects(
         clips,
         conditions=every,
         tasks=read,
-        limit=limit,
-        seed=seed,
         max_new_tokens=max_new_tokens,
         batch_size=batch_size,
         strict=strict,
@@ -124,6 +124,7 @@ def side_effects(
             f"edits under which every answer on {len(costs.clips)} clips was as right or wrong as before:"
             f" {', '.join(same)}"
         )
+    groups = _groups(accuracy, clips, costs, read)
     return SideEffects(
         origins=origins,
         alpha=_gain(alpha) if isinstance(edits, NeuronSet) else float("nan"),
@@ -148,7 +149,8 @@ def side_effects(
         accuracy=accuracy,
         random_accuracy=drawn,
         skipped=costs.skipped,
-        notes=standing_notes(len(set(costs.speakers)), (), *notes, no_control),
+        notes=standing_notes(len(set(costs.speakers)), (), *notes, no_control, *notes_on_groups(groups)),
+        groups=groups,
     )
 
 
@@ -219,6 +221,21 @@ def _by_speaker(
     """Changes of accuracy, [speaker, kind, condition, task]; kind 0 is the edit, 1 its random controls."""
     own = _means(accuracy[1:] - accuracy[0], speakers)
     return SpeakerMeans.stack([own, own.pool(_means(one - accuracy[0], speakers) for one in drawn)])
+
+
+def _groups(
+    accuracy: Float64[np.ndarray, "condition task clip"], clips: Clips, costs: OffTarget, tasks: Sequence[str]
+) -> tuple[GroupEffect, ...]:
+    """Who pays: the mean change of each task's accuracy over the conditions, by sex and by language."""
+    change, row_of = accuracy[1:] - accuracy[0], {name: row for row, name in enumerate(clips.column("id"))}
+    return by_group(
+        np.nan_to_num(change),
+        ~np.isnan(change),
+        mean_over_sets,
+        [f"change of accuracy, {task}" for task in tasks],
+        speakers=costs.speakers,
+        traits=traits_of(clips, [row_of[name] for name in costs.clips]),
+    )
 
 
 def _mean(changes: SpeakerMeans, kind: int) -> Estimates:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float64, Int64
 
+from esn_interp.analysis.groups import GroupEffect
 from esn_interp.analysis.inference.estimates import Estimates
 from esn_interp.analysis.inference.significance import Interval
 from esn_interp.analysis.result import Origins, OverClips
@@ -69,6 +70,7 @@ class SideEffects(OverClips):
     text: TextEffect | None
     accuracy: Float64[np.ndarray, "condition task clip"]
     random_accuracy: Float64[np.ndarray, "draw own task clip"]
+    groups: tuple[GroupEffect, ...] = ()
 
     def mean(self, task: str) -> Interval:
         """Change of a task's accuracy, the mean over the conditions."""

@@ -5,10 +5,12 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from esn_interp.analysis.dose.doses import of_emotions
+from esn_interp.analysis.groups import notes_on_groups
 from esn_interp.analysis.guards import check_apart
 from esn_interp.analysis.overlap.pair import jaccard
 from esn_interp.analysis.result import Origins
 from esn_interp.analysis.transfer.carried_over import RANDOM, carried_over
+from esn_interp.analysis.transfer.groups import transfer_groups
 from esn_interp.analysis.transfer.result import ABLATION, EFFECTS, STEERING, OnTarget, Transfer
 from esn_interp.analysis.trials import Treatment, Trials, run_trials
 from esn_interp.errors import CorpusError, EditError, StatisticsError
@@ -98,6 +100,8 @@ def transfer(
         drawn = max(drawn, len(trials.random))
         notes += [f"{name}: {note}" for note in trials.notes(sets[name])]
         notes += [f"on {name}, {note}" for note in _undefined(targets[-1], names)]
+        own = [one for one in targets[-1].groups if one.effect.endswith(f"neurons of {name}")]
+        notes += [f"on {name}, {note}" for note in notes_on_groups(own)]
         notes += [f"{name}: {note}" for note in origins[name].reservations.notes]
     return Transfer(
         corpora=names,
@@ -158,6 +162,7 @@ def _on_target(
         baseline_predicted=trials.baseline.argmax(axis=1).astype(np.int64),
         predicted=predicted,
         skipped=trials.skipped,
+        groups=transfer_groups(trials, *predicted, sources=names),
     )
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float64, Int64
 
+from esn_interp.analysis.groups import GroupEffect
 from esn_interp.analysis.inference.significance import Interval
 from esn_interp.analysis.result import Origins, Result
 from esn_interp.analysis.transfer.carried_over import CarriedOver
@@ -24,7 +25,8 @@ class OnTarget:
     ``ablation.change[k, i, j]`` is the change of recall of emotion j when the neurons of emotion i that came
     from source k are silenced; ``steering.change[k, i, j]`` the change of the share of clips of other
     emotions than j that are labelled j when these neurons are turned up. ``predicted`` indexes the emotions:
-    without an edit, and by effect, source and set.
+    without an edit, and by effect, source and set. ``groups`` are the effects of every corpus's neurons by sex and by
+    language, where the corpus knows these.
     """
 
     corpus: str
@@ -38,6 +40,7 @@ class OnTarget:
     baseline_predicted: Int64[np.ndarray, " clip"]
     predicted: Int64[np.ndarray, "effect source set clip"]
     skipped: tuple[Skipped, ...]
+    groups: tuple[GroupEffect, ...] = ()
 
     def of(self, effect: str) -> CarriedOver:
         """``ablation`` or ``steering``."""

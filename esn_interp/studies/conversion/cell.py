@@ -138,7 +138,12 @@ class Cell(CellUnits):
         found = self.measured("evaluation")
         on_off = {UNFILTERED: found[UNFILTERED], STEERED: found[STEERED]}
         return conversion_effect(
-            on_off, targets=self.config.targets, voices="unseen", judge=self.config.score_judge, seed=self.seed
+            on_off,
+            targets=self.config.targets,
+            voices="unseen",
+            judge=self.config.score_judge,
+            clips=self.splits["evaluation"],
+            seed=self.seed,
         )
 
     def measured(self, split: str) -> dict[str, list[Outcome]]:
@@ -220,6 +225,7 @@ class Cell(CellUnits):
                 targets=self.config.targets,
                 voices=voices,
                 judge=self.config.score_judge,
+                clips=self.splits[split],
                 seed=self.seed,
                 notes=notes,
             )

@@ -99,10 +99,11 @@ def _passes(task: Task, cell: Cell) -> int:
         "baseline": evaluation,
         "collect": identification,
         "select": validation * trials,
-        "ablate": evaluation * (1 + emotions * (1 + config.draws)),
+        "ablate": evaluation * (1 + emotions * (1 + config.draws + config.relabellings)),
         "protocols": evaluation * 2 * (1 + 2 * emotions),
-        # every clip meets one of the random draws
-        "dose": validation * (1 + doses) + evaluation * (1 + doses * (2 if config.draws else 1)),
+        # every clip meets one of the random draws, and permuted labels under one gain
+        "dose": validation * (1 + doses)
+        + evaluation * (1 + doses * (2 if config.draws else 1) + emotions * config.relabellings),
         # two questions under every silencing, and a third under every steering
         "cost": asked * (2 * (1 + emotions) + emotions),
         "listen": emotions * (1 + 2 * emotions),
