@@ -238,6 +238,17 @@ def _grown(name: str) -> Callable[[World], go.Figure]:
     return draw
 
 
+def _protocols(part: str, model: str) -> Callable[[World], go.Figure]:
+    """A figure of what was measured of a bundled model, which takes too long for a build."""
+
+    def draw(_: World) -> go.Figure:
+        import protocol_results
+
+        return protocol_results.figure(part, model)
+
+    return draw
+
+
 FIGURES: dict[str, Callable[[World], go.Figure]] = {
     "neuron-map": _neuron_map,
     "ablation": _ablation,
@@ -265,6 +276,11 @@ FIGURES: dict[str, Callable[[World], go.Figure]] = {
     "reading": _grown("reading"),
     "probes": _grown("probes"),
     "planted": _grown("planted"),
+    **{
+        f"{part}-{model}": _protocols(part, model)
+        for part in ("asking", "baselines", "sites")
+        for model in ("toy-omni", "toy-emodb")
+    },
 }
 """By the name that a page gives to the ``drawn`` directive; each is drawn once, when a page asks for it."""
 

@@ -12,6 +12,7 @@ from typing import Any
 from docutils import nodes
 from from_code import _Markdown, _table
 from inference_tables import TABLES as INFERENCE
+from protocol_results import TABLES as PROTOCOLS
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxRole
 
@@ -254,7 +255,7 @@ class Measured(_Markdown):
     required_arguments = 1
 
     def markdown(self) -> str:
-        return (TABLES | INFERENCE)[self.arguments[0]]()
+        return (TABLES | INFERENCE | PROTOCOLS)[self.arguments[0]]()
 
     def run(self) -> list[nodes.Node]:
         for file in RESULTS.glob("*.json"):

@@ -96,6 +96,29 @@ def test_the_right_letter_is_where_the_emotion_stands():
     assert words.answers(np.array([0, 1]), ["a", "b"]).tolist() == [0, 2]
 
 
+def test_a_shuffled_run_is_that_of_its_seed_whatever_the_batches():
+    clips = planted_clips(speakers=3, leaks=[0.0, 0.3, 0.6])
+    runs = {
+        (seed, size): recognise(
+            LetteredListener(), clips, recognition=AUTHORS.seeded(seed).recognition(EMOTIONS), batch_size=size,
+            progress=False,
+        )
+        for seed, size in ((0, 1), (0, 7), (0, 32), (1, 32))
+    }  # fmt: skip
+    first = runs[0, 1]
+    for size in (7, 32):
+        np.testing.assert_array_equal(runs[0, size].log_probs, first.log_probs)
+    # Another seed sets other letters, and who hears emotions answers the same.
+    question = {seed: AUTHORS.seeded(seed).recognition(EMOTIONS).asked(first.clips) for seed in (0, 1)}
+    assert sum(one != other for one, other in zip(question[0], question[1], strict=True)) > 20
+    assert question[0] == AUTHORS.seeded(0).recognition(EMOTIONS).asked(first.clips)
+    np.testing.assert_array_equal(runs[1, 32].predicted, first.predicted)
+    half = recognise(
+        LetteredListener(), clips.take(range(15)), recognition=AUTHORS.seeded(0).recognition(EMOTIONS), progress=False
+    )
+    np.testing.assert_array_equal(half.log_probs, first.log_probs[:, :15])
+
+
 def test_words_are_not_shuffled_and_letters_have_no_synonyms():
     with pytest.raises(CorpusError, match="only lettered"):
         Wording(shuffled=True)
