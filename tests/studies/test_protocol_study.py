@@ -11,8 +11,12 @@ from planted_demo import StudiedListener
 from planted_listener import EMOTIONS
 from planted_study import run
 
+from esn_interp.studies.config import load_config
 from esn_interp.studies.models import StudiedModel
 from esn_interp.studies.recognition.chance import AtChance
+from esn_interp.studies.recognition.config import RecognitionConfig
+from esn_interp.studies.recognition.estimate import _passes
+from esn_interp.studies.recognition.plan import RecognitionPlan
 
 pytestmark = pytest.mark.filterwarnings("ignore::esn_interp.tasks.collection.CollectWarning")
 
@@ -74,6 +78,39 @@ def test_a_study_by_the_authors_protocol_tells_their_figures_beside_ours(
             assert row["SE"]["value"] < -0.9
     assert "ESS" in (tmp_path / "report.html").read_text()
     assert json.loads((tmp_path / "results.json").read_text())["cells"] == content["cells"]
+
+
+def test_what_silencing_takes_is_told_beforehand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    class Counting(Lettered):
+        passes = 0
+
+        def scores(self, encoded, labels, **options):
+            Counting.passes += len(encoded)
+            return super().scores(encoded, labels, **options)
+
+    listener = Counting()
+    monkeypatch.setattr(StudiedModel, "lm", property(lambda self: listener))
+    stages = ["collect", "select", "ablate", "protocols"]
+    tried = {"tops": [0.075], "selectors": ["mad"], "alphas": [4], "draws": 3, "relabellings": 2, "stages": stages}
+    plan = RecognitionPlan(planted_study.config(protocol="authors", corpora=["north"], **tried), tmp_path)
+    (cell,) = plan.cells
+    told = {task.stage: _passes(task, cell) for task in plan.tasks()}
+    assert len(cell.neurons.emotions) == len(EMOTIONS)
+    for stage, result in (("ablate", "ablation"), ("protocols", "side_by_side")):
+        before = Counting.passes
+        getattr(cell, result)
+        assert Counting.passes - before == told[stage], stage
+
+
+def test_the_bundled_study_by_the_authors_protocol_is_one():
+    found = load_config("authors-toy", kind=RecognitionConfig)
+    told = found.how
+    assert (told.name, found.scope, found.pooling) == ("authors", "audio,last", "token")
+    assert (found.tops, found.draws) == ((0.005,), 5)
+    assert found.identification_clips == told.identification_clips
+    assert found.evaluation_clips is not None
+    assert told.evaluation_clips is not None
+    assert found.evaluation_clips <= told.evaluation_clips
 
 
 def test_a_model_that_guesses_ends_the_study_with_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
