@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 # Twice quiet: errors are still shown, advice about indexes and versions is not.
 PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo grown test lint docs notebooks notebooks-all jupyter bench bench-memory package clean trust coverage mutants audit sbom versions
+.PHONY: demo grown test lint docs notebooks notebooks-all play jupyter bench bench-memory package clean trust coverage mutants audit sbom versions
 
 demo: $(VENV)/.ready-core  ## the whole study on the bundled model and corpora: demo-out/report.html
 	$(BIN)/esn demo --out demo-out
@@ -33,6 +33,9 @@ notebooks: $(VENV)/.ready-test  ## run the notebooks whose content changed, and 
 
 notebooks-all: $(VENV)/.ready-test  ## run all of them anew
 	OMP_NUM_THREADS=1 $(BIN)/python tools/run_notebooks.py --all
+
+play: $(VENV)/.ready-notebook  ## the playground: opens a page on this machine
+	$(BIN)/esn play
 
 jupyter: $(VENV)/.ready-notebook  ## everything that notebooks need, and opens them in JupyterLab
 	$(BIN)/jupyter lab notebooks

@@ -12,7 +12,7 @@ project_copyright = "2026, esn_interp authors"
 version = release = installed_version("esn-interp")
 
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
-extensions += ["docstrings", "figures", "from_code", "mathml", "measured", "planted_scales"]
+extensions += ["accessible", "docstrings", "figures", "from_code", "mathml", "measured", "planted_scales"]
 myst_enable_extensions = ["dollarmath", "deflist", "colon_fence", "linkify", "attrs_inline"]
 myst_heading_anchors = 3
 myst_linkify_fuzzy_links = False

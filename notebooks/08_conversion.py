@@ -127,7 +127,7 @@ for target, by_condition in said.items():
             {
                 "target": target,
                 "condition": condition,
-                "heard": max(chance, key=chance.get),
+                "heard": scorer.emotions[int(probabilities.argmax())],
                 "probability of the target": chance[target],
                 "pitch": round(voice.f0_mean),
                 "level": round(voice.energy, 1),

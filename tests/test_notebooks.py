@@ -1,10 +1,15 @@
 """Notebooks say the same as their twins in plain Python, and hold what they show; lessons can be solved.
 
-A notebook whose content, or whose package, has changed since it was run is run by the long tests; one command runs all
+One that takes seconds is run each time, and says again what it said; what all others call is checked without running
+them. Whichever changed since it was run, or loaded a module that did, is run by the long tests; one command runs these
 anew: `make notebooks`.
 """
 
+import json
 import re
+import subprocess
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import jupytext
@@ -12,10 +17,12 @@ import nbformat
 import pytest
 from headless_browser import CHROMIUM, browser
 from nbconvert import HTMLExporter
-from run_notebooks import FOLDERS, LARGEST, fresh, is_current, run, solved, twins
+from run_notebooks import FOLDERS, LARGEST, ROOT, digest_of, fresh, is_current, run, solved, twins
 
 SOURCES = twins()
 LESSONS = [twin for twin in SOURCES if twin.parent == FOLDERS[1]]
+CHEAP = ("1_find",)
+"""Run each time, in a dozen seconds: it loads, listens, collects, selects and draws."""
 LIVE, STILL = "application/vnd.plotly.v1+json", "image/png"
 
 
@@ -69,6 +76,67 @@ def test_the_first_cell_switches_to_a_real_model(source: Path):
     first = next(cell.source for cell in fresh(source).cells if cell.cell_type == "code")
     assert re.search(r"^MODEL\b.* = .*  # .*Qwen", first, re.MULTILINE)
     assert not re.search(r'load\w*\("', first), "load(MODEL), so that one line changes the model"
+
+
+def said(notebook: nbformat.NotebookNode) -> str:
+    """All text of the outputs, warnings left out; figures and players say no more than their kind."""
+    told = [one for some in outputs(notebook) for one in some if one.get("name") != "stderr"]
+    return " ".join(one.get("text", "") or one.get("data", {}).get("text/plain", "") for one in told)
+
+
+NUMBER = re.compile(r"[-+−]?\d[\d,]*(?:\.\d+)?(?:e[-+]\d+)?")
+
+
+def numbers(text: str) -> list[float]:
+    return [float(found.replace(",", "").replace("−", "-")) for found in NUMBER.findall(text)]
+
+
+def assert_alike(one: str, other: str) -> None:
+    """The same words, and numbers that another processor may round otherwise: a clip of fifty, or a twentieth."""
+    assert NUMBER.sub("#", one).split() == NUMBER.sub("#", other).split(), "run make notebooks"
+    assert numbers(one) == pytest.approx(numbers(other), rel=0.05, abs=0.025), "run make notebooks"
+
+
+def test_texts_are_compared_with_tolerance():
+    assert_alike("recall 0.52 of 1,024", "recall 0.53  of 1,024")
+    for other in ("recall 0.62 of 1,024", "recall 0.52 of 2,024", "share 0.52 of 1,024", "recall −0.52 of 1,024"):
+        with pytest.raises(AssertionError):
+            assert_alike("recall 0.52 of 1,024", other)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", [one for one in SOURCES if one.stem in CHEAP], ids=lambda path: path.stem)
+def test_a_cheap_notebook_says_again_what_it_said(source: Path):
+    notebook = fresh(source)
+    run(notebook, source.parent)
+    assert_alike(said(notebook), said(as_run(source)))
+    assert len(figures(notebook)) == len(figures(kept(source))) > 0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("pyright") is None, reason="pyright comes with the development tools")
+def test_what_notebooks_call_is_there(tmp_path: Path):
+    """Names, arguments and imports of every twin, by the type checker."""
+    checks = dict.fromkeys(("reportAttributeAccessIssue", "reportCallIssue", "reportMissingImports"), "error")
+    paths = {"include": ["."], "extraPaths": [str(ROOT), str(FOLDERS[1])], "typeCheckingMode": "off"}
+    (tmp_path / "pyrightconfig.json").write_text(json.dumps(paths | checks), encoding="utf-8")
+    for source in SOURCES:
+        (tmp_path / source.name).write_text(source.read_text(encoding="utf-8"), encoding="utf-8")
+    wrong = "import esn_interp as esn\nesn.ablation(1, 2, 3, drawz=1)\nesn.elect\n"
+    (tmp_path / "wrong.py").write_text(wrong, encoding="utf-8")
+    command = [sys.executable, "-m", "pyright", "--pythonpath", sys.executable, "-p", str(tmp_path), "--outputjson"]
+    told = json.loads(subprocess.run(command, capture_output=True, text=True, check=False).stdout)
+    found = [(Path(one["file"]).name, one["message"].split("\n")[0]) for one in told["generalDiagnostics"]]
+    assert len([one for one in found if one[0] == "wrong.py"]) == 2  # it looks
+    assert [one for one in found if one[0] != "wrong.py"] == []
+
+
+def test_a_notebook_is_stale_when_a_module_that_it_loaded_changes():
+    twin = SOURCES[0]
+    some, more = ["neurons/scores.py"], ["neurons/scores.py", "models/edits.py"]
+    assert digest_of(twin, some) == digest_of(twin, some)
+    assert len({digest_of(twin, names) for names in (some, more, ["neurons/gone.py"])}) == 3
+    assert digest_of(SOURCES[1], some) != digest_of(twin, some)
 
 
 @pytest.mark.long

@@ -2,18 +2,21 @@
 
     python tools/run_notebooks.py [--all] [NAME ...]
 
-A notebook is made from its ``.py`` twin. What its outputs depend on (the twin, the package, the bundled weights and
-recordings) is kept in it as a digest: where that is the same, there is nothing to run.
+A notebook is made from its ``.py`` twin. What its outputs depend on (the twin, those modules of the package that it
+loaded when it was run, the bundled weights and recordings) is kept in it as a digest: where that is the same, there is
+nothing to run.
 """
 
 import argparse
 import base64
 import hashlib
 import io
+import json
 import os
 import re
 import sys
 import time
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -39,28 +42,38 @@ def twins() -> list[Path]:
     return [twin for folder in FOLDERS for twin in sorted(folder.glob("*.py"))]
 
 
+PACKAGE = ROOT / "esn_interp"
+DATA = ("*.safetensors", "*.parquet", "*.json", "*.yaml", "*.csv")
+"""What the package brings that is no module: all notebooks depend on all of it."""
+_LOADED = """import json, sys
+print(json.dumps(sorted(m.__file__ for m in sys.modules.values() if m.__name__.split(".")[0] == "esn_interp")))"""
+
+
 @cache
-def _common() -> str:
-    """A digest of what all notebooks depend on."""
-    package = ROOT / "esn_interp"
-    files = [path for ending in ("*.py", "*.safetensors", "*.parquet", "*.json") for path in package.rglob(ending)]
-    files += (FOLDERS[1] / "checking").glob("*.py")
-    digest = hashlib.sha256()
-    for path in sorted(files):
-        digest.update(str(path.relative_to(ROOT)).encode())
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+def _of_file(path: Path) -> str:
+    content = path.read_bytes() if path.is_file() else b"gone"
+    return f"{path.relative_to(ROOT)} {hashlib.sha256(content).hexdigest()}"
 
 
-def digest_of(twin: Path) -> str:
-    """Sixteen hex digits over all that the outputs of a notebook depend on."""
-    return hashlib.sha256((_common() + twin.read_text(encoding="utf-8")).encode()).hexdigest()[:16]
+@cache
+def _common() -> tuple[Path, ...]:
+    """The files that all notebooks depend on."""
+    data = [path for ending in DATA for path in PACKAGE.rglob(ending)]
+    return (*data, *(FOLDERS[1] / "checking").glob("*.py"), *(ROOT / "docs" / "results").rglob("*.json"))
+
+
+def digest_of(twin: Path, modules: Sequence[str]) -> str:
+    """Sixteen hex digits over all that the outputs of a notebook depend on; modules are named from the package on."""
+    files = sorted({*_common(), *(PACKAGE / name for name in modules)})
+    content = "\n".join([*map(_of_file, files), twin.read_text(encoding="utf-8")])
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
 def is_current(twin: Path) -> bool:
     """Whether the notebook beside a twin holds the outputs of this very content."""
     path = twin.with_suffix(".ipynb")
-    return path.is_file() and nbformat.read(path, as_version=4).metadata.get("esn", {}).get("digest") == digest_of(twin)
+    known = nbformat.read(path, as_version=4).metadata.get("esn", {}) if path.is_file() else {}
+    return "modules" in known and known["digest"] == digest_of(twin, known["modules"])
 
 
 def fresh(twin: Path) -> nbformat.NotebookNode:
@@ -73,12 +86,20 @@ def fresh(twin: Path) -> nbformat.NotebookNode:
 
 
 def run(notebook: nbformat.NotebookNode, folder: Path) -> float:
-    """Run it where it lies; seconds that it took. Bars are left out, and figures get a still picture."""
+    """Run it where it lies; seconds that it took. Bars are left out, and figures get a still picture.
+
+    Which modules of the package it loaded is kept in its metadata.
+    """
     os.environ["PLOTLY_RENDERER"] = "plotly_mimetype"
     started = time.monotonic()
+    asked = nbformat.v4.new_code_cell(_LOADED, id="modules")
+    notebook.cells.append(asked)
     NotebookClient(
         notebook, timeout=TIME_LIMIT, kernel_name="python3", resources={"metadata": {"path": folder}}
     ).execute()
+    notebook.cells.remove(asked)
+    loaded = [Path(file) for file in json.loads("".join(one.get("text", "") for one in asked.outputs))]
+    notebook.metadata["esn"] = {"modules": [str(path.relative_to(PACKAGE)) for path in loaded]}
     notebook.metadata.pop("widgets", None)
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
@@ -106,7 +127,8 @@ def write(twin: Path) -> str:
     seconds = run(notebook, twin.parent)
     language = notebook.metadata.pop("language_info", {})
     notebook.metadata["language_info"] = {"name": language.get("name", "python")}
-    notebook.metadata["esn"] = {"digest": digest_of(twin), "seconds": round(seconds)}
+    modules = notebook.metadata["esn"]["modules"]
+    notebook.metadata["esn"] = {"digest": digest_of(twin, modules), "seconds": round(seconds), "modules": modules}
     text = nbformat.writes(notebook) + "\n"
     if len(text.encode()) > LARGEST:
         raise SystemExit(f"{twin.stem}: {len(text.encode()):,} bytes with outputs, more than {LARGEST:,}")

@@ -221,6 +221,17 @@ def _redundancy(world: World) -> go.Figure:
     ).plot()
 
 
+def _look(name: str) -> Callable[[World], go.Figure]:
+    """A look into one clip, or one neuron."""
+
+    def draw(world: World) -> go.Figure:
+        import looks_inside
+
+        return looks_inside.figure(name, world)
+
+    return draw
+
+
 def _preference(_: World) -> go.Figure:
     from made_up_listeners import preference_figure
 
@@ -273,6 +284,8 @@ FIGURES: dict[str, Callable[[World], go.Figure]] = {
     "attribution-check": _attribution_check,
     "redundancy": _redundancy,
     "preference": _preference,
+    **{name: _look(name) for name in ("gates", "lens", "direct", "writes", "attention", "patching")},
+    **{name: _look(name) for name in ("acoustics", "neuron")},
     "reading": _grown("reading"),
     "probes": _grown("probes"),
     "planted": _grown("planted"),

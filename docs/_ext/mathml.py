@@ -22,8 +22,22 @@ def _inline(writer: HTML5Translator, node: nodes.math) -> None:
     raise nodes.SkipNode
 
 
+def _parts(latex: str) -> list[str]:
+    """What a wide space sets apart, outside of braces and environments: each may stand on a line of its own."""
+    parts, depth = [""], 0
+    for piece in re.split(r"(\\qquad|\\quad|\\begin|\\end|\\left|\\right(?!arrow)|\\?[{}])", latex):
+        depth += piece in ("{", "\\begin", "\\left")
+        depth -= piece in ("}", "\\end", "\\right")
+        if piece in ("\\qquad", "\\quad") and not depth:
+            parts.append("")
+        else:
+            parts[-1] += piece
+    return [part.strip() for part in parts if part.strip()]
+
+
 def _block(writer: HTML5Translator, node: nodes.math_block) -> None:
-    writer.body.append(f'<div class="formula">{_mathml(node.astext(), "block")}</div>')
+    parts = "".join(_mathml(part, "block") for part in _parts(node.astext()))
+    writer.body.append(f'<div class="formula">{parts}</div>')
     raise nodes.SkipNode
 
 

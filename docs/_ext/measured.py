@@ -295,8 +295,19 @@ class Ratio(SphinxRole):
         return [nodes.Text(NOT_MEASURED if value is None else self._shown(value))], []
 
 
+class Slider(SphinxRole):
+    """What a change of the playground's slider costs: its ``ratio`` to a forward pass, or the ``rounds`` behind it."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        self.env.note_dependency(str(RESULTS / "playground.json"))
+        value = _read("playground").get(self.text)
+        told = NOT_MEASURED if value is None else str(value) if isinstance(value, int) else f"{value:.2f}"
+        return [nodes.Text(told)], []
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("measured", Measured)
+    app.add_role("slider", Slider())
     app.add_role("ratio", Ratio(lambda value: f"{value:.2f}"))
     app.add_role("more", Ratio(lambda value: f"{100 * (value - 1):.0f} %" if value >= 1.01 else "less than 1 %"))
     app.add_role("faster", Ratio(lambda value: f"{1 / value:.1f}"))

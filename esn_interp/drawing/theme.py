@@ -58,7 +58,7 @@ TEMPLATE = go.layout.Template(
         },
         "title": {
             **{"x": 0, "xref": "container", "xanchor": "left", "y": 1, "yref": "container", "yanchor": "top"},
-            **{"pad": {"l": 12, "t": 14}, "font": {"size": 16}},
+            **{"pad": {"l": 12, "t": 18}, "font": {"size": 16}},
         },
         "paper_bgcolor": "white",
         "plot_bgcolor": "white",

@@ -14,10 +14,17 @@ from esn_interp.speech.showing import opus
 
 _OPEN = """
 const map = document.querySelector(".plotly-graph-div");
-map.on("plotly_click", (event) => {
+function opening(event) {
   const point = event.points.find((one) => one.data.type.startsWith("scatter"));
   if (point) window.open(`/neuron/${Math.round(point.y)}/${point.x}`, "_blank");
-});
+}
+map.on("plotly_click", opening);
+// What was drawn while its tab was closed had no size to be laid out in: it is drawn again when the tab is opened.
+if (!innerWidth)
+  addEventListener("resize", async () => {
+    await Plotly.newPlot(map, map.data, map.layout, { displaylogo: false, responsive: true });
+    map.on("plotly_click", opening);
+  }, { once: true });
 """
 
 

@@ -21,6 +21,8 @@ NEVER = "∅"
 
 _COLUMNS = 2
 """Confusion matrices side by side."""
+_BETWEEN = 84
+"""Pixels between one row of them and the next: names that stand upright on a phone, and a title."""
 
 
 def draw(result: Ablation) -> go.Figure:
@@ -136,8 +138,9 @@ def draw_confusion(result: Ablation) -> go.Figure:
     The colour and the number are the share of a row in percent; the ablated emotion's row is outlined.
     """
     tables = [result.confusion(), *(result.confusion(name) for name in result.sets)]
-    titles = ["unedited", *(f"neurons of {name} ablated" for name in result.sets)]
+    titles = ["unedited", *(f"{name} ablated" for name in result.sets)]
     rows = -(-len(tables) // _COLUMNS)
+    height = rows * 40 * len(result.emotions) + (rows - 1) * _BETWEEN
     figure = make_subplots(
         rows=rows,
         cols=_COLUMNS,
@@ -145,7 +148,7 @@ def draw_confusion(result: Ablation) -> go.Figure:
         shared_xaxes=True,
         shared_yaxes=True,
         horizontal_spacing=0.04,
-        vertical_spacing=0.09 if rows > 2 else 0.12,
+        vertical_spacing=_BETWEEN / height,
     )
     shares = [quotient(100 * table, table.sum(axis=1, keepdims=True)) for table in tables]
     for at, (table, share) in enumerate(zip(tables, shares, strict=True)):
@@ -180,6 +183,6 @@ def draw_confusion(result: Ablation) -> go.Figure:
         figure,
         "What is heard as what",
         "percent of each emotion’s clips; the ablated emotion is outlined",
-        height=rows * 40 * len(result.emotions) + (rows - 1) * 60,
+        height=height,
         below=60,
     )
