@@ -1,12 +1,14 @@
 """Training of the projector: on a tiny model of the same class, whose encoder and decoder do not move by a bit."""
 
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from smol_audio import training
 from smol_audio.rows import ANSWERED, QUESTIONS, Voice, Writer, draw
 from smol_audio.training import Moved, Recipe, Trainer, digest, heard
 from tiny_models.flamingo import save_audio_flamingo_3
@@ -97,6 +99,30 @@ def test_a_training_that_was_interrupted_ends_where_it_would_have_ended(folder: 
                     trainer._look()
         ends.append({name: value.clone() for name, value in trainer.projector.state_dict().items()})
     assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
+
+
+def test_a_few_rows_at_a_time_learn_what_all_rows_at_once_would(
+    lm: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quiet = replace(RECIPE, dropout=0.0)
+    gradients = []
+    for at_once in (1, 3, 4):
+        monkeypatch.setattr(training, "AT_ONCE", at_once)
+        trainer = Trainer(lm, voices(lm), voices(lm, seed=1), quiet, tmp_path / str(at_once))
+        monkeypatch.setattr(trainer.optimiser, "step", lambda: None)
+        trainer._learn()
+        gradients.append([weight.grad.clone() for weight in trainer.projector.parameters()])
+    for some in gradients[1:]:
+        assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(gradients[0], some, strict=True))
+
+
+@pytest.mark.parametrize(("kinds", "natural"), [((True, False), 4), ((True,), 10), ((False,), 0)])
+def test_natural_voices_have_their_share_of_a_batch(lm: Any, tmp_path: Path, kinds: Any, natural: int) -> None:
+    some = [replace(voice, natural=kind) for kind in kinds for voice in voices(lm)]
+    trainer = Trainer(lm, some, some, replace(RECIPE, natural=0.4), tmp_path)
+    drawn = trainer._english(10, random.Random(0))
+    assert len(drawn) == 10
+    assert sum(voice.natural for voice in drawn) == natural
 
 
 def test_a_decoder_that_moves_is_noticed(lm: Any, tmp_path: Path) -> None:

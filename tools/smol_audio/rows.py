@@ -23,6 +23,8 @@ class Voice:
     transcript: str
     sex: str
     language: str = "en"
+    natural: bool = False
+    """Whether a person once spoke what the voice is made of: a formant synthesiser sounds like nobody."""
 
     @property
     def emotion(self) -> str:

@@ -18,6 +18,7 @@ from toy_omni.questions import CHOICE
 from esn_interp.files import write_atomic, write_json
 from smol_audio.rows import ANSWERED, Rows, Voice, Writer, draw
 
+AT_ONCE = 8  # rows that are padded to one length
 SHARES = {"choice": 3.0, "lettered": 1.5, "free": 1.5, "yes or no": 1.0, "transcript": 2.5, "sex": 1.0}
 
 
@@ -34,6 +35,8 @@ class Recipe:
     every: int = 200
     patience: int = 4
     german: float = 0.25
+    natural: float = 0.4
+    """Share of the English clips that natural voices say, though they are few."""
     seed: int = 0
     shares: Mapping[str, float] = field(default_factory=lambda: dict(SHARES))
 
@@ -111,19 +114,32 @@ class Trainer:
         rng = random.Random(f"{self.recipe.seed} {self.step}")
         torch.manual_seed(rng.getrandbits(32))
         german = round(self.recipe.batch * self.recipe.german) if self._by_language["de"] else 0
-        some = [*self._balanced(german, rng), *rng.choices(self._by_language["en"], k=self.recipe.batch - german)]
-        rows = self.writer.rows(some, [draw(voice, self.recipe.shares, rng) for voice in some])
-        logits, answers = self._run(some, rows, dropout=self.recipe.dropout)
-        each = nn.functional.cross_entropy(logits, answers[answers != ANSWERED], reduction="none")
-        # Every answer counts once, however long it is.
-        count = (answers != ANSWERED).sum(dim=1)
-        loss = (each / count.repeat_interleave(count)).sum() / len(some)
+        some = [*self._balanced(german, rng), *self._english(self.recipe.batch - german, rng)]
+        asked = [draw(voice, self.recipe.shares, rng) for voice in some]
         for group in self.optimiser.param_groups:
             group["lr"] = self.recipe.rate * self._factor()
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        # A few at a time, the short ones together: one long clip would pad all others, and half the time is padding.
+        order = sorted(range(len(some)), key=lambda at: len(some[at].frames))
+        for start in range(0, len(order), AT_ONCE):
+            part = order[start : start + AT_ONCE]
+            voices = [some[at] for at in part]
+            rows = self.writer.rows(voices, [asked[at] for at in part])
+            logits, answers = self._run(voices, rows, dropout=self.recipe.dropout)
+            each = nn.functional.cross_entropy(logits, answers[answers != ANSWERED], reduction="none")
+            # Every answer counts once, however long it is.
+            count = (answers != ANSWERED).sum(dim=1)
+            ((each / count.repeat_interleave(count)).sum() / len(some)).backward()
         nn.utils.clip_grad_norm_(self.projector.parameters(), 1.0)
         self.optimiser.step()
+
+    def _english(self, count: int, rng: random.Random) -> list[Voice]:
+        """The recipe's share of natural voices, where there are any."""
+        kinds = [[voice for voice in self._by_language["en"] if voice.natural is kind] for kind in (True, False)]
+        first = round(count * self.recipe.natural) if all(kinds) else count * bool(kinds[0])
+        return [
+            one for some, k in zip(kinds, (first, count - first), strict=True) if k for one in rng.choices(some, k=k)
+        ]
 
     def _balanced(self, count: int, rng: random.Random) -> list[Voice]:
         voices = self._by_language["de"]
@@ -156,8 +172,9 @@ class Trainer:
         question = CHOICE.format(", ".join(emotions))
         labels = torch.tensor([self.writer.tokens(emotion)[0] for emotion in emotions])
         right: dict[str, list[bool]] = {}
-        for start in range(0, len(voices), self.recipe.batch):
-            some = voices[start : start + self.recipe.batch]
+        order = sorted(voices, key=lambda voice: len(voice.frames))
+        for start in range(0, len(order), self.recipe.batch):
+            some = order[start : start + self.recipe.batch]
             rows = self.writer.rows(some, [(question, None)] * len(some))
             answers = torch.full_like(rows.ids, ANSWERED)
             answers[torch.arange(len(some)), rows.first] = 0
@@ -167,8 +184,14 @@ class Trainer:
         return float(np.mean([np.mean(values) for values in right.values()]))
 
     def _look(self) -> None:
-        emotions = tuple(dict.fromkeys(emotion for voice in self.dev for emotion in voice.votes))
-        self.curve.append({"step": self.step, "recall": self.recall(self.dev, emotions)})
+        kinds = dict.fromkeys((voice.language, voice.natural) for voice in self.dev)
+        groups = {kind: [voice for voice in self.dev if (voice.language, voice.natural) == kind] for kind in kinds}
+        each = {}
+        for (language, natural), voices in groups.items():
+            emotions = tuple(dict.fromkeys(emotion for voice in voices for emotion in voice.votes))
+            each[f"{language}{' natural' if natural else ''}"] = self.recall(voices, emotions)
+        # Every kind of voice counts once: the synthesisers' are many.
+        self.curve.append({"step": self.step, "recall": float(np.mean(list(each.values()))), **each})
         if self.curve[-1] == self._best():
             self.save(self.out / "projector.safetensors")
         self._keep()
