@@ -16,7 +16,7 @@ CARDS = [
     REPOSITORY / "README.md",
 ]
 # A figure, and in a comment behind it where it comes from: "0.82<!-- demo summary baseline_uar -->".
-MARKED = re.compile(r"([+-]?\d[\d,]*(?:\.\d+)?)( %)?<!-- ([\w-]+)((?: [\w+-]+)+) -->")
+MARKED = re.compile(r"([+-]?\d[\d,]*(?:\.\d+)?)( %)?<!-- ([\w/-]+)((?: [\w+-]+)+) -->")
 
 
 def told(path: Path) -> str:

@@ -45,7 +45,9 @@ def main() -> None:
     parser.add_argument("--anew", action="store_true", help="begin with a drawn projector")
     parser.add_argument("--unemotional", action="store_true", help="transcripts and sex alone")
     for one in fields(Recipe):
-        if one.name != "shares":
+        if one.name == "votes":
+            parser.add_argument("--votes", action="store_true", help="answers are drawn by the votes of listeners")
+        elif one.name != "shares":
             parser.add_argument(f"--{one.name}", type=type(one.default), default=one.default)
     arguments = vars(parser.parse_args())
     recipe = Recipe(**{one.name: arguments[one.name] for one in fields(Recipe) if one.name != "shares"})

@@ -72,6 +72,13 @@ def test_german_words_are_not_transcribed_and_every_question_is_asked() -> None:
     assert not any("Transcribe" in draw(german, shares, rng)[0] for _ in range(100))
 
 
+def test_without_votes_the_answer_is_that_of_most_listeners() -> None:
+    rng, votes = random.Random(0), {emotion: 0.6 if emotion == "sad" else 0.1 for emotion in EMOTIONS}
+    voice = Voice(torch.zeros(1, 1), votes, "x", "male")
+    assert {draw(voice, {"choice": 1.0}, rng, votes=False)[1] for _ in range(50)} == {"sad"}
+    assert len({draw(voice, {"choice": 1.0}, rng)[1] for _ in range(200)}) > 1
+
+
 def test_only_the_projector_learns(lm: Any, tmp_path: Path) -> None:
     whole = lm.model.model
     before = {name: digest(part) for name, part in (("e", whole.audio_tower), ("d", whole.language_model))}
@@ -81,7 +88,8 @@ def test_only_the_projector_learns(lm: Any, tmp_path: Path) -> None:
     assert digest(whole.audio_tower) == before["e"] == told["frozen"]["encoder"]
     assert digest(whole.language_model) == before["d"] == told["frozen"]["decoder"]
     assert digest(whole.multi_modal_projector) != projector
-    assert [one["step"] for one in told["curve"]] == [2, 4]
+    assert [one["step"] for one in told["curve"]] == [0, 2, 4]
+    assert all(one["loss"] > 0 for one in told["curve"][1:])
     assert (tmp_path / "projector.safetensors").stat().st_size > 0
 
 

@@ -45,11 +45,16 @@ UNEMOTIONAL = ("transcript", "sex")
 """Questions of a projector that never hears of emotions."""
 
 
-def draw(voice: Voice, shares: Mapping[str, float], rng: random.Random) -> tuple[str, str]:
-    """A question about a clip and an answer, drawn as listeners would give it; German words are not transcribed."""
+def draw(voice: Voice, shares: Mapping[str, float], rng: random.Random, *, votes: bool = True) -> tuple[str, str]:
+    """A question about a clip and an answer, as listeners would give it; German words are not transcribed.
+
+    With `votes` answers are drawn by how many listeners would give them, else it is the one that most give.
+    """
     kinds = [kind for kind in shares if kind != "transcript" or voice.language == "en"]
     kind = rng.choices(kinds, [shares[one] for one in kinds])[0]
     asked = QUESTIONS[kind](voice, rng)
+    if not votes:
+        return asked.question, max(asked.answers, key=asked.answers.__getitem__)
     return asked.question, rng.choices(list(asked.answers), list(asked.answers.values()))[0]
 
 

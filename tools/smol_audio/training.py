@@ -37,6 +37,8 @@ class Recipe:
     german: float = 0.25
     natural: float = 0.4
     """Share of the English clips that natural voices say, though they are few."""
+    votes: bool = False
+    """Whether answers are drawn by the votes of listeners; else all say what most say: less noise."""
     seed: int = 0
     shares: Mapping[str, float] = field(default_factory=lambda: dict(SHARES))
 
@@ -82,6 +84,7 @@ class Trainer:
         options: Any = {"lr": recipe.rate, "weight_decay": recipe.decay, "betas": (0.9, 0.98)}
         self.optimiser = torch.optim.AdamW(self.projector.parameters(), **options)
         self.step, self.curve = 0, list[dict[str, float]]()
+        self._loss = 0.0
         self._by_language = {
             language: [voice for voice in voices if voice.language == language] for language in ("en", "de")
         }
@@ -99,6 +102,8 @@ class Trainer:
         Moved
             When encoder, decoder or head are not to the bit what they were.
         """
+        if not self.curve:
+            self._look()  # a training that only loses keeps what it began with
         while self.step < self.recipe.steps and not self._exhausted():
             self._learn()
             self.step += 1
@@ -115,7 +120,7 @@ class Trainer:
         torch.manual_seed(rng.getrandbits(32))
         german = round(self.recipe.batch * self.recipe.german) if self._by_language["de"] else 0
         some = [*self._balanced(german, rng), *self._english(self.recipe.batch - german, rng)]
-        asked = [draw(voice, self.recipe.shares, rng) for voice in some]
+        asked = [draw(voice, self.recipe.shares, rng, votes=self.recipe.votes) for voice in some]
         for group in self.optimiser.param_groups:
             group["lr"] = self.recipe.rate * self._factor()
         self.optimiser.zero_grad(set_to_none=True)
@@ -129,7 +134,9 @@ class Trainer:
             each = nn.functional.cross_entropy(logits, answers[answers != ANSWERED], reduction="none")
             # Every answer counts once, however long it is.
             count = (answers != ANSWERED).sum(dim=1)
-            ((each / count.repeat_interleave(count)).sum() / len(some)).backward()
+            loss = (each / count.repeat_interleave(count)).sum() / len(some)
+            loss.backward()
+            self._loss += float(loss.detach())
         nn.utils.clip_grad_norm_(self.projector.parameters(), 1.0)
         self.optimiser.step()
 
@@ -189,9 +196,11 @@ class Trainer:
         each = {}
         for (language, natural), voices in groups.items():
             emotions = tuple(dict.fromkeys(emotion for voice in voices for emotion in voice.votes))
-            each[f"{language}{' natural' if natural else ''}"] = self.recall(voices, emotions)
+            each[f"{language}{'-natural' if natural else ''}"] = self.recall(voices, emotions)
         # Every kind of voice counts once: the synthesisers' are many.
-        self.curve.append({"step": self.step, "recall": float(np.mean(list(each.values()))), **each})
+        steps = self.step - (self.curve[-1]["step"] if self.curve else 0)
+        loss, self._loss = self._loss / max(steps, 1), 0.0
+        self.curve.append({"step": self.step, "loss": loss, "recall": float(np.mean(list(each.values()))), **each})
         if self.curve[-1] == self._best():
             self.save(self.out / "projector.safetensors")
         self._keep()
