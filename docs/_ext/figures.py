@@ -96,6 +96,12 @@ def _planted_scales(_: World) -> go.Figure:
     return planted_scales_figure()
 
 
+def _planted(_: World) -> go.Figure:
+    from planted_results import planted_figure
+
+    return planted_figure()
+
+
 def _layer_profile(world: World) -> go.Figure:
     import esn_interp as esn
 
@@ -266,6 +272,7 @@ FIGURES: dict[str, Callable[[World], go.Figure]] = {
     "confusion": _confusion,
     "selectors": _selectors,
     "planted-scales": _planted_scales,
+    "planted-silenced": _planted,
     "side-effects": _side_effects,
     "coverage": _coverage,
     "layer-profile": _layer_profile,

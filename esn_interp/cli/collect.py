@@ -39,6 +39,13 @@ def collect(
     per_clip: Annotated[
         bool, typer.Option("--per-clip", help="Keep each clip's sums as well; the size is told first.")
     ] = False,
+    clips_beside: Annotated[
+        bool,
+        typer.Option(
+            "--clips-beside",
+            help="As --per-clip, but in a file beside --out that is mapped into memory: for large models.",
+        ),
+    ] = False,
     batch_size: Annotated[
         str,
         typer.Option(
@@ -85,15 +92,22 @@ def collect(
     Example:
         esn collect --model toy-omni --corpus toy-studio --per-clip --out stats.safetensors
     """
+    from esn_interp.neurons.side_file import KIND, SUFFIX
+
     out_file(out, ".safetensors", kinds=("statistics",))
     checkpoint = out.with_suffix(".partial.safetensors")
     own_file(checkpoint, "collection checkpoint")
+    beside = out.with_suffix(SUFFIX)
+    if clips_beside:
+        own_file(beside, KIND)
+        if engine.replicated() is not None:
+            raise esn.EsnError("--clips-beside: replicas keep single clips in --out; use --per-clip")
     together = _together(batch_size)
     clips = corpus.clips(split, run, model=model.model)
     how: dict[str, Any] = {
         "batch_size": together,
         "workers": workers,
-        "per_clip": per_clip,
+        "per_clip": beside if clips_beside else per_clip,
         "strict": strict,
         "progress": run.progress,
         "checkpoint": checkpoint,

@@ -1,6 +1,7 @@
 """Statistics as a model runs: batches are added up, clip by clip, once their labels are known."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from esn_interp.neurons.layout import ROUTED, SCOPES
 from esn_interp.neurons.origin import Origin
 from esn_interp.neurons.per_clip import PerClip
 from esn_interp.neurons.reduction import KINDS, LayerSums
+from esn_interp.neurons.side_file import SideFile
 from esn_interp.neurons.statistics import LABELLED, GateStatistics
 from esn_interp.neurons.totals import Groups, Totals, layer_sums
 
@@ -24,7 +26,7 @@ class Accumulator:
 
     ``start`` continues from the statistics of earlier clips: adding the same clips after it gives the same
     numbers, to the bit, as one uninterrupted pass. ``scopes`` are those of a prompt, unless clips with other scopes
-    are added one by one.
+    are added one by one. With ``side``, the sums of single clips go there, not into memory.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class Accumulator:
         per_clip: bool = False,
         start: GateStatistics | None = None,
         scopes: Sequence[str] = SCOPES,
+        side: SideFile | None = None,
     ) -> None:
         self.origin, self.emotions = origin, tuple(emotions)
         self.scopes = tuple(scopes)
@@ -46,8 +49,10 @@ class Accumulator:
         }
         self._totals = Totals(origin, groups, self.scopes, start=None if start is None else start.sums)
         self._unchecked: list[tuple[Sequence[str], Tensor]] = []
-        self._keep_clips = per_clip
+        self._keep_clips, self._side = per_clip or side is not None, side
         self._per_clip = [start.per_clip] if start is not None and start.per_clip is not None else []
+        if side is not None:  # the sums of earlier clips are in the file
+            self._per_clip = [replace(single, sums={}) for single in self._per_clip]
 
     @property
     def notes(self) -> list[str]:
@@ -88,7 +93,11 @@ class Accumulator:
         self._check_finite()
         if self._keep_clips:
             named = tuple(speakers) if speakers is not None else ("",) * len(ids)
-            self._per_clip.append(_single_clips(tap.held, emotion, kept, ids, named, tuple(sentences or ())))
+            single = _single_clips(tap.held, emotion, kept, ids, named, tuple(sentences or ()))
+            if self._side is not None:
+                self._side.put(sum(map(len, self._per_clip)), single.sums)
+                single = replace(single, sums={})
+            self._per_clip.append(single)
         finite = self._add(layers, emotion, kept, tokens)
         self._unchecked.append((tuple(ids), finite))
         tap.release()
@@ -122,6 +131,10 @@ class Accumulator:
             When a gate of a clip of the last batch was not finite; names the clip.
         """
         self._check_finite()
+        single = PerClip.concatenate(self._per_clip)
+        if self._side is not None and single is not None:
+            sums = self._side.flushed(len(single))
+            single = replace(single, sums=sums, side=(self._side.path, self._side.key))
         return GateStatistics(
             origin=self.origin,
             emotions=self.emotions,
@@ -131,7 +144,7 @@ class Accumulator:
             sums=self._totals.arrays(),
             skipped=tuple(skipped),
             seed=seed,
-            per_clip=PerClip.concatenate(self._per_clip),
+            per_clip=single,
             scopes=self.scopes,
             success=success,
             asking=dict(asking or {}),

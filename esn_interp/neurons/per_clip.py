@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int, Int32, Num
@@ -9,6 +11,7 @@ from jaxtyping import Bool, Float64, Int, Int32, Num
 from esn_interp.errors import StatisticsError
 from esn_interp.neurons.layout import ALL, ROUTED, TOKEN_SUMS, LayeredArrays, by_layer, parse_scopes, sum_over
 from esn_interp.neurons.origin import Origin
+from esn_interp.neurons.side_file import mapped
 
 TYPES: dict[str, tuple[type[np.generic], ...]] = {
     kind: (np.int32,) if kind == "firings" else (np.float32, np.float64) for kind in TOKEN_SUMS
@@ -35,6 +38,7 @@ class PerClip:
     tokens: Mapping[str, Int32[np.ndarray, " clip"]]
     sums: Mapping[str, Num[np.ndarray, "clip gate"]]
     sentences: tuple[str, ...] = ()
+    side: tuple[Path, str] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -44,9 +48,9 @@ class PerClip:
         """The names of the sums, without their scopes."""
         return tuple(dict.fromkeys(name.rpartition("/")[2] for name in self.sums))
 
-    def rate(self, scope: str = ALL) -> Float64[np.ndarray, "clip gate"]:
+    def rate(self, scope: str = ALL, columns: slice = slice(None)) -> Float64[np.ndarray, "clip gate"]:
         """Share of the tokens of one scope, or of all, at which each gate fires (0 to 1), per clip."""
-        return self._per_token("firings", scope)
+        return self._per_token("firings", scope, columns)
 
     def mean(self, scope: str = ALL, columns: slice = slice(None)) -> Float64[np.ndarray, "clip gate"]:
         """Mean of each gate, or of those in ``columns``, over the tokens of one scope, or of all, per clip."""
@@ -80,6 +84,11 @@ class PerClip:
             sentences=tuple(self.sentences[row] for row in rows) if self.sentences else (),
         )
 
+    def require_beside(self, path: str | Path) -> None:
+        """Refuse to write statistics elsewhere than beside the file of these sums (StatisticsError)."""
+        if self.side is not None and self.side[0].parent.resolve() != Path(path).parent.resolve():
+            raise StatisticsError(f"{path}: write it beside {self.side[0]}, where the sums of its clips are")
+
     @staticmethod
     def size(clips: int, gates: int, scopes: int) -> int:
         """Bytes that the sums of so many clips take: 16 per clip, gate and scope."""
@@ -108,18 +117,28 @@ class PerClip:
         """Every array under its name in the file, such as ``per_clip/audio/firings/07``."""
         arrays: dict[str, np.ndarray] = {"per_clip/emotion": self.emotion, "per_clip/kept": self.kept}
         arrays |= {f"per_clip/{scope}/tokens": tokens for scope, tokens in self.tokens.items()}
-        for name, values in self.sums.items():
+        for name, values in self.sums.items() if self.side is None else ():
             arrays |= by_layer(f"per_clip/{name}", values, origin)
         return arrays
 
-    def header(self) -> dict[str, list[str]]:
+    def header(self) -> dict[str, Any]:
         """What the file's header says of the clips."""
         sentences = {"sentences": list(self.sentences)} if self.sentences else {}
-        return {"ids": list(self.ids), "speakers": list(self.speakers), **sentences}
+        side = {"side": {"file": self.side[0].name, "key": self.side[1]}} if self.side else {}
+        return {"ids": list(self.ids), "speakers": list(self.speakers), **sentences, **side}
 
     @classmethod
-    def read(cls, file: LayeredArrays, header: Mapping[str, list[str]], scopes: Sequence[str]) -> "PerClip":
-        """What `arrays` and `header` wrote."""
+    def read(
+        cls, file: LayeredArrays, header: Mapping[str, Any], scopes: Sequence[str], *, folder: Path = Path()
+    ) -> "PerClip":
+        """What `arrays` and `header` wrote; a side file lies in ``folder``.
+
+        Raises
+        ------
+        StatisticsError
+            When something is missing or another, or the side file can't be used.
+        """
+        side = (folder / Path(header["side"]["file"]).name, header["side"]["key"]) if "side" in header else None
         clips, types = len(header["ids"]), TYPES | ({ROUTED: (np.int32,)} if file.mixture else {})
         return cls(
             ids=tuple(header["ids"]),
@@ -131,8 +150,11 @@ class PerClip:
                 f"{scope}/{kind}": file.gates(f"per_clip/{scope}/{kind}", *dtypes, rows=clips)
                 for scope in scopes
                 for kind, dtypes in types.items()
-            },
+            }
+            if side is None
+            else _beside(*side, clips, [f"{scope}/{kind}" for scope in scopes for kind in types]),
             sentences=tuple(header.get("sentences", ())),
+            side=side,
         )
 
     def _per_token(
@@ -146,3 +168,10 @@ class PerClip:
             reached = sum_over(self.sums[f"{part}/{ROUTED}"][:, columns] for part in parts)
             return total / np.maximum(reached, 1)
         return total / sum_over(self.tokens[part] for part in parts)[:, None]
+
+
+def _beside(path: Path, key: str, clips: int, names: Sequence[str]) -> dict[str, np.ndarray]:
+    found = mapped(path, key)
+    if any(name not in found or len(found[name]) < clips for name in names):
+        raise StatisticsError(f"{path}: these are the sums of other clips")
+    return {name: found[name][:clips] for name in names}

@@ -22,7 +22,7 @@ _CROSSED = 0.75
 """Labels are exchanged within sentences where this share of the clips that can be permuted still can. (Our choice.)"""
 
 _FLOATS = 20_000_000
-"""Numbers of one sum that are held for several permutations at a time."""
+"""Numbers of one sum that are held at a time, of single clips or of several permutations."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,7 +193,7 @@ class _ClipSums:
 
         def of(name: str) -> np.ndarray:
             if name not in computed:
-                product = member.reshape(-1, len(single)) @ self._added(name)
+                product = self._product(member.reshape(-1, len(single)), name)
                 dtype = stats.sums[name].dtype
                 whole = np.rint(product) if np.issubdtype(dtype, np.integer) else product
                 computed[name] = whole.astype(dtype, copy=False).reshape(len(labels), 2 * emotions, -1)
@@ -208,31 +208,39 @@ class _ClipSums:
                 per_clip=replace(single, emotion=one.astype(np.int32)),
             )
 
+    def _product(
+        self, member: Float64[np.ndarray, "group clip"], name: str
+    ) -> Float64[np.ndarray, "group gate"]:
+        """Sums of groups of clips; some gates at a time where all of them are many."""
+        if len(self._single) * self._stats.n_gates <= _FLOATS:
+            return member @ self._added(name)
+        columns = max(1, _FLOATS // len(self._single))
+        starts = range(0, self._stats.n_gates, columns)
+        return np.concatenate([member @ self.added(name, slice(at, at + columns)) for at in starts], axis=1)
+
     def _added(self, name: str) -> Float64[np.ndarray, "clip gate"]:
-        """`added`, kept for the next grouping where that is little."""
+        """`added`, kept for the next grouping."""
         if name in self._held:
             return self._held[name]
-        values = self.added(name)
-        if values.size <= _FLOATS:
-            self._held[name] = values
-        return values
+        self._held[name] = self.added(name)
+        return self._held[name]
 
-    def added(self, name: str) -> Float64[np.ndarray, "clip gate"]:
-        """What each clip adds to a sum of the statistics."""
+    def added(self, name: str, columns: slice = slice(None)) -> Float64[np.ndarray, "clip gate"]:
+        """What each clip adds to a sum of the statistics, for these gates."""
         scope, _, kind = name.rpartition("/")
         if kind == ROUTED_CLIPS:
-            return (self._reached(scope) > 0).astype(np.float64)
+            return (self._reached(scope, columns) > 0).astype(np.float64)
         if kind not in CLIP_SUMS:
-            return self._single.sums[name].astype(np.float64)
-        level = self._single.rate(scope) if kind.startswith("rate") else self._single.mean(scope)
+            return self._single.sums[name][:, columns].astype(np.float64)
+        level = (self._single.rate if kind.startswith("rate") else self._single.mean)(scope, columns)
         # As in a run: rates and means of single clips are rounded as their sums are.
         rounded = self._single.sums[f"{self._stats.scopes[0]}/sum"].dtype
         level = level.astype(rounded).astype(np.float64)
         return (level**2).astype(rounded).astype(np.float64) if kind.endswith("_sq") else level
 
-    def _reached(self, scope: str) -> np.ndarray:
+    def _reached(self, scope: str, columns: slice) -> np.ndarray:
         parts = self._stats.scopes if scope == ALL else (scope,)
-        return np.sum([self._single.sums[f"{part}/{ROUTED}"] for part in parts], axis=0)
+        return np.sum([self._single.sums[f"{part}/{ROUTED}"][:, columns] for part in parts], axis=0)
 
 
 class _Lazily(Mapping[str, np.ndarray]):

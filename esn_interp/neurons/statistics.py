@@ -215,7 +215,9 @@ class GateStatistics(OfGates):
         }
 
     def save(self, path: str | Path) -> None:
-        """Write one ``.safetensors`` file; nothing in it is rounded."""
+        """Write one ``.safetensors`` file; nothing in it is rounded. A file of single clips stays beside it."""
+        if self.per_clip:
+            self.per_clip.require_beside(path)
         save_tensors(path, self.arrays(), self.header(), packed=True)
 
     @classmethod
@@ -259,7 +261,7 @@ class GateStatistics(OfGates):
             scopes=scopes,
             skipped=tuple((clip, reason) for clip, reason in header["skipped"]),
             seed=header["seed"],
-            per_clip=None if single is None else PerClip.read(file, single, scopes),
+            per_clip=None if single is None else PerClip.read(file, single, scopes, folder=Path(where).parent),
             success=header["filter"].removeprefix("kept: "),
             asking=header.get("asking", {}),
         )

@@ -164,7 +164,9 @@ def collect_on(
     start, total = 0, None
     whose = Origin("", "", "", (), clips.name, clips.fingerprint, **provenance(clips))
     if resume:
-        start, total, plan = read_checkpoint(checkpoint, None, whose, recognition, per_clip=per_clip, plan=plan)
+        start, total, plan = read_checkpoint(
+            checkpoint, None, whose, recognition, per_clip="kept" if per_clip else "no", plan=plan
+        )
         batch_size = plan.budget.clips if plan.budget.tokens is None else "auto"
     run = {"batch_size": batch_size, "per_clip": per_clip, "strict": strict, "workers": workers, "seed": seed}
     run |= {"checkpoint_every": plan.window, "site": checked_site(site, neurons=True)}

@@ -56,11 +56,12 @@ def read_checkpoint(
     origin: Origin,
     recognition: Recognition,
     *,
-    per_clip: bool,
+    per_clip: str,
     plan: Plan,
 ) -> tuple[int, GateStatistics | None, Plan]:
     """Position, sums and plan with which to go on; the beginning and the given plan, where there is no file yet.
 
+    ``per_clip`` is ``no``, ``kept``, or ``kept beside``: in a side file.
     Whose gates the sums are of is left to others where no ``lm`` is at hand.
 
     Raises
@@ -80,7 +81,7 @@ def read_checkpoint(
     for what, theirs, ours in (
         ("clips", partial.origin.corpus_fingerprint, origin.corpus_fingerprint),
         ("prompt", partial.prompt, recognition.told),
-        ("per-clip values", partial.per_clip is not None, per_clip),
+        ("per-clip values", _kept(partial), per_clip),
     ):
         if theirs != ours:
             raise StatisticsError(
@@ -88,6 +89,10 @@ def read_checkpoint(
                 "collect the same"
             )
     return int(header["position"]), partial, _plan(arrays, header) or plan
+
+
+def _kept(partial: GateStatistics) -> str:
+    return "no" if partial.per_clip is None else "kept" if partial.per_clip.side is None else "kept beside"
 
 
 def _plan(arrays: dict[str, np.ndarray], header: dict[str, Any]) -> Plan | None:

@@ -1,5 +1,7 @@
 """Collecting statistics: one streaming pass that labels every clip and reduces its gates."""
 
+import hashlib
+import json
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +21,7 @@ from esn_interp.neurons.batch_tap import BatchTap
 from esn_interp.neurons.layout import SCOPES
 from esn_interp.neurons.origin import GatedModel, Origin
 from esn_interp.neurons.per_clip import PerClip
+from esn_interp.neurons.side_file import SideFile
 from esn_interp.neurons.statistics import GateStatistics
 from esn_interp.progress import progress_bar
 from esn_interp.speech.clips import Clips
@@ -65,7 +68,7 @@ def collect(
     *,
     batch_size: int | Literal["auto"] = 16,
     limit: int | None = None,
-    per_clip: bool = False,
+    per_clip: bool | str | Path = False,
     strict: bool = False,
     progress: bool = True,
     checkpoint: str | Path | None = None,
@@ -96,7 +99,8 @@ def collect(
         Use this many clips at most, balanced over the emotions, drawn with ``seed``.
     per_clip
         Keep every clip's own sums as well, from which the statistics of any part of the clips follow. Large,
-        16 bytes per clip, gate and scope: the size is told first, on stderr.
+        16 bytes per clip, gate and scope: the size is told first, on stderr. With the name of a file they lie there,
+        mapped into memory, and not in memory: statistics are then saved beside it.
     strict
         Stop at the first clip whose audio is bad, instead of skipping and listing it.
     checkpoint, checkpoint_every
@@ -144,14 +148,16 @@ def collect(
         asked: dict[str, Any] = {"batch_size": batch_size if isinstance(batch_size, int) else 16, "strict": strict}
         clips = until_correct(cast(Any, lm), clips, recognition, most, seed=seed, progress=progress, **asked)
     origin = Origin.of(lm, corpus=clips.name, corpus_fingerprint=clips.fingerprint, **provenance(clips), site=site)
+    side = None if isinstance(per_clip, bool) else SideFile(per_clip, len(clips), _key(origin, recognition))
     if per_clip and progress:
-        size = PerClip.size(len(clips), origin.n_gates, len(SCOPES))
-        sys.stderr.write(f"Keeping the sums of each of {len(clips)} clips: {_in_words(size)}\n")
+        size, where = PerClip.size(len(clips), origin.n_gates, len(SCOPES)), f", in {side.path}" if side else ""
+        sys.stderr.write(f"Keeping the sums of each of {len(clips)} clips: {_in_words(size)}{where}\n")
     plan = Plan.of(batch_size, lm, window=checkpoint_every)
     start, partial = 0, None
     if resume:
-        start, partial, plan = read_checkpoint(checkpoint, lm, origin, recognition, per_clip=per_clip, plan=plan)
-    accumulator = Accumulator(origin, recognition.emotions, per_clip=per_clip, start=partial)
+        kept = "no" if not per_clip else "kept beside" if side else "kept"
+        start, partial, plan = read_checkpoint(checkpoint, lm, origin, recognition, per_clip=kept, plan=plan)
+    accumulator = Accumulator(origin, recognition.emotions, per_clip=bool(per_clip), start=partial, side=side)
     skipped = list(partial.skipped) if partial else []
     runner = _Runner(lm, recognition, accumulator, plan, told=progress)
     writes = Seldom()
@@ -304,6 +310,12 @@ def _few(few: Sequence[str], kept: Mapping[str, int], seen: Mapping[str, int]) -
             " filter none"
         )
     return f"few clips to go by: {', '.join(each)}; {'; '.join(means)}"
+
+
+def _key(origin: Origin, recognition: Recognition) -> str:
+    """What ties a file of single clips to its collection."""
+    whose = [origin.fingerprint, origin.component, origin.site, origin.corpus_fingerprint, recognition.told]
+    return hashlib.sha256(json.dumps([*whose, *recognition.emotions]).encode()).hexdigest()[:16]
 
 
 def _in_words(size: int) -> str:
