@@ -142,10 +142,42 @@ def shuffled() -> str:
     return _table(head, rows) if rows else NOT_YET
 
 
+def selectors() -> str:
+    """What silencing costs by selector and size, from docs/results/selectors.json."""
+    file = RESULTS.parents[1] / "docs" / "results" / "selectors.json"
+    if not file.exists():
+        return NOT_YET
+    found: dict[tuple[str, float], dict[str, str]] = {}
+    for row in json.loads(file.read_text(encoding="utf-8"))["rows"]:
+        if row["neurons"] == "own":
+            told = f"{100 * row['value']:+.1f} [{100 * row['low']:+.1f}, {100 * row['high']:+.1f}]"
+            found.setdefault((row["selector"], row["top"]), {})[row["quantity"]] = told
+    quantities = list(next(iter(found.values())))
+    rows = [[f"`{name}`", f"{100 * top:g} %", *map(of.get, quantities)] for (name, top), of in found.items()]
+    return _table(["selector", "size", *(one.replace("_", " ") for one in quantities)], rows)
+
+
+def voices() -> str:
+    """How far evaluation voices are from training voices, from docs/results/voice_distances.json."""
+    file = RESULTS.parents[1] / "docs" / "results" / "voice_distances.json"
+    if not file.exists():
+        return NOT_YET
+    found = json.loads(file.read_text(encoding="utf-8"))
+    rows = [
+        [one["corpus"], f"`{one['speaker']}`", f"`{one['nearest']}`", *(f"{one[key]:.1f}" for key in ("apart", "halves"))]
+        for one in found["rows"]
+    ]
+    of = f"{found['training_voices']} training and development voices"
+    between = ["", of, "their nearest other", f"{found['training_nearest_median']:.1f} (median)", ""]
+    return _table(["corpus", "evaluation voice", "nearest in training", "apart", "own halves"], [*rows, between])
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "coverage": coverage,
     "nulls": nulls,
     "power": power,
     "ablated": ablated,
     "shuffled": shuffled,
+    "selectors": selectors,
+    "voices": voices,
 }

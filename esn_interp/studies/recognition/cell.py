@@ -291,7 +291,9 @@ class Cell(Divided, Paged):
     def _flip_rate(self, setting: Setting) -> float:
         """The mean flip rate over the target emotions at the largest gain, on the validation clips."""
         alpha = float(max(self.config.alphas))
-        return self._doses(self.validation, setting, (alpha,), name="flips").flip_rate(alpha).value
+        # By its setting: else every one of a study would look like a change of the one before.
+        name = f"flips {setting.selector} {setting.top:g} {setting.scope}"
+        return self._doses(self.validation, setting, (alpha,), name=name).flip_rate(alpha).value
 
     def _doses(
         self,
