@@ -164,7 +164,7 @@ def voices() -> str:
         return NOT_YET
     found = json.loads(file.read_text(encoding="utf-8"))
     rows = [
-        [one["corpus"], f"`{one['speaker']}`", f"`{one['nearest']}`", *(f"{one[key]:.1f}" for key in ("apart", "halves"))]
+        [one["corpus"], f"`{one['speaker']}`", f"`{one['nearest']}`", f"{one['apart']:.1f}", f"{one['halves']:.1f}"]
         for one in found["rows"]
     ]
     of = f"{found['training_voices']} training and development voices"
