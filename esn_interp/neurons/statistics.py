@@ -187,8 +187,7 @@ class GateStatistics(OfGates):
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Every array under its name in the file; per-gate sums by layer, such as ``audio/firings/07``."""
-        arrays: dict[str, np.ndarray] = {"clips": self.clips}
-        arrays |= {f"{scope}/tokens": tokens for scope, tokens in self.tokens.items()}
+        arrays = {"clips": self.clips, **{f"{scope}/tokens": values for scope, values in self.tokens.items()}}
         for name, values in self.sums.items():
             arrays |= by_layer(name, values, self.origin)
         return arrays | (self.per_clip.arrays(self.origin) if self.per_clip else {})
@@ -216,7 +215,7 @@ class GateStatistics(OfGates):
 
     def save(self, path: str | Path) -> None:
         """Write one ``.safetensors`` file; nothing in it is rounded. A file of single clips stays beside it."""
-        if self.per_clip:
+        if self.per_clip is not None:
             self.per_clip.require_beside(path)
         save_tensors(path, self.arrays(), self.header(), packed=True)
 
