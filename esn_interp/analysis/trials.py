@@ -11,6 +11,7 @@ from esn_interp.analysis.controls import random_sets
 from esn_interp.analysis.groups import traits_of
 from esn_interp.analysis.inference.significance import RATE, SpeakerMeans, nan_mean, quotient
 from esn_interp.analysis.result import standing_notes, told
+from esn_interp.drawing.brief import brief
 from esn_interp.errors import CorpusError, StatisticsError
 from esn_interp.models.edits import Edit
 from esn_interp.neurons.neuron_set import NeuronSet
@@ -62,6 +63,8 @@ class Trials:
     plans: tuple[str, ...] = ()
     unmoved: tuple[str, ...] = ()
     traits: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+
+    __repr__ = brief
 
     @cached_property
     def target(self) -> Int64[np.ndarray, " set"]:

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from esn_interp.drawing.brief import brief
 from esn_interp.errors import EditError
 from esn_interp.models.access import access_points
 from esn_interp.models.baked import Baked
@@ -44,6 +45,7 @@ class Encoded:
     decoder_inputs: dict[str, Any]
     scopes: Int[np.ndarray, "clip token"]
     inputs: Inputs
+    __repr__ = brief
 
     def __len__(self) -> int:
         return len(self.scopes)

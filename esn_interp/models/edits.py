@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from esn_interp.drawing.brief import brief
 from esn_interp.errors import EditError
 from esn_interp.models.sites import GATE, SITES, checked_site
 
@@ -79,6 +80,8 @@ class Edit:
     whose: Whose | None = field(default=None, repr=False, compare=False)
     site: str = GATE
     along: Float[np.ndarray, " neuron"] | None = field(default=None, repr=False)
+
+    __repr__ = brief
 
     def __post_init__(self) -> None:
         neurons = np.asarray(self.neurons, dtype=np.int64)

@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float, Float32, Int
 from torch import Tensor, nn
 
+from esn_interp.drawing.brief import brief
 from esn_interp.errors import EditError
 from esn_interp.models.edits import EVERYWHERE, SCOPE_CODES, SCOPES
 from esn_interp.models.gate_view import Tap
@@ -29,6 +30,8 @@ class Attributions:
 
     log_probs: Float32[np.ndarray, "clip label"]
     values: Float32[np.ndarray, "clip gate"]
+
+    __repr__ = brief
 
 
 AnyBatch = TypeVar("AnyBatch")

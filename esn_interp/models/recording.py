@@ -8,6 +8,7 @@ from einops import einsum, reduce
 from jaxtyping import Bool, Float, Float32, Int, Int64
 from torch import Tensor
 
+from esn_interp.drawing.brief import brief
 from esn_interp.errors import EditError
 from esn_interp.models.edits import SCOPE_CODES, SCOPES
 
@@ -35,6 +36,8 @@ class Recording:
     neurons: Mapping[int, Int64[np.ndarray, " _neuron"]]
     gates: Mapping[int, Float32[np.ndarray, "clip token _neuron"]]
     scopes: Int[np.ndarray, "clip token"]
+
+    __repr__ = brief
 
     def __len__(self) -> int:
         return len(self.scopes)

@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor
 
+from esn_interp.drawing.brief import brief
 from esn_interp.models.columns import NotScalable
 from esn_interp.models.edits import Edit, edits_by_layer
 from esn_interp.models.gate_view import Start, layer_outputs, resumed_run
@@ -38,6 +39,8 @@ class Swept:
 
     log_probs: Float32[np.ndarray, "condition clip label"]
     plans: tuple[str, ...]
+
+    __repr__ = brief
 
 
 class Sweeping(Opened):

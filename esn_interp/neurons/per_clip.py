@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float64, Int, Int32, Num
 
+from esn_interp.drawing.brief import brief
 from esn_interp.errors import StatisticsError
 from esn_interp.neurons.layout import ALL, ROUTED, TOKEN_SUMS, LayeredArrays, by_layer, parse_scopes, sum_over
 from esn_interp.neurons.origin import Origin
@@ -39,6 +40,8 @@ class PerClip:
     sums: Mapping[str, Num[np.ndarray, "clip gate"]]
     sentences: tuple[str, ...] = ()
     side: tuple[Path, str] | None = None
+
+    __repr__ = brief
 
     def __len__(self) -> int:
         return len(self.ids)

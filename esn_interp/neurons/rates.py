@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64, Int32, Int64
 
+from esn_interp.drawing.brief import brief
 from esn_interp.errors import StatisticsError
 from esn_interp.neurons.per_clip import PerClip
 
@@ -21,6 +22,8 @@ class Spread:
     mean: Float64[np.ndarray, "emotion gate"]
     square: Float64[np.ndarray, "emotion gate"]
     clips: Int64[np.ndarray, "emotion column"]
+
+    __repr__ = brief
 
     @property
     def variance(self) -> Float64[np.ndarray, "emotion gate"]:
@@ -46,6 +49,8 @@ class SingleClips:
 
     emotion: Int32[np.ndarray, " clip"]
     means: Callable[[slice], Float64[np.ndarray, "clip chosen"]]
+
+    __repr__ = brief
 
     @classmethod
     def of(cls, single: PerClip | None, scopes: Sequence[str], *, kept: bool, corpus: str) -> "SingleClips":
@@ -88,6 +93,8 @@ class Rates:
     pooling: str
     spreads: Callable[[], tuple[Spread, ...]]
     singles: Callable[[], SingleClips]
+
+    __repr__ = brief
 
     @property
     def grand_mean(self) -> Float64[np.ndarray, " gate"]:

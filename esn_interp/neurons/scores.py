@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Bool, Float64
 from scipy.stats import rankdata
 
+from esn_interp.drawing.brief import brief
 from esn_interp.errors import StatisticsError
 from esn_interp.neurons.rates import Rates, Spread
 
@@ -31,6 +32,8 @@ class Scores:
     score: Float64[np.ndarray, "emotion gate"]
     eligible: Bool[np.ndarray, "emotion gate"]
     cut: Literal["emotion", "model"] = "emotion"
+
+    __repr__ = brief
 
 
 def lap(rates: Rates) -> Scores:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from esn_interp.drawing.brief import brief
 from esn_interp.errors import AudioError, EsnError
 from esn_interp.interventions.edits import steer
 from esn_interp.models.audio_lm import AudioLM, Encoded
@@ -50,6 +51,8 @@ class Heard:
     plain: Float[np.ndarray, " emotion"]
     clip: Clip | None = None
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True, eq=False)
 class Answer:
@@ -59,6 +62,8 @@ class Answer:
     before: Float[np.ndarray, " emotion"]
     after: Float[np.ndarray, " emotion"]
     neurons: int
+
+    __repr__ = brief
 
     @property
     def words(self) -> tuple[str, str]:

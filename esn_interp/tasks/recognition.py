@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int, Int64
 
+from esn_interp.drawing.brief import brief
 from esn_interp.errors import CorpusError, EditError
 from esn_interp.models.edits import Edit
 from esn_interp.models.families.inputs import Prompts
@@ -142,6 +143,8 @@ class Predictions:
     heard: str = ""
     plans: tuple[str, ...] = ()
     unmoved: tuple[str, ...] = ()
+
+    __repr__ = brief
 
     def __len__(self) -> int:
         return len(self.clips)

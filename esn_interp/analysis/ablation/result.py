@@ -12,6 +12,7 @@ from esn_interp.analysis.groups import GroupEffect
 from esn_interp.analysis.inference.permutation import SelectionNull
 from esn_interp.analysis.inference.significance import Interval
 from esn_interp.analysis.result import OfSets
+from esn_interp.drawing.brief import brief
 
 if TYPE_CHECKING:
     from esn_interp.drawing.look import Look
@@ -36,6 +37,8 @@ class Comparison:
     cross_change: Interval
     own_minus: Interval
     predicted: Int8[np.ndarray, "ablation clip"]
+
+    __repr__ = brief
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float, Float64
 
 from esn_interp.analysis.inference.significance import nan_mean
+from esn_interp.drawing.brief import brief
 
 
 def least_p(draws: int) -> float:
@@ -73,6 +74,8 @@ class SelectionNull:
     clips: int
     fixed: int
     conditional_on: str = ""
+
+    __repr__ = brief
 
     @classmethod
     def of(

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from esn_interp.analysis.result import Result
+from esn_interp.drawing.brief import brief
 from esn_interp.errors import EsnError
 from esn_interp.models.activation_cache import ActivationCache
 from esn_interp.tasks.recognition import Recognition
@@ -29,6 +30,8 @@ class Prompt:
     scopes: Int64[np.ndarray, " token"]
     seconds: Float64[np.ndarray, " token"]
     duration: float
+
+    __repr__ = brief
 
     @classmethod
     def of(cls, cache: ActivationCache, audio: Any) -> "Prompt":

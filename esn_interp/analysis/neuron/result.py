@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float64, Int64
 from esn_interp.analysis.inside.voice import AcousticCorrelates
 from esn_interp.analysis.inside.writing import Writes
 from esn_interp.analysis.result import Result
+from esn_interp.drawing.brief import brief
 from esn_interp.drawing.numbers import signed
 
 
@@ -32,6 +33,8 @@ class Example:
     envelope: Float64[np.ndarray, " point"]
     sound: str
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True)
 class Effect:
@@ -50,6 +53,8 @@ class Effect:
     control_neurons: Int64[np.ndarray, " control"]
     controls: Float64[np.ndarray, "control gain emotion"]
     clips: int
+
+    __repr__ = brief
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from esn_interp.analysis.inference.rankings import (
     spearman_within_layers,
 )
 from esn_interp.analysis.inference.significance import holm, quotient
+from esn_interp.drawing.brief import brief
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.neurons.resampling import score_alike
 from esn_interp.neurons.statistics import GateStatistics
@@ -99,6 +100,8 @@ class PairOverlap:
     other_emotion: Pooled
     fold_null: SelectionNull | None = None
     contrast_null: SelectionNull | None = None
+
+    __repr__ = brief
 
     @property
     def same(self) -> Bool[np.ndarray, "a b"]:

@@ -8,6 +8,7 @@ from jaxtyping import Float, Float64, Int64
 
 from esn_interp.analysis.inference.log_odds import log_odds
 from esn_interp.analysis.inference.significance import SpeakerMeans
+from esn_interp.drawing.brief import brief
 from esn_interp.interventions.edits import deactivate
 from esn_interp.models.edits import Edit
 from esn_interp.neurons.neuron_set import NeuronSet
@@ -31,6 +32,8 @@ class Silenced:
     speakers: tuple[str, ...]
     skipped: tuple[Skipped, ...]
     unmoved: int = 0
+
+    __repr__ = brief
 
 
 @dataclass(frozen=True)

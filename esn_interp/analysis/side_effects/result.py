@@ -11,6 +11,7 @@ from esn_interp.analysis.groups import GroupEffect
 from esn_interp.analysis.inference.estimates import Estimates
 from esn_interp.analysis.inference.significance import Interval
 from esn_interp.analysis.result import Origins, OverClips
+from esn_interp.drawing.brief import brief
 
 TITLES = {
     "transcription": "transcription",
@@ -37,6 +38,8 @@ class TextEffect:
     random_ratio: Estimates
     mean_ratio: Interval
     random_mean: Interval
+
+    __repr__ = brief
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,6 +10,7 @@ from esn_interp.analysis.inference.ratio import ratio_interval
 from esn_interp.analysis.inference.significance import Interval, SpeakerMeans
 from esn_interp.analysis.recall_changes import RecallChanges, change_of
 from esn_interp.analysis.trials import Trials
+from esn_interp.drawing.brief import brief
 
 RANDOM = "random"
 
@@ -31,6 +32,8 @@ class CarriedOver:
     other_emotions: Estimates
     effect: Estimates
     ratio: Estimates
+
+    __repr__ = brief
 
     @property
     def quantities(self) -> dict[str, Estimates]:

@@ -11,6 +11,7 @@ from esn_interp.analysis.groups import GroupEffect
 from esn_interp.analysis.inference.significance import Interval
 from esn_interp.analysis.result import Origins, Result
 from esn_interp.analysis.transfer.carried_over import CarriedOver
+from esn_interp.drawing.brief import brief
 from esn_interp.errors import StatisticsError
 from esn_interp.tasks.batches import Skipped
 
@@ -41,6 +42,8 @@ class OnTarget:
     predicted: Int64[np.ndarray, "effect source set clip"]
     skipped: tuple[Skipped, ...]
     groups: tuple[GroupEffect, ...] = ()
+
+    __repr__ = brief
 
     def of(self, effect: str) -> CarriedOver:
         """``ablation`` or ``steering``."""

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from esn_interp.drawing.brief import brief
 from esn_interp.models.families.inputs import Inputs, Processor
 from esn_interp.models.families.manner import Manner
 
@@ -29,6 +30,8 @@ class SpeechRequest:
     seeds: Sequence[int]
     manner: Manner
     system: str | None = None
+
+    __repr__ = brief
 
     @property
     def waveform(self) -> Float[np.ndarray, " sample"] | None:
@@ -100,6 +103,8 @@ class Spoken:
     words: int | None = None
     ended: bool = True
     failure: str | None = None
+
+    __repr__ = brief
 
     @property
     def silent(self) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Float64
 
+from esn_interp.drawing.brief import brief
 from esn_interp.speech.audio import SAMPLE_RATE
 from esn_interp.tasks.judges.prepared import prepared
 from esn_interp.tasks.judges.prosody_measures import (
@@ -40,6 +41,8 @@ class Contours:
     harmonicity: Float64[np.ndarray, " frame"]
     level: Float64[np.ndarray, " frame"]
     bands: Float64[np.ndarray, "frame band"]
+
+    __repr__ = brief
 
     @property
     def loud(self) -> Bool[np.ndarray, " frame"]:
