@@ -5,6 +5,7 @@ They show a small version of the study, fifty clips and two random draws, so tha
 
 from collections.abc import Callable
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -90,18 +91,6 @@ def _coverage(world: World) -> go.Figure:
     return coverage_figure()
 
 
-def _planted_scales(_: World) -> go.Figure:
-    from planted_scales import planted_scales_figure
-
-    return planted_scales_figure()
-
-
-def _planted(_: World) -> go.Figure:
-    from planted_results import planted_figure
-
-    return planted_figure()
-
-
 def _layer_profile(world: World) -> go.Figure:
     import esn_interp as esn
 
@@ -145,12 +134,6 @@ def _upset(world: World) -> go.Figure:
 
     selectors = ("mad", "cas", "lap")
     return esn.overlap(*(esn.select(world.statistics, name, top=0.02) for name in selectors)).plot()
-
-
-def _shared_profile(_: World) -> go.Figure:
-    from shared_profile import shared_profile_figure
-
-    return shared_profile_figure()
 
 
 def _dose(world: World) -> go.Figure:
@@ -238,19 +221,11 @@ def _look(name: str) -> Callable[[World], go.Figure]:
     return draw
 
 
-def _preference(_: World) -> go.Figure:
-    from made_up_listeners import preference_figure
-
-    return preference_figure()
-
-
-def _grown(name: str) -> Callable[[World], go.Figure]:
-    """A figure of what was measured of smol-audio, which takes too long for a build."""
+def _of(module: str, figure: str = "") -> Callable[[World], go.Figure]:
+    """A figure that a module of its own draws, from results that come with the repository."""
 
     def draw(_: World) -> go.Figure:
-        import grown_results
-
-        return getattr(grown_results, f"{name}_figure")()
+        return getattr(import_module(module), figure or f"{module}_figure")()
 
     return draw
 
@@ -271,17 +246,17 @@ FIGURES: dict[str, Callable[[World], go.Figure]] = {
     "ablation": _ablation,
     "confusion": _confusion,
     "selectors": _selectors,
-    "planted-scales": _planted_scales,
-    "planted-silenced": _planted,
+    "planted-scales": _of("planted_scales"),
+    "planted-silenced": _of("planted_results", "planted_figure"),
     "side-effects": _side_effects,
-    "coverage": _coverage,
+    "coverage": _of("interval_coverage", "coverage_figure"),
     "layer-profile": _layer_profile,
     "layer-clusters": _layer_clusters,
     "efficiency": _efficiency,
     "overlap": _overlap_matrix,
     "overlap-curve": _overlap_curve,
     "upset": _upset,
-    "shared-profile": _shared_profile,
+    "shared-profile": _of("shared_profile"),
     "dose": _dose,
     "dose-scope": _dose_scope,
     "injection": _injection,
@@ -290,12 +265,12 @@ FIGURES: dict[str, Callable[[World], go.Figure]] = {
     "attribution": _attribution,
     "attribution-check": _attribution_check,
     "redundancy": _redundancy,
-    "preference": _preference,
+    "preference": _of("made_up_listeners", "preference_figure"),
     **{name: _look(name) for name in ("gates", "lens", "direct", "writes", "attention", "patching")},
     **{name: _look(name) for name in ("acoustics", "neuron")},
-    "reading": _grown("reading"),
-    "probes": _grown("probes"),
-    "planted": _grown("planted"),
+    "reading": _of("grown_results", "reading_figure"),
+    "probes": _of("grown_results", "probes_figure"),
+    "planted": _of("grown_results", "planted_figure"),
     **{
         f"{part}-{model}": _protocols(part, model)
         for part in ("asking", "baselines", "sites")
