@@ -17,6 +17,7 @@ from esn_interp.studies.recognition.chance import AtChance
 from esn_interp.studies.recognition.config import RecognitionConfig
 from esn_interp.studies.recognition.estimate import _passes
 from esn_interp.studies.recognition.plan import RecognitionPlan
+from esn_interp.studies.recognition.side_by_side import VERBS, SideBySide
 
 pytestmark = pytest.mark.filterwarnings("ignore::esn_interp.tasks.collection.CollectWarning")
 
@@ -76,7 +77,16 @@ def test_a_study_by_the_authors_protocol_tells_their_figures_beside_ours(
             row = rows[name, "silenced"]
             assert row["ESS"]["value"] == pytest.approx(row["SE"]["value"] - row["ACE"]["value"])
             assert row["SE"]["value"] < -0.9
-    assert "ESS" in (tmp_path / "report.html").read_text()
+    page = (tmp_path / "report.html").read_text()
+    assert "ESS" in page
+    assert "Asked as each protocol asks" in page
+    beside = SideBySide.load(tmp_path / content["cells"][0]["files"]["protocols"])
+    frame = beside.to_frame().set_index(["protocol", "verb", "figure"])["value"]
+    assert frame["authors", "silenced", "ESS"] == beside.specificity.value[1, 0]
+    drawn = [trace for trace in beside.plot().data if trace.legendgroup == "authors"]
+    for at, trace in enumerate(drawn):
+        expected = [100 * frame["authors", VERBS[at], name] for name in ("SE", "ACE", "ESS")]
+        np.testing.assert_allclose(trace.x, expected)
     assert json.loads((tmp_path / "results.json").read_text())["cells"] == content["cells"]
 
 

@@ -15,6 +15,7 @@ HEADINGS = {
     "comparison": "Which selector, and how many neurons (validation speakers)",
     "neurons": "Where the chosen neurons are",
     "ablation": "Silenced",
+    "protocols": "Asked as each protocol asks",
     "doses": "Turned up",
     "layers": "By layer",
     "overlap": "Shared neurons",

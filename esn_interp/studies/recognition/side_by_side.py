@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float64
 
 from esn_interp.analysis.inference.estimates import Estimates
@@ -19,6 +20,8 @@ from esn_interp.tasks.listener import Listener
 from esn_interp.tasks.protocols import PROTOCOLS, asked_by, protocol
 
 VERBS = ("silenced", "turned up")
+FIGURES = {"SE": "self_change", "ACE": "cross_change", "ESS": "specificity"}
+"""What is told, under the authors' names."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +34,7 @@ class SideBySide(Result):
     """
 
     kind: ClassVar[str] = "side_by_side"
+    drawn_by: ClassVar[str] = "side_by_side_figure.draw"
 
     protocols: tuple[str, ...]
     verbs: tuple[str, ...]
@@ -44,17 +48,29 @@ class SideBySide(Result):
 
     def rows(self) -> list[dict[str, Any]]:
         """One row a protocol and verb, with the figures under the authors' names."""
-        figures = {"SE": self.self_change, "ACE": self.cross_change, "ESS": self.specificity}
         return [
             {
                 "protocol": name,
                 "verb": verb,
                 "uar": float(self.uar[p]),
-                **{figure: interval(one.at(p, v, speakers=self.speakers)) for figure, one in figures.items()},
+                **{
+                    figure: interval(getattr(self, field).at(p, v, speakers=self.speakers))
+                    for figure, field in FIGURES.items()
+                },
             }
             for p, name in enumerate(self.protocols)
             for v, verb in enumerate(self.verbs)
         ]
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a protocol, verb and figure."""
+        return pd.DataFrame(
+            [
+                {"protocol": row["protocol"], "verb": row["verb"], "figure": figure, **row[figure]}
+                for row in self.rows()
+                for figure in FIGURES
+            ]
+        )
 
     def summary(self) -> str:
         """SE, ACE and ESS in points, by protocol and verb."""

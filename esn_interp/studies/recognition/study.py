@@ -21,6 +21,7 @@ from esn_interp.studies.recognition.article import record as article
 from esn_interp.studies.recognition.article.page import write_article
 from esn_interp.studies.recognition.article.tables import describe
 from esn_interp.studies.recognition.chapters import write_pages
+from esn_interp.studies.recognition.side_by_side import SideBySide
 from esn_interp.studies.results import STAGES, Study, plain
 
 Numbers = dict[str, Any]
@@ -44,6 +45,7 @@ STORED = {
     "ablation": Stored("ablate", Ablation.load, "ablation", lambda one, _: record.of_ablation(one)),
     "neurons": Stored("select", NeuronSet.load, "chosen", lambda one, _: record.of_neurons(one), ".safetensors"),
     "comparison": Stored("select", SelectorComparison.load, "chosen", lambda one, _: _best(one)),
+    "protocols": Stored("protocols", SideBySide.load, "protocols", lambda one, _: one.rows()),
     "doses": Stored("dose", DoseResponse.load, "steering", lambda one, its: record.of_doses(one, its["alpha"])),
     "pages": Stored("neuron", NeuronPages.load, "pages", lambda one, _: one.summary()),
     "layers": Stored("layers", LayerProfile.load, "layers", lambda one, _: record.of_summary(one)),
