@@ -5,6 +5,8 @@
 For every bundled model it writes
 
 - ``asking-MODEL.json``, ``baselines-MODEL.json``, ``sites-MODEL.json``: results that `esn figure` draws;
+- ``null-MODEL.json``: the first with what permuted labels give, for two ways of finding and on fewer clips, since every
+  permutation costs as much as the neurons themselves;
 - ``scopes-MODEL.json``: what neurons are found, and what silencing them does, with instruction tokens and without;
 
 and ``authors-toy.json``, what is told of the study of that name, from the folder ``--study``, where it is run unless it
@@ -67,8 +69,14 @@ class Asked:
     def asking(self) -> None:
         """The matrix of ways of asking and of finding."""
         _, identification, evaluation = self.splits
-        how: dict[str, Any] = {"top": TOP, "relabellings": self.relabellings, "progress": False}
-        self._keep("asking", esn.asking(self.lm, evaluation.limit(self.limit), identification, **how))
+        self._keep("asking", esn.asking(self.lm, evaluation.limit(self.limit), identification, top=TOP, progress=False))
+
+    def null(self) -> None:
+        """The same with permuted labels: neurons found by words, and by letters shuffled."""
+        _, identification, evaluation = self.splits
+        how: dict[str, Any] = {"top": TOP, "found": ["words", "shuffled"], "relabellings": self.relabellings}
+        few = evaluation.limit(2 * self.limit // 5)
+        self._keep("null", esn.asking(self.lm, few, identification, written=0, progress=False, **how))
 
     def baselines(self) -> None:
         """Neurons beside what else steers and silences."""
@@ -134,7 +142,7 @@ def main() -> None:
     parts: dict[str, Callable[[], None]] = {"authors-toy": lambda: authors_toy(given.out, given.study)}
     for model in MODELS:
         asked = Asked(model, given.emodb, given.out, given.limit, given.relabellings, given.side_clips)
-        parts |= {f"{one}-{model}": getattr(asked, one) for one in ("asking", "baselines", "sites", "scopes")}
+        parts |= {f"{one}-{model}": getattr(asked, one) for one in ("asking", "null", "baselines", "sites", "scopes")}
     if unknown := set(given.only) - set(parts):
         parser.error(f"{sorted(unknown)[0]}: there is no such part; choose from {', '.join(parts)}")
     for name in given.only or parts:
