@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 
 import esn_interp as esn
+from esn_interp.analysis.inside.where import compare_sites
 from esn_interp.files import write_json
 from esn_interp.studies.results import interval
 
@@ -89,8 +90,8 @@ class Asked:
     def sites(self) -> None:
         """Neurons found at each site of the gates."""
         _, identification, evaluation = self.splits
-        found = esn.inside.compare_sites(self.lm, identification, evaluation.limit(self.limit), top=TOP, progress=False)
-        self._keep("sites", found)
+        few = evaluation.limit(self.limit)
+        self._keep("sites", compare_sites(self.lm, identification, few, top=TOP, progress=False))
 
     def scopes(self) -> None:
         """Neurons found over all tokens of the prompt, and over those that are not the instruction's."""

@@ -70,7 +70,11 @@ class Prefixed:
 
 def asked_in_words(lm: Any, words: str) -> list[Other]:
     """What is said before every question, with the emotion in it."""
-    return [Other("words", 1.0, lambda emotion: nullcontext(Prefixed(lm, words.format(emotion=emotion))))]
+
+    def towards(emotion: str) -> AbstractContextManager[Any]:
+        return nullcontext(Prefixed(lm, words.format(emotion=emotion)))
+
+    return [Other("words", 1.0, towards)]
 
 
 def adapted(
