@@ -54,7 +54,8 @@ angry
 neutral
 
 # %% [markdown]
-# The same speaker, the same words. What does the model hear?
+# The same speaker, the same words. What does the model hear? The emotion is what it was taught. It can write
+# down few words, and these sentences are new to it: its transcripts are guesses.
 
 # %%
 for clip in (angry, neutral):
@@ -64,12 +65,14 @@ for clip in (angry, neutral):
 # ## Look at the gates
 #
 # A *neuron* is one unit of a decoder layer's gate, after its activation function; it fires where the gate
-# is above zero. `lm.gates` shows all of them for one clip: per layer one array, tokens by neurons.
+# is above zero. `lm.gates` shows all of them for one clip: per layer one array, tokens by neurons. Drawn over
+# the recording's spectrogram are those that vary most; hover for second and value.
 
 # %%
 gates = lm.gates(angry)
 print(gates)
 print("layer 3:", gates[3].shape, "of which audio:", int(gates.where("audio").sum()), "tokens")
+gates.plot(sound="spectrogram")
 
 # %% [markdown]
 # ## Find candidates
