@@ -5,7 +5,7 @@ from plotly.subplots import make_subplots
 
 from esn_interp.analysis.baselines.result import Baselines, Points
 from esn_interp.drawing.marks import known_bars
-from esn_interp.drawing.theme import CONTROL, INK, SERIES, SOFT, dress
+from esn_interp.drawing.theme import CONTROL, INK, SERIES, SOFT, SYMBOLS, dress
 
 
 def draw(result: Baselines) -> go.Figure:
@@ -36,13 +36,17 @@ def draw(result: Baselines) -> go.Figure:
     )
 
 
-def _looks(result: Baselines) -> dict[str, tuple[str, str]]:
+def _looks(result: Baselines) -> dict[str, tuple[str, str, str]]:
+    """Colour, dashes and symbol of every method."""
     hues = iter((INK, *SERIES))
-    return {name: (CONTROL, "dot") if "random" in name else (next(hues), "solid") for name in result.methods}
+    return {
+        name: (*((CONTROL, "dot") if "random" in name else (next(hues), "solid")), SYMBOLS[at % len(SYMBOLS)])
+        for at, name in enumerate(result.methods)
+    }
 
 
-def _line(points: Points, name: str, look: tuple[str, str], *, first: bool) -> go.Scatter:
-    at, (color, dash) = points.of(name), look
+def _line(points: Points, name: str, look: tuple[str, str, str], *, first: bool) -> go.Scatter:
+    at, (color, dash, symbol) = points.of(name), look
     effect, cost = (100 * part.value[at] for part in (points.effect, points.cost))
     bounds = [100 * bound[at] for bound in (points.effect.low, points.effect.high)]
     return go.Scatter(
@@ -54,7 +58,7 @@ def _line(points: Points, name: str, look: tuple[str, str], *, first: bool) -> g
         legendgroup=name,
         showlegend=first,
         line={"color": color, "dash": dash, "width": 2},
-        marker={"size": 8},
+        marker={"size": 8, "symbol": symbol},
         customdata=points.strengths[at],
         hovertemplate=f"{name}, strength %{{customdata:g}}: %{{y:.0f}} at a cost of %{{x:.1f}}<extra></extra>",
     )
