@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
 
+from esn_interp.drawing.notebook import MOST, sentence, table
 from esn_interp.errors import ModelError
 from esn_interp.models.edits import SCOPE_CODES
 
@@ -68,6 +69,12 @@ class ActivationCache(Mapping[str, np.ndarray]):
             f"ActivationCache({self.model}, {len(self)} activations of {len(self.tokens)} tokens,"
             f" {self.nbytes / 1e6:.1f} MB)"
         )
+
+    def _repr_html_(self) -> str:
+        some = list(self.activations.items())[:MOST]
+        rows = [(name, ", ".join(self.axes(name)), " × ".join(map(str, value.shape))) for name, value in some]
+        asked = f"One run of {self.model} over {self.duration:.1f} s of sound, asked “{self.question}”."
+        return sentence(asked) + table(("name", "axes", "shape"), rows, of=len(self))
 
     @property
     def nbytes(self) -> int:

@@ -152,3 +152,13 @@ def test_what_does_not_fit_is_refused_before_the_run_and_says_what_would(tiny_lm
     assert all(kind in str(refused.value) for kind in KEPT)
     with pytest.raises(ModelError, match=r"it has blocks\.\*\.gate"):
         one["blocks.0.resid_pre"]
+
+
+def test_a_notebook_shows_what_there_is(tiny_lm):
+    cache = tiny_lm.cache(CLIP, CHOICE, names=["blocks.0.gate", "resid_final"], progress=False)
+    html = cache._repr_html_()
+    tokens, width = cache["blocks.0.gate"].shape
+    for told in ("blocks.0.gate", "token, neuron", "resid_final", CHOICE):
+        assert told in html
+    assert f"{tokens} × {width}" in html
+    assert len(html) < 3000
