@@ -215,7 +215,7 @@ def read_json_of(path: str | Path, versions: Mapping[str, int]) -> dict[str, Any
     path = _existing(path)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
+    except (ValueError, RecursionError):
         raise EsnError(f"{path}: this is not a JSON file") from None
     if not isinstance(content, dict):
         raise EsnError(f"{path}: expected a JSON object, found a {type(content).__name__}")
@@ -258,7 +258,10 @@ def load_tensors(
             text = (file.metadata() or {}).get(HEADER)
             if text is None:
                 raise EsnError(f"{path}: this safetensors file was not written by esn_interp")
-            header = cast("dict[str, Any]", json.loads(text))
+            header = json.loads(text)
+            if not isinstance(header, dict):
+                raise EsnError(f"{path}: its header is a {type(header).__name__}, not an object; the file is damaged")
+            header = cast("dict[str, Any]", header)
             # The header is judged first: the arrays of a foreign file may be large, and of no use.
             _require(path, header, {kind: version})
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
@@ -268,7 +271,7 @@ def load_tensors(
                     f"{path}: damaged: not what was written, by its checksum; make it anew, or copy it again"
                 )
             arrays = unpack(arrays, header.pop(PACKED, {}))
-    except (SafetensorError, ValueError):
+    except (SafetensorError, ValueError, RecursionError):
         raise EsnError(f"{path}: this is not a safetensors file of ours, or it is cut short") from None
     return arrays, header
 

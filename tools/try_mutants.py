@@ -47,7 +47,10 @@ def main() -> int:
     parser.add_argument("--least", type=float, default=0.85, help="share that must be noticed")
     arguments = parser.parse_args()
 
-    modules: dict[str, Any] = {}
+    # In pieces: what was tried before, in the same way, is kept.
+    before = json.loads(arguments.out.read_text(encoding="utf-8")) if arguments.only and arguments.out.exists() else {}
+    same = (before.get("each"), before.get("seed")) == (arguments.each, arguments.seed)
+    modules: dict[str, Any] = before.get("modules", {}) if same else {}
     for name, tests in targets().items():
         if arguments.only and name not in arguments.only:
             continue

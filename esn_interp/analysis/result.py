@@ -1,19 +1,17 @@
 """What every result can do: be saved as readable JSON, be loaded again, and be drawn."""
 
-import types
 from collections.abc import Sequence
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from textwrap import shorten
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, Unpack, cast, get_args, get_origin
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, Unpack, cast
 
 from esn_interp.analysis.guards import NONE, Reservations, check_apart
 from esn_interp.analysis.inference.significance import few_speakers_note
+from esn_interp.analysis.stored_fields import decode, encode
 from esn_interp.drawing.notebook import frame_table, sentence
-from esn_interp.errors import StatisticsError
+from esn_interp.errors import EsnError, StatisticsError, first_line
 from esn_interp.files import package_version, read_json, write_json
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.speech.clips import Clips
@@ -48,7 +46,7 @@ class Result:
     def to_dict(self) -> dict[str, Any]:
         """All fields as plain JSON values, with ``kind`` and ``version``."""
         header = {"kind": self.kind, "version": self.version, "package_version": package_version()}
-        return {**header, **_encode(self)}
+        return {**header, **encode(self)}
 
     def save(self, path: str | Path) -> None:
         """Write the result as JSON that needs nothing of ours to be read."""
@@ -65,10 +63,10 @@ class Result:
         """
         content = read_json(path, kind=cls.kind, version=cls.version)
         try:
-            return cast(AnyResult, _decode(cls, content))
-        except (KeyError, TypeError, ValueError) as error:
-            raise StatisticsError(f"{path}: this {cls.kind} file is damaged ({error}); run it anew") from None
-
+            return cast(AnyResult, decode(cls, content))
+        except (KeyError, TypeError, ValueError, EsnError) as error:
+            wrong = first_line(error)
+            raise StatisticsError(f"{path}: this {cls.kind} file is damaged ({wrong}); run it anew") from None
 
     def plot(self, **look: Unpack["Look"]) -> "Figure":
         """Draw it; what the figure shows is said where it is drawn, in the module ``figure`` of the same folder.
@@ -217,42 +215,3 @@ def standing_notes(
 def told(*notes: str | None) -> tuple[str, ...]:
     """The notes that there are."""
     return tuple(filter(None, notes))
-
-
-def _encode(value: Any) -> Any:
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _encode(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, np.ndarray):
-        # Nested lists can't tell (0, 5) from (0,), so an array without elements keeps its shape.
-        return {"shape": list(value.shape)} if value.size == 0 else _encode(value.tolist())
-    if isinstance(value, dict):
-        return {str(key): _encode(item) for key, item in cast(dict[Any, Any], value).items()}
-    if isinstance(value, (list, tuple)):
-        return [_encode(item) for item in cast(list[Any], value)]
-    if isinstance(value, (float, np.floating)):
-        return float(value) if np.isfinite(value) else None
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def _decode(kind: Any, value: Any) -> Any:
-    """The value of a field annotated as ``kind``; null becomes NaN where a number is expected."""
-    if isinstance(kind, type) and is_dataclass(kind):
-        content = cast(dict[str, Any], value)
-        # What an earlier version did not know of has its default.
-        known = [field for field in fields(kind) if field.name in content or field.default is MISSING]
-        return kind(**{field.name: _decode(field.type, content[field.name]) for field in known})
-    if hasattr(kind, "array_type"):
-        dtype = kind.dtypes[0]  # exact but for Bool, which has two names
-        return np.empty(value["shape"], dtype) if isinstance(value, dict) else np.array(value, dtype)
-    arguments = get_args(kind)
-    if get_origin(kind) is tuple:
-        inner = arguments[:1] * len(value) if arguments[1:] == (...,) else arguments
-        return tuple(_decode(item_kind, item) for item_kind, item in zip(inner, value, strict=True))
-    if get_origin(kind) is dict:
-        return {key: _decode(arguments[1], item) for key, item in cast(dict[str, Any], value).items()}
-    if kind is float:
-        return float("nan") if value is None else float(value)
-    if isinstance(kind, types.UnionType) and value is not None:
-        (inner,) = [option for option in arguments if option is not types.NoneType]
-        return _decode(inner, value)
-    return value

@@ -71,9 +71,11 @@ def _tensors(path: Path) -> str:
     try:
         with safe_open(str(path), framework="numpy") as file:
             header, held = json.loads((file.metadata() or {}).get(HEADER, "{}")), len(list(file.keys()))
-    except (SafetensorError, ValueError) as error:
+    except (SafetensorError, ValueError, RecursionError) as error:
         raise EsnError(f"{path}: it is damaged or cut short ({first_line(error)})") from None
-    kind = header.get("kind", "tensors that are not ours")
+    kind = header.get("kind", "tensors that are not ours") if isinstance(header, dict) else None
+    if not isinstance(kind, str):
+        raise EsnError(f"{path}: its header does not say what it is; the file is damaged")
     reader = OURS.get(kind)
     return reader(path) if reader else f"{kind}: {held}"
 
@@ -96,7 +98,7 @@ def _checkpoint(folder: Path) -> str:
 def _index(path: Path) -> dict[str, str]:
     try:
         return dict(json.loads(path.read_text(encoding="utf-8"))["weight_map"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise EsnError(f"{path}: this is not an index of weights") from None
 
 

@@ -80,7 +80,7 @@ class LayeredArrays:
     """
 
     def __init__(self, arrays: Mapping[str, np.ndarray], origin: Origin, *, where: str) -> None:
-        self._arrays, self._origin, self._where = arrays, origin, where
+        self._arrays, self._origin, self.where = arrays, origin, where
 
     @property
     def mixture(self) -> bool:
@@ -125,13 +125,13 @@ class LayeredArrays:
         if found is None or found.shape != shape or found.dtype.type not in dtypes:
             had = "is missing" if found is None else f"is {found.dtype} {list(found.shape)}"
             wanted = " or ".join(dtype.__name__ for dtype in dtypes)
-            raise StatisticsError(f"{self._where}: array {name} {had}; expected {wanted} {list(shape)}")
+            raise StatisticsError(f"{self.where}: array {name} {had}; expected {wanted} {list(shape)}")
         parts = name.split("/")
         if not _SIGNED.isdisjoint(parts) and not np.isfinite(found).all():
-            raise StatisticsError(f"{self._where}: array {name} holds values that are not finite; the file is damaged")
+            raise StatisticsError(f"{self.where}: array {name} holds values that are not finite; the file is damaged")
         if not _UNSIGNED.isdisjoint(parts) and not ((found >= 0) & (found < np.inf)).all():
             wrong = "below 0" if (found < 0).any() else "that are not finite"
-            raise StatisticsError(f"{self._where}: array {name} holds values {wrong}; the file is damaged")
+            raise StatisticsError(f"{self.where}: array {name} holds values {wrong}; the file is damaged")
         return found
 
 

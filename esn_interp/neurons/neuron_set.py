@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Float32, Float64, Int, Int32, Int64
 
+from esn_interp.entries import Entries
 from esn_interp.errors import StatisticsError
 from esn_interp.files import load_tensors, package_version, save_tensors
 from esn_interp.neurons.controls import draw_like
@@ -264,15 +265,21 @@ class NeuronSet(OfGates):
             When its arrays do not fit its header.
         """
         arrays, header = load_tensors(path, kind=KIND, version=VERSION)
-        file = LayeredArrays(arrays, Origin.from_header(header), where=str(path))
+        told, origin = Entries(header, where=str(path)), Origin.from_header(header, where=str(path))
+        file = LayeredArrays(arrays, origin, where=str(path))
         members = len(arrays["neuron"]) if "neuron" in arrays else 0
-        return cls(
-            origin=Origin.from_header(header),
-            emotions=tuple(header["emotions"]),
-            selector=header["selector"],
-            parameters=header["parameters"],
-            **{name: file.flat(name, dtype, members) for name, dtype in _COLUMNS.items()},
-        )
+        columns = {name: file.flat(name, dtype, members) for name, dtype in _COLUMNS.items()}
+        try:
+            return cls(
+                origin=origin,
+                emotions=tuple(told.take("emotions", list[str])),
+                selector=told.take("selector", str),
+                parameters=told.take("parameters", dict[str, Any]),
+                **columns,
+            )
+        except StatisticsError as error:
+            told_already = str(error).startswith(str(path))
+            raise (error if told_already else StatisticsError(f"{path}: {error}; the file is damaged")) from None
 
     # ---------------------------------------------------------------- sharing
 

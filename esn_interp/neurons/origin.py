@@ -8,8 +8,9 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Int, Int64
 
+from esn_interp.entries import Entries
 from esn_interp.errors import EsnWarning, StatisticsError
-from esn_interp.models.sites import GATE, checked_site
+from esn_interp.models.sites import GATE, NEURON_SITES
 from esn_interp.speech.clip_keys import joined_keys
 
 SOUND, LABELS = "sound", "labels"
@@ -235,22 +236,41 @@ class Origin:
         }
 
     @classmethod
-    def from_header(cls, header: Mapping[str, Any]) -> "Origin":
-        """What `header` wrote."""
+    def from_header(cls, header: Mapping[str, Any], *, where: str) -> "Origin":
+        """What `header` wrote to a file called ``where``.
+
+        Raises
+        ------
+        StatisticsError
+            When an entry is missing, of another type, or says what can't be; names the file and the entry.
+        """
+        told = Entries(header, where=where)
+        widths, experts = told.take("widths", list[int]), told.take("experts", list[int])
+        if not widths or min(widths) < 0:
+            raise told.damaged("widths", f"is {widths}: every layer has some number of gates")
+        if len(experts) != len(widths) or any(
+            n < 0 or (n and width % n) for n, width in zip(experts, widths, strict=False)
+        ):
+            raise told.damaged("experts", f"is {experts}, which does not divide the gates of {len(widths)} layers")
+        site, identity = told.get("site", str, GATE), told.get("corpus_identity", str, LABELS)
+        if site not in NEURON_SITES:
+            raise told.damaged("site", f"is {site!r}, not one of {', '.join(NEURON_SITES)}")
+        if identity not in (SOUND, LABELS):
+            raise told.damaged("corpus_identity", f"is {identity!r}, not {SOUND} or {LABELS}")
         return cls(
-            model=header["model"],
-            fingerprint=header["fingerprint"],
-            component=header["component"],
-            widths=tuple(header["widths"]),
-            corpus=header["corpus"],
-            corpus_fingerprint=header["corpus_fingerprint"],
-            experts=tuple(header["experts"]) if any(header["experts"]) else (),
-            part_fingerprint=header.get("part_fingerprint", ""),
-            site=checked_site(header.get("site", GATE), neurons=True),
-            kin=header.get("kin", ""),
-            identity=header.get("corpus_identity", LABELS),
-            preparation=header.get("preparation", ""),
-            found_on=header.get("found_on", ""),
+            model=told.take("model", str),
+            fingerprint=told.take("fingerprint", str),
+            component=told.take("component", str),
+            widths=tuple(widths),
+            corpus=told.take("corpus", str),
+            corpus_fingerprint=told.take("corpus_fingerprint", str),
+            experts=tuple(experts) if any(experts) else (),
+            part_fingerprint=told.get("part_fingerprint", str, ""),
+            site=site,
+            kin=told.get("kin", str, ""),
+            identity=identity,
+            preparation=told.get("preparation", str, ""),
+            found_on=told.get("found_on", str, ""),
         )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int, Int32, Num
 
 from esn_interp.drawing.brief import brief
+from esn_interp.entries import Entries
 from esn_interp.errors import StatisticsError
 from esn_interp.neurons.layout import ALL, ROUTED, TOKEN_SUMS, LayeredArrays, by_layer, parse_scopes, sum_over
 from esn_interp.neurons.origin import Origin
@@ -139,13 +140,21 @@ class PerClip:
         Raises
         ------
         StatisticsError
-            When something is missing or another, or the side file can't be used.
+            When something is missing or another, or the side file can't be used; names it.
         """
-        side = (folder / Path(header["side"]["file"]).name, header["side"]["key"]) if "side" in header else None
-        clips, types = len(header["ids"]), TYPES | ({ROUTED: (np.int32,)} if file.mixture else {})
+        told = Entries(header, where=f"{file.where}, per_clip")
+        ids, speakers = told.take("ids", list[str]), told.take("speakers", list[str])
+        sentences, beside = told.get("sentences", list[str], []), told.get("side", dict[str, str], {})
+        for name, values in {"speakers": speakers, "sentences": sentences or ids}.items():
+            if len(values) != len(ids):
+                raise told.damaged(name, f"has {len(values)} values for {len(ids)} clips")
+        if beside and set(beside) != {"file", "key"}:
+            raise told.damaged("side", f"is {beside}, without a file and its key")
+        side = (folder / Path(beside["file"]).name, beside["key"]) if beside else None
+        clips, types = len(ids), TYPES | ({ROUTED: (np.int32,)} if file.mixture else {})
         return cls(
-            ids=tuple(header["ids"]),
-            speakers=tuple(header["speakers"]),
+            ids=tuple(ids),
+            speakers=tuple(speakers),
             emotion=file.flat("per_clip/emotion", np.int32, clips),
             kept=file.flat("per_clip/kept", np.bool_, clips),
             tokens={scope: file.flat(f"per_clip/{scope}/tokens", np.int32, clips) for scope in scopes},
@@ -156,7 +165,7 @@ class PerClip:
             }
             if side is None
             else _beside(*side, clips, [f"{scope}/{kind}" for scope in scopes for kind in types]),
-            sentences=tuple(header.get("sentences", ())),
+            sentences=tuple(sentences),
             side=side,
         )
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64, Int64, Num
 
+from esn_interp.entries import Entries
 from esn_interp.errors import EsnWarning, StatisticsError
 from esn_interp.files import load_tensors, package_version, save_tensors
 from esn_interp.neurons.layout import (
@@ -243,14 +244,14 @@ class GateStatistics(OfGates):
         cls, arrays: Mapping[str, np.ndarray], header: Mapping[str, Any], *, where: str
     ) -> "GateStatistics":
         """Statistics from the arrays and the header of a file called ``where``."""
-        origin, scopes = Origin.from_header(header), tuple(header["scopes"])
-        groups = 2 * len(header["emotions"])
-        file = LayeredArrays(arrays, origin, where=where)
-        single = header["per_clip"] if header["version"] > 1 else None
+        told, origin = Entries(header, where=where), Origin.from_header(header, where=where)
+        emotions, scopes = told.names("emotions"), told.names("scopes")
+        file, groups = LayeredArrays(arrays, origin, where=where), 2 * len(emotions)
+        single = told.or_null("per_clip", dict[str, Any]) if header["version"] > 1 else None
         return cls(
             origin=origin,
-            emotions=tuple(header["emotions"]),
-            prompt=header["prompt"],
+            emotions=emotions,
+            prompt=told.take("prompt", str),
             clips=file.flat("clips", np.int64, groups),
             tokens={scope: file.flat(f"{scope}/tokens", np.int64, groups) for scope in scopes},
             sums={
@@ -258,11 +259,11 @@ class GateStatistics(OfGates):
                 for name, dtype in sum_types(scopes, mixture=bool(origin.mixtures)).items()
             },
             scopes=scopes,
-            skipped=tuple((clip, reason) for clip, reason in header["skipped"]),
-            seed=header["seed"],
+            skipped=told.pairs("skipped"),
+            seed=told.take("seed", int),
             per_clip=None if single is None else PerClip.read(file, single, scopes, folder=Path(where).parent),
-            success=header["filter"].removeprefix("kept: "),
-            asking=header.get("asking", {}),
+            success=told.take("filter", str).removeprefix("kept: "),
+            asking=told.get("asking", dict[str, Any], {}),
         )
 
     def _disjoint(self, scope: str) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from esn_interp.entries import Entries
 from esn_interp.errors import EsnWarning
 from esn_interp.files import read_json, write_json
 from esn_interp.speech.spelling import one_form
@@ -43,8 +44,9 @@ class Heard:
         path = Path(folder) / FILE
         if not path.is_file():
             return cls(model)
-        record = read_json(path, kind=KIND, version=VERSION)
-        return cls(model, record["speakers"], tuple(record.get("sentences", ())))
+        told = Entries(read_json(path, kind=KIND, version=VERSION), where=str(path))
+        speakers = told.take("speakers", dict[str, dict[str, Any]])
+        return cls(model, speakers, tuple(told.get("sentences", list[str], [])))
 
     def save(self, folder: str | Path) -> None:
         """Write the record into a model's folder."""

@@ -113,7 +113,7 @@ def _texts(
 ) -> dict[str, list[str]]:
     """Every column of the schema but the audio, from columns of any kind."""
     rows = len(paths)
-    texts = {column: _column(columns.get(column), rows) for column in ("id", *_TEXT)}
+    texts = {column: _column(columns.get(column), rows, what=f"corpus {name}, {column}") for column in ("id", *_TEXT)}
     for row, emotion in enumerate(texts["emotion"], start=1):
         if not emotion:
             raise CorpusError(f"corpus {name}, row {row}: no emotion")
@@ -215,9 +215,12 @@ def _paths(audio: Dataset, name: str) -> list[str | None]:
     return paths
 
 
-def _column(values: Sequence[Any] | None, rows: int) -> list[str]:
+def _column(values: Sequence[Any] | None, rows: int, *, what: str) -> list[str]:
     if values is None:
         return [""] * rows
+    for row, value in enumerate(values, start=1):
+        if isinstance(value, list | dict):
+            raise CorpusError(f"{what}: row {row} holds a {type(value).__name__}, where one text is expected")
     return [one_form(value.strip() if type(value) is str else _text(value)) for value in values]
 
 

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from heapq import heappop, heappush, heappushpop
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from esn_interp.entries import Entries
 from esn_interp.errors import CorpusError
 from esn_interp.files import package_version, read_json, write_json
 from esn_interp.speech.labels import SPLITS, emotion_order
@@ -50,12 +50,23 @@ class Assignment:
         Raises
         ------
         EsnError
-            When the file is missing or of another kind or version.
+            When the file is missing or of another kind or version, or an entry is missing or of another type.
         """
-        content: dict[str, Any] = read_json(path, kind=KIND, version=VERSION)
-        fields: dict[str, Any] = {name: content[name] for name in cls.__dataclass_fields__}
-        fields["shares"] = tuple(content["shares"])
-        return cls(**fields)
+        told = Entries(read_json(path, kind=KIND, version=VERSION), where=str(path))
+        splits = told.take("splits", dict[str, str])
+        if strange := sorted(set(splits.values()) - {*SPLITS, LEFT_OUT}):
+            raise told.damaged("splits", f"names a split {strange[0]!r}")
+        return cls(
+            corpus=told.take("corpus", str),
+            fingerprint=told.take("fingerprint", str),
+            by=told.take("by", str),
+            seed=told.take("seed", int),
+            shares=tuple(told.take("shares", list[float])),
+            identification=told.or_null("identification", int),
+            fold=told.take("fold", str),
+            splits=splits,
+            unheard_by=told.take("unheard_by", str),
+        )
 
     def counts(self) -> dict[str, int]:
         """Clips per split."""

@@ -3,8 +3,8 @@
 import json
 import math
 import platform
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
@@ -14,12 +14,14 @@ from typing import Any, ClassVar, TypeVar, Unpack
 
 import numpy as np
 import pandas as pd
+from jinja2 import UndefinedError
 
 from esn_interp.analysis.inference.permutation import SelectionNull
 from esn_interp.analysis.inference.significance import Interval
 from esn_interp.drawing.look import Look
 from esn_interp.drawing.notebook import sentence
-from esn_interp.errors import EsnError, StatisticsError
+from esn_interp.entries import Entries
+from esn_interp.errors import EsnError, StatisticsError, first_line
 from esn_interp.files import package_version, read_json, read_json_of, write_json
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.studies.cache import Undone
@@ -30,6 +32,15 @@ STAGES = "stages"
 
 FOLDER, FOLDER_KIND, FOLDER_VERSION = "study.json", "study folder", 1
 """Beside the stages: what kind of results will come of them."""
+
+_TYPES: dict[str, type[Any]] = {
+    **dict.fromkeys(("name", "date", "command"), str),
+    **dict.fromkeys(("summary", "settings", "model", "corpus", "versions"), dict[str, Any]),
+    **dict.fromkeys(("cells", "pairs", "models", "corpora", "not_done"), list[dict[str, Any]]),
+    **dict.fromkeys(("emotions", "notes"), list[str]),
+    "seconds": float,
+}
+"""What the entries of ``results.json`` are, where they are there."""
 
 Made = TypeVar("Made")
 AnyStudy = TypeVar("AnyStudy", bound="Study")
@@ -76,7 +87,11 @@ class Study:
         if not folder.is_dir():
             raise EsnError(f"{folder}: there is no such folder; give the one that a study was written to")
         content = read_json_of(folder / RESULTS, cls.formats)
-        return cls(folder, content, cls.read(folder, content))
+        told = Entries(content, where=str(folder / RESULTS))
+        for name in sorted(_TYPES.keys() & content):
+            told.take(name, _TYPES[name])
+        with understood(folder):
+            return cls(folder, content, cls.read(folder, content))
 
     @classmethod
     def read(cls, folder: Path, content: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -149,6 +164,24 @@ class Study:
     def _main(self) -> Any:
         """The result that the study is about; None where it could not be had."""
         raise NotImplementedError
+
+
+@contextmanager
+def understood(folder: Path) -> Generator[None]:
+    """In the block, what ``results.json`` of a folder says is read: what is not there, or something else, is told.
+
+    Raises
+    ------
+    StatisticsError
+        In place of what reading it gave.
+    """
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, UndefinedError) as error:
+        raise StatisticsError(
+            f"{folder / RESULTS}: does not say what is looked for in it ({type(error).__name__}: {first_line(error)});"
+            " it is damaged: run the study anew, which goes on from its stages"
+        ) from error
 
 
 def known(result: Callable[[], Made]) -> Made | None:

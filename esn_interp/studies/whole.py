@@ -16,7 +16,7 @@ from esn_interp.studies.conversion.study import ConversionStudy
 from esn_interp.studies.recognition.config import RecognitionConfig
 from esn_interp.studies.recognition.plan import RecognitionPlan
 from esn_interp.studies.recognition.study import RecognitionStudy
-from esn_interp.studies.results import RESULTS, STAGES
+from esn_interp.studies.results import RESULTS, STAGES, understood
 from esn_interp.studies.work import Plan, Say
 from esn_interp.tasks.listener import Listener, SpeakingLM
 
@@ -135,4 +135,6 @@ def report(folder: str | Path) -> Path:
     EsnError
         When the folder or one of its files is missing or of another version.
     """
-    return load_study(folder).write_page()
+    done = load_study(folder)
+    with understood(done.folder):
+        return done.write_page()

@@ -1,11 +1,13 @@
 """A pass over a corpus that can be interrupted: what was added up so far, how far it came, and its plan of batches."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from esn_interp.entries import Entries
 from esn_interp.errors import StatisticsError
 from esn_interp.files import load_tensors, save_tensors
 from esn_interp.neurons.origin import GatedModel, Origin
@@ -88,18 +90,28 @@ def read_checkpoint(
                 f"{path}: the checkpoint has other {what} ({theirs}, not {ours}); start anew, or "
                 "collect the same"
             )
-    return int(header["position"]), partial, _plan(arrays, header) or plan
+    told = Entries(header, where=str(path))
+    position, found = told.take("position", int), _plan(arrays, told) if header["version"] > 2 else None
+    if position < 0:
+        raise told.damaged("position", f"is {position}")
+    return position, partial, found or plan
 
 
 def _kept(partial: GateStatistics) -> str:
     return "no" if partial.per_clip is None else "kept" if partial.per_clip.side is None else "kept beside"
 
 
-def _plan(arrays: dict[str, np.ndarray], header: dict[str, Any]) -> Plan | None:
-    if (told := header.get("plan")) is None:
-        return None
-    ends = np.cumsum(arrays["plan/sizes"])[:-1]
-    batches = (
-        [part.tolist() for part in np.split(arrays["plan/rows"], ends)] if len(arrays["plan/sizes"]) else []
-    )
-    return Plan(Budget(**told["budget"]), told["window"], batches)
+def _plan(arrays: Mapping[str, np.ndarray], told: Entries) -> Plan:
+    for name in ("plan/sizes", "plan/rows"):
+        if name not in arrays or arrays[name].dtype != np.int64 or arrays[name].ndim != 1:
+            raise told.damaged("plan", f"has no array {name} of whole numbers")
+    sizes, rows = arrays["plan/sizes"], arrays["plan/rows"]
+    if sizes.sum() != len(rows) or (sizes < 1).any() or (rows < 0).any():
+        raise told.damaged("plan", f"divides {sizes.sum()} rows, and {len(rows)} are there")
+    plan = Entries(told.take("plan", dict[str, Any]), where=f"{told.where}, plan")
+    budget = Entries(plan.take("budget", dict[str, Any]), where=f"{plan.where}, budget")
+    clips, tokens, window = budget.take("clips", int), budget.or_null("tokens", int), plan.take("window", int)
+    if min(clips, 1 if tokens is None else tokens, window) < 1:
+        raise plan.damaged("budget", f"is {clips} clips and {tokens} tokens, {window} batches")
+    batches = [part.tolist() for part in np.split(rows, np.cumsum(sizes)[:-1])] if len(sizes) else []
+    return Plan(Budget(clips, tokens), window, batches)

@@ -17,6 +17,7 @@ from typing import Any, overload
 import numpy as np
 import soundfile
 
+from esn_interp.entries import Entries
 from esn_interp.errors import AudioError, EsnError
 from esn_interp.files import load_tensors, read_json, save_tensors, write_bytes, write_json
 from esn_interp.neurons.layout import LayeredArrays
@@ -156,8 +157,9 @@ class StoredGates(Sequence[PerClip | None]):
         if path is None:
             return None
         arrays, header = load_tensors(path, kind=_GATES_KIND, version=VERSION)
-        file = LayeredArrays(arrays, Origin.from_header(header), where=str(path))
-        return PerClip.read(file, header["per_clip"], header["scopes"])
+        told, origin = Entries(header, where=str(path)), Origin.from_header(header, where=str(path))
+        file = LayeredArrays(arrays, origin, where=str(path))
+        return PerClip.read(file, told.take("per_clip", dict[str, Any]), told.take("scopes", list[str]))
 
     def __iter__(self) -> Iterator[PerClip | None]:
         return (self[index] for index in range(len(self)))

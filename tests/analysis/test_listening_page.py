@@ -91,6 +91,23 @@ def test_catch_trials_are_the_emotion_against_neutral_of_one_speaker(tmp_path: P
     assert len(catch_pairs(clips, tmp_path / "out", ["sad"], each=2)) == 2
 
 
+def test_recordings_for_catch_trials_are_written_over_nothing(tmp_path: Path):
+    tones = {"neutral": 0.3, "sad": 0.5}
+    rows = [
+        {"id": emotion, "emotion": emotion, "speaker": "a", "audio": str(write_wave(tmp_path / f"{emotion}.wav", tone(seconds)))}
+        for emotion, seconds in tones.items()
+    ]
+    others = {"catch-1-a.wav": b"mine", "catch/notes.txt": b"mine too"}
+    for name, content in others.items():
+        (tmp_path / "out" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "out" / name).write_bytes(content)
+    clips = Clips.from_frame(pd.DataFrame(rows), name="made")
+    first, again = (catch_pairs(clips, tmp_path / "out", ["sad"]) for _ in range(2))
+    assert first == again
+    assert {name: (tmp_path / "out" / name).read_bytes() for name in others} == others
+    assert len(list((tmp_path / "out").rglob("*.wav"))) == 1 + len(tones)
+
+
 class TestPage:
     def test_sounds_are_stored_without_loss_each_once(self, study: Path, tmp_path: Path):
         page = listening_page(study, tmp_path / "page.html")

@@ -55,6 +55,8 @@ def _read(path: Path) -> pd.DataFrame:
         raise EsnError(f"{path}: this file is empty; give what the listening page saved") from None
     except (pd.errors.ParserError, UnicodeDecodeError):
         raise EsnError(f"{path}: this is not a table separated by commas; give what the listening page saved") from None
+    if any(frame[name].str.contains("\0", regex=False).any() for name in frame):
+        raise EsnError(f"{path}: there are zeros in this text, it is damaged; give what the listening page saved")
     if missing := [name for name in REQUIRED if name not in frame]:
         raise EsnError(f"{path}: no column {', '.join(missing)}; a table of answers has {', '.join(REQUIRED)}")
     if frame.empty:

@@ -1,5 +1,7 @@
 """What listeners are to compare: pairs of recordings in a folder, listed in its ``pairs.jsonl``."""
 
+import hashlib
+import io
 from collections.abc import Iterable
 from pathlib import Path, PurePath
 
@@ -8,11 +10,13 @@ import soundfile
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
 from esn_interp.errors import EsnError
-from esn_interp.files import write_atomic, write_text
+from esn_interp.files import write_bytes, write_text
 from esn_interp.speech.audio import SAMPLE_RATE
 from esn_interp.speech.clips import Clip, Clips
 
 PAIRS = "pairs.jsonl"
+CATCH = "catch"
+"""Folder of recordings for catch trials, in that of the pairs."""
 
 
 class _Line(BaseModel):
@@ -75,8 +79,12 @@ def read_pairs(folder: str | Path) -> tuple[Path, tuple[ListeningPair, ...]]:
     place = next((place for place in (folder, folder / "listening") if (place / PAIRS).is_file()), None)
     if place is None:
         raise EsnError(f"{folder}: no {PAIRS} in it or in its listening/; give the folder of a conversion study")
+    try:
+        text = (place / PAIRS).read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise EsnError(f"{place / PAIRS}: this is no text in UTF-8; copy it again, or run the study anew") from None
     pairs: dict[str, ListeningPair] = {}
-    for number, line in enumerate((place / PAIRS).read_text(encoding="utf-8").split("\n"), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         where = f"{place / PAIRS}, line {number}"
@@ -109,7 +117,8 @@ def catch_pairs(
     """Catch trials from recordings whose emotion is known: the target emotion, which is right, against neutral.
 
     Both are of the same speaker, and say the same where the corpus has such recordings, so that only the
-    emotion tells them apart. The recordings are written into ``folder`` as 16-bit .wav files.
+    emotion tells them apart. The recordings are written into ``catch`` in the folder, as 16-bit .wav files that are
+    named by what they hold: nothing that is there already is another one, and nothing is written over.
 
     Parameters
     ----------
@@ -131,15 +140,17 @@ def catch_pairs(
         for at in rng.permutation(len(found))[:each].tolist():
             target, plain = (clips[row] for row in found[at])
             number = len(pairs) + 1
-            first = Side(condition=emotion, file=_save(target, Path(folder), f"catch-{number}-a"))
-            second = Side(condition="neutral", file=_save(plain, Path(folder), f"catch-{number}-b"))
-            pairs.append(
-                ListeningPair(id=f"catch-{number}", emotion=emotion, first=first, second=second, catch=True)
-            )
+            first = Side(condition=emotion, file=_save(target, Path(folder)))
+            second = Side(condition="neutral", file=_save(plain, Path(folder)))
+            id = f"catch-{number}-{Path(first.file).stem}"  # the folder may have catch trials of its own
+            pairs.append(ListeningPair(id=id, emotion=emotion, first=first, second=second, catch=True))
     return tuple(pairs)
 
 
-def _save(clip: Clip, folder: Path, name: str) -> str:
-    path, waveform = folder / f"{name}.wav", clip.waveform()
-    write_atomic(path, lambda file: soundfile.write(file, waveform, SAMPLE_RATE, subtype="PCM_16"))
-    return path.name
+def _save(clip: Clip, folder: Path) -> str:
+    sound = io.BytesIO()
+    soundfile.write(sound, clip.waveform(), SAMPLE_RATE, subtype="PCM_16", format="WAV")
+    name = f"{CATCH}/{hashlib.sha256(sound.getvalue()).hexdigest()[:12]}.wav"
+    if not (folder / name).exists():
+        write_bytes(folder / name, sound.getvalue())
+    return name

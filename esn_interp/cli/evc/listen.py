@@ -47,6 +47,9 @@ def listen(
     Example:
         esn evc listen evc --catch toy-studio --out listening.html
     """
+    from esn_interp.analysis.listening.pairs import read_pairs
+
+    out = read_pairs(folder)[0] / "listening.html" if out is None else out
     out_file(out, ".html")
     checks = () if catch is None else _checks(folder, CorpusChoice(corpus=catch, root=root), run.seed)
     page = esn.listening_page(
@@ -60,10 +63,10 @@ def listen(
 
 
 def _checks(folder: Path, choice: CorpusChoice, seed: int) -> "tuple[ListeningPair, ...]":
-    from esn_interp.analysis.listening.pairs import catch_pairs, read_pairs
+    from esn_interp.analysis.listening.pairs import CATCH, catch_pairs, read_pairs
 
     place, pairs = read_pairs(folder)
-    in_folder(place / "catch")
+    in_folder(place / CATCH / "any")
     emotions = [pair.emotion for pair in pairs]
     checks = catch_pairs(choice.all_clips(choice.corpus), place, emotions, seed=seed)
     if not checks:

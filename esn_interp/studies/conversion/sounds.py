@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from esn_interp.entries import Entries
 from esn_interp.files import load_tensors, save_tensors
 from esn_interp.speech.playable import Speech
 from esn_interp.tasks.conversion_record import Conversion
@@ -41,9 +42,11 @@ class Sounds:
     def load(cls, path: str | Path) -> "Sounds":
         """Read what `save` wrote."""
         waves, header = load_tensors(path, kind=KIND, version=VERSION)
-        return cls(
-            {
-                (clip, target): Speech(waves[str(at)], rate, text, problem)
-                for at, (clip, target, rate, text, problem) in enumerate(header["sounds"])
-            }
-        )
+        told, found = Entries(header, where=str(path)), dict[tuple[str, str], Speech]()
+        for at, line in enumerate(told.take("sounds", list[list[str | int | None]])):
+            match line:
+                case [str(clip), str(target), int(rate), str(text), str() | None as problem] if str(at) in waves:
+                    found[clip, target] = Speech(waves[str(at)], rate, text, problem)
+                case _:
+                    raise told.damaged("sounds", f"is wrong at {at}, or its array is missing")
+        return cls(found)

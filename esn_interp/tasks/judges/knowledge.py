@@ -39,7 +39,10 @@ def emotions_of(judge: str | Path | EmotionJudge) -> tuple[str, ...] | None:
         return tuple(header.get("emotions", ())) or None
     folder = Path(name)
     if (config := folder / "config.json").is_file():
-        labels = json.loads(config.read_text(encoding="utf-8")).get("id2label", {}).values()
+        try:
+            labels = dict(json.loads(config.read_text(encoding="utf-8")).get("id2label", {})).values()
+        except (ValueError, TypeError, AttributeError, RecursionError):
+            raise EsnError(f"{config}: this is not the config of a checkpoint; download it anew") from None
         meant = {emotion_name(str(label)) for label in labels} & set(VOCABULARY)
         return emotion_order(meant) if meant else None
     return None

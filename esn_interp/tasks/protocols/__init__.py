@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import TypeAdapter, ValidationError
 
 from esn_interp.errors import EsnError
 from esn_interp.neurons.neuron_set import NeuronSet
@@ -121,7 +122,7 @@ def asked_by(neurons: NeuronSet, other: "str | Path | Protocol", *, lm: object =
 def _read(path: Path) -> Protocol:
     try:
         told = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
         raise EsnError(f"{path}: not a protocol: {' '.join(str(error).split())}") from None
     known = {one.name for one in fields(Protocol)} - {"name"}
     given: dict[str, Any] = told if isinstance(told, dict) else {}
@@ -131,8 +132,12 @@ def _read(path: Path) -> Protocol:
             raise EsnError(f"{path}: a protocol {words} {sorted(names)[0]!r}; see ours.yaml for the form")
     try:
         wording = Wording(**given["wording"])
-    except TypeError as error:
+    except (TypeError, EsnError) as error:
         raise EsnError(f"{path}: wording: {error}") from None
-    tuples = {name: tuple(given.get(name) or ()) for name in ("selectors", "tops", "alphas", "unknown")}
-    whole: dict[str, Any] = {**given, **tuples, "name": path.stem, "wording": wording}
-    return Protocol(**whole)
+    empty = {name: () for name in ("selectors", "tops", "alphas", "unknown") if given.get(name) is None}
+    try:
+        whole = {**given, **empty, "name": path.stem, "wording": wording}
+        return TypeAdapter(Protocol).validate_python(whole)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise EsnError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
