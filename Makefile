@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 # Twice quiet: errors are still shown, advice about indexes and versions is not.
 PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo grown test lint docs notebooks notebooks-all play jupyter bench bench-memory package clean trust coverage mutants audit sbom versions
+.PHONY: demo grown test lint docs notebooks notebooks-all play jupyter bench bench-memory package clean trust coverage mutants audit sbom versions snapshots
 
 demo: $(VENV)/.ready-core  ## the whole study on the bundled model and corpora: demo-out/report.html
 	$(BIN)/esn demo --out demo-out
@@ -64,6 +64,9 @@ audit: $(VENV)/.ready-quality  ## known vulnerabilities of everything that is pi
 
 sbom: $(VENV)/.ready-quality  ## dist/sbom.json: everything that is installed, in CycloneDX
 	mkdir -p dist && $(BIN)/cyclonedx-py environment $(BIN)/python --of JSON -o dist/sbom.json
+
+snapshots: $(VENV)/.ready-test  ## public names and entries of files, as the tests compare them: after a change that is meant
+	$(BIN)/python tools/write_snapshots.py
 
 versions:  ## the tests of what others' versions can break, under the lowest and the newest ones, and each Python that is here
 	$(PYTHON) tools/try_versions.py

@@ -20,9 +20,9 @@ from mutants.trial import NOTICED, STUCK, SURVIVED, outcome, source, warm
 
 ROOT = Path(__file__).parent.parent
 TARGETS: dict[str, tuple[str, ...]] = {
-    "neurons.rates": ("neurons/test_rates.py", "neurons/test_statistics.py"),
+    "neurons.rates": ("neurons/test_rates.py", "neurons/test_statistics.py", "neurons/test_standardised_selectors.py"),
     "neurons.statistics": ("neurons/test_statistics.py", "neurons/test_merging.py"),
-    "neurons.scores": ("neurons/test_selectors.py", "neurons/test_lape.py"),
+    "neurons.scores": ("neurons/test_selectors.py", "neurons/test_lape.py", "neurons/test_standardised_selectors.py"),
     "neurons.selectors": ("neurons/test_selectors.py", "neurons/test_lape.py"),
     "neurons.controls": ("neurons/test_neuron_set.py",),
     "interventions.edits": ("interventions/test_edits_from_sets.py",),
@@ -33,9 +33,17 @@ TARGETS: dict[str, tuple[str, ...]] = {
 
 
 def targets() -> dict[str, tuple[str, ...]]:
-    """The modules, with each of analysis.inference against the whole folder of its tests."""
+    """The modules, with each of analysis.inference against the tests that import it."""
     inference = sorted((ROOT / "esn_interp" / "analysis" / "inference").glob("[!_]*.py"))
-    return TARGETS | {f"analysis.inference.{path.stem}": ("analysis/inference",) for path in inference}
+    names = [f"analysis.inference.{path.stem}" for path in inference]
+    return TARGETS | {name: importing(name) for name in names}
+
+
+def importing(module: str) -> tuple[str, ...]:
+    """The tests of inference that import a module by its name; all of them, where none does."""
+    tests = sorted((ROOT / "tests" / "analysis" / "inference").glob("test_*.py"))
+    near = [path for path in tests if f"esn_interp.{module} import" in path.read_text(encoding="utf-8")]
+    return tuple(f"analysis/inference/{path.name}" for path in near) or ("analysis/inference",)
 
 
 def main() -> int:

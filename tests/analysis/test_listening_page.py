@@ -94,8 +94,8 @@ def test_catch_trials_are_the_emotion_against_neutral_of_one_speaker(tmp_path: P
 def test_recordings_for_catch_trials_are_written_over_nothing(tmp_path: Path):
     tones = {"neutral": 0.3, "sad": 0.5}
     rows = [
-        {"id": emotion, "emotion": emotion, "speaker": "a", "audio": str(write_wave(tmp_path / f"{emotion}.wav", tone(seconds)))}
-        for emotion, seconds in tones.items()
+        {"id": name, "emotion": name, "speaker": "a", "audio": str(write_wave(tmp_path / f"{name}.wav", tone(seconds)))}
+        for name, seconds in tones.items()
     ]
     others = {"catch-1-a.wav": b"mine", "catch/notes.txt": b"mine too"}
     for name, content in others.items():

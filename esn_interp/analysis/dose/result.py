@@ -14,11 +14,15 @@ from esn_interp.analysis.inference.permutation import SelectionNull
 from esn_interp.analysis.inference.sigmoid import Sigmoid
 from esn_interp.analysis.inference.significance import Interval
 from esn_interp.analysis.result import OfSets
-from esn_interp.errors import EditError
+from esn_interp.errors import EditError, StatisticsError
 
 if TYPE_CHECKING:
     from esn_interp.drawing.look import Look
     from esn_interp.drawing.shown import Figure
+
+
+AXES = ("alpha", "top", "scope", "band")
+"""What doses can differ in."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +73,11 @@ class DoseResponse(OfSets):
     predicted: Int64[np.ndarray, "set dose clip"]
     groups: tuple[GroupEffect, ...] = ()
     flip_null: SelectionNull | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.axis not in AXES:
+            raise StatisticsError(f"doses differ along {', '.join(AXES)}, not along {self.axis!r}")
 
     @property
     def null_alpha(self) -> float:
