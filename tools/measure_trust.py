@@ -6,9 +6,11 @@
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,28 +32,42 @@ def pytested(*words: str) -> dict[str, Any]:
     return {"tests": int(suite.get("tests", 0)), "failed": failed, "seconds": seconds}
 
 
-def kills() -> dict[str, Any]:
-    """Every long command killed at moments drawn by seed, and what came of it."""
-    from tests.trust.test_kills import FEW, MANY, WORKS
+def kills(works: Sequence[str], before: dict[str, Any]) -> dict[str, Any]:
+    """Every long command killed at moments drawn by two seeds, and what came of it; each is kept until it is anew."""
+    from tests.trust.test_kills import MANY, SEEDS, WORKS
 
-    found = pytested("-m", "slow or long", "tests/trust/test_kills.py")
-    each = {"works": list(WORKS), "kills": len(WORKS) * (FEW + 2 * MANY)}
-    return each | found
+    found: dict[str, Any] = dict(before.get("works", {}))
+    for name in works or WORKS:
+        tests = [f"tests/trust/test_kills.py::test_many_kills_cost_nothing[{seed}-{name}]" for seed in SEEDS]
+        found[name] = {"kills": MANY * len(SEEDS)} | pytested("-m", "long", *tests)
+    return {"works": found}
 
 
 def damaged() -> dict[str, Any]:
     """Damaged files at every door."""
     from tests.trust.test_malformed import CASES, HARMLESS
 
-    doors = sorted({case.door.split()[0] for case in CASES})
-    found = pytested("-m", "slow or not slow", "tests/trust/test_malformed.py")
+    doors = sorted({case.door.name.split()[0].rstrip(",") for case in CASES})
+    found = pytested("-m", "long", "tests/trust/test_malformed.py")
     return {"doors": doors, "cases": len(CASES), "harmless": len(HARMLESS)} | found
 
 
-def coverage(path: Path) -> dict[str, Any]:
-    """Branch coverage from coverage.py's own report."""
+def cases(folder: Path) -> dict[str, Any]:
+    """A folder of small cases, each with a ``run.sh`` that ends with 0 where the answer is right."""
+    scripts = sorted(folder.glob("*/run.sh"))
+    environment = os.environ | {"PY": sys.executable, "PYTHONPATH": str(ROOT)}
+    codes = {
+        one.parent.name: subprocess.run([one], cwd=ROOT, env=environment, capture_output=True, check=False).returncode
+        for one in scripts
+    }
+    return {"cases": len(codes), "failed": sorted(name for name, code in codes.items() if code)}
+
+
+def coverage(path: Path, of: str) -> dict[str, Any]:
+    """Branch coverage from coverage.py's own report; ``of`` says of which part, where it is not the package."""
     totals = json.loads(path.read_text(encoding="utf-8"))["totals"]
     return {
+        "of": of,
         "percent": round(totals["percent_covered"], 2),
         "lines": totals["num_statements"],
         "branches": totals["num_branches"],
@@ -67,19 +83,23 @@ def mutants(path: Path) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("--kills", action="store_true")
+    parser.add_argument("--kills", nargs="*", metavar="WORK", help="all, or only these")
     parser.add_argument("--damaged", action="store_true")
+    parser.add_argument("--cases", type=Path, metavar="FOLDER", help="cases with a run.sh each")
     parser.add_argument("--coverage", type=Path, metavar="JSON", help="what `coverage json` wrote")
+    parser.add_argument("--of", default="the package", metavar="TEXT", help="what the coverage is of")
     parser.add_argument("--mutants", type=Path, metavar="JSON", help="what tools/try_mutants.py wrote")
     arguments = parser.parse_args()
     results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     measured: dict[str, dict[str, Any]] = {}
-    if arguments.kills:
-        measured["kills"] = kills()
+    if arguments.kills is not None:
+        measured["kills"] = kills(arguments.kills, results.get("kills", {}))
     if arguments.damaged:
         measured["damaged"] = damaged()
+    if arguments.cases:
+        measured["cases"] = cases(arguments.cases)
     if arguments.coverage:
-        measured["coverage"] = coverage(arguments.coverage)
+        measured["coverage"] = coverage(arguments.coverage, arguments.of)
     if arguments.mutants:
         measured["mutants"] = mutants(arguments.mutants)
     today = datetime.now(UTC).date().isoformat()

@@ -197,18 +197,21 @@ def _trust() -> str:
     results = _read("trust")
     rows: list[list[str]] = []
     if found := results.get("kills"):
-        works = ", ".join(found["works"])
-        rows.append([
-            f"kills at any moment of {works}", str(found["kills"]), f"{found['failed']} of {found['tests']} tests fail",
-            "`make trust`",
-        ])
+        for name, one in found["works"].items():
+            told = "all equal after going on" if not one["failed"] else f"{one['failed']} of {one['tests']} tests fail"
+            rows.append([f"kills of {name}", str(one["kills"]), told, "`make trust`"])
     if found := results.get("damaged"):
         doors = ", ".join(found["doors"])
         told = f"{found['failed']} of {found['tests']} doors fail; {found['harmless']} cases are known to be harmless"
         rows.append([f"damaged files, at {doors}", str(found["cases"]), told, "`make trust`"])
+    if found := results.get("cases"):
+        told = f"{', '.join(found['failed'])} fail" if found["failed"] else "all answered as expected"
+        by = "`tools/measure_trust.py --cases FOLDER`"
+        rows.append(["small cases modelled on public bug reports", str(found["cases"]), told, by])
     if found := results.get("coverage"):
         counted = f"{found['lines']:,} lines, {found['branches']:,} branches"
-        rows.append(["the tests' coverage, with branches", counted, f"{found['percent']:.1f} %", "`make coverage`"])
+        what = f"coverage of {found['of']}, with branches"
+        rows.append([what, counted, f"{found['percent']:.1f} %", "`make coverage`"])
     if found := results.get("mutants"):
         tried = found["noticed"] + found["survived"] + found["stuck"]
         told = f"{found['share_noticed']:.1%} noticed, {found['survived']} survive"

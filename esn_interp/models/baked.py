@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Int64
 
+from esn_interp.entries import Entries
 from esn_interp.files import package_version, read_json, write_json
 
 FILE, KIND, VERSION = "steered.json", "steered checkpoint", 1
@@ -76,16 +77,16 @@ class Baked:
         path = Path(folder) / FILE
         if not path.is_file():
             return None
-        told = read_json(path, kind=KIND, version=VERSION)
-        layers = {
-            int(one["layer"]): (
-                np.array(one["neurons"], dtype=np.int64),
-                np.array(one["gains"], dtype=np.float32),
-            )
-            for one in told["layers"]
-        }
+        told = Entries(read_json(path, kind=KIND, version=VERSION), where=str(path))
+        layers: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        for at, content in enumerate(told.take("layers", list[dict[str, Any]])):
+            one = Entries(content, where=f"{path}, layers {at}")
+            neurons, gains = one.take("neurons", list[int]), one.take("gains", list[float])
+            if len(neurons) != len(gains):
+                raise one.damaged("gains", f"has {len(gains)} values for {len(neurons)} neurons")
+            layers[one.take("layer", int)] = np.array(neurons, dtype=np.int64), np.array(gains, dtype=np.float32)
         names = ("base", "base_fingerprint", "component", "by", "made_with")
-        return cls(layers=layers, **{name: str(told[name]) for name in names})
+        return cls(layers=layers, **{name: told.take(name, str) for name in names})
 
     def save(self, folder: str | Path) -> None:
         """Write the recipe into a model's folder."""

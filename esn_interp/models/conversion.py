@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from esn_interp.entries import Entries
 from esn_interp.errors import EditError, EsnWarning, ModelError
 from esn_interp.files import read_json, write_json
 from esn_interp.models.edits import Edit
@@ -79,8 +80,8 @@ class ConversionPrompt:
         path = Path(folder) / FILE
         if not path.is_file():
             return None
-        told = read_json(path, kind=KIND, version=VERSION)
-        return cls(told["prompt"], told.get("system"))
+        told = Entries({"system": None} | read_json(path, kind=KIND, version=VERSION), where=str(path))
+        return cls(told.take("prompt", str), told.or_null("system", str))
 
     def save(self, folder: str | Path) -> None:
         """Write the request into a model's folder."""

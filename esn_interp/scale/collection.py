@@ -9,6 +9,7 @@ from typing import Any, Literal, cast, runtime_checkable
 from typing import Protocol as Interface
 
 from esn_interp.errors import AudioError, CorpusError
+from esn_interp.files import clean
 from esn_interp.models.loading import load
 from esn_interp.models.sites import GATE, checked_site
 from esn_interp.neurons.accumulator import Accumulator
@@ -162,6 +163,8 @@ def collect_on(
         clips, how = clips.take(rows), replace(how, identification_clips=None)
     plan = Plan(Budget.of(batch_size, None), checkpoint_every)  # what a replica finds by itself may be another budget
     start, total = 0, None
+    if checkpoint is not None:
+        clean(checkpoint)
     whose = Origin("", "", "", (), clips.name, clips.fingerprint, **provenance(clips))
     if resume:
         start, total, plan = read_checkpoint(

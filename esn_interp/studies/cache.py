@@ -117,6 +117,15 @@ class Store:
     def _failed(self, stage: str, key: str) -> Path:
         return self.path(stage, key, ".failed.json")
 
+    def of_an_earlier_release(self) -> int:
+        """How many files of tasks there are of a release that did not say what they depend on; 0 in any other folder.
+
+        Nothing of them is gone on with: they knew recordings by their names and labels alone.
+        """
+        if (self.folder / INPUTS).exists():
+            return 0
+        return sum(path.is_file() and path.suffix in (".json", ".safetensors") for path in self.folder.glob("*/*"))
+
     def look(self, of: str, about: Mapping[str, Any]) -> None:
         """Compare what a task depends on with the last time, and remember it."""
         if self.closed:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import yaml
 
+from esn_interp.drawing.numbers import count
 from esn_interp.errors import StatisticsError
 from esn_interp.files import together, write_json, write_text
 from esn_interp.speech.clips import Clips
@@ -132,6 +133,11 @@ class Plan:
 
     def run(self, say: Say) -> None:
         """Do every task, or find it done; what can't be done is noted, and the rest goes on."""
+        if earlier := self.store.of_an_earlier_release():
+            say(
+                f"an earlier release did {count(earlier, 'task')} here, without knowing the recordings by their sound:"
+                " everything is done anew, and its report until then is what it was"
+            )
         told = {"kind": FOLDER_KIND, "version": FOLDER_VERSION, "of": list(self.kind.formats)}
         write_json(self.folder / STAGES / FOLDER, told)
         tasks = self.tasks()

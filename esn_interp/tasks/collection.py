@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float
 
 from esn_interp.errors import CorpusError, EsnWarning, StatisticsError
+from esn_interp.files import clean
 from esn_interp.models.families.inputs import Prompts
 from esn_interp.models.sites import GATE, checked_site
 from esn_interp.neurons.accumulator import Accumulator
@@ -153,6 +154,8 @@ def collect(
         size, where = PerClip.size(len(clips), origin.n_gates, len(SCOPES)), f", in {side.path}" if side else ""
         sys.stderr.write(f"Keeping the sums of each of {len(clips)} clips: {_in_words(size)}{where}\n")
     plan = Plan.of(batch_size, lm, window=checkpoint_every)
+    if checkpoint is not None:
+        clean(checkpoint)
     start, partial = 0, None
     if resume:
         kept = "no" if not per_clip else "kept beside" if side else "kept"

@@ -1,10 +1,12 @@
 """Models and questions as they are handed over: wrapped, with settings and signs of their own, in any mode."""
 
+import copy
 from contextlib import ExitStack
 
 import numpy as np
 import pytest
 import torch
+from plain_hooks import editing
 from rounding import assert_close, terms_of
 from tiny_omni import CHOICE, EMOTIONS, noise
 from torch import nn
@@ -64,6 +66,27 @@ def test_an_unknown_wrapper_is_refused_with_what_to_hand_over(tiny_lm):
         ModelError, match=r"Box wraps a Qwen2_5Omni\w+; hand over the inner model: load\(model\.inner"
     ):
         load(Box(tiny_lm.model), processor=tiny_lm.processor)
+
+
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated")  # peft asks for it
+@pytest.mark.parametrize(("part", "plan"), [("down_proj", "traced"), ("q_proj", "scaled")])
+def test_what_peft_put_into_a_model_is_edited_with_it(tiny_lm, part: str, plan: str):
+    """An adapter of the weights that read the gates would miss a scaled column, so nothing is scaled there."""
+    peft = pytest.importorskip("peft")
+    torch.manual_seed(0)
+    # Weights that begin as noise: an adapter that begins as nothing would hide a mistake.
+    config = peft.LoraConfig(r=2, target_modules=[part], init_lora_weights=False)
+    adapted = load(peft.get_peft_model(copy.deepcopy(tiny_lm.model), config).eval(), processor=tiny_lm.processor)
+    unedited = scores(adapted)
+    assert not np.allclose(unedited, scores(tiny_lm))
+    with editing(adapted, FIRST):
+        expected = scores(adapted)
+    assert not np.allclose(unedited, expected)
+    assert_close(scores(adapted, FIRST), expected, terms=terms_of(tiny_lm.model))
+    assert adapted.carried.plan == plan
+    if plan == "traced":
+        with pytest.raises(EditError, match="not a plain linear layer"):
+            adapted.scores(adapted.encode(CLIPS, CHOICE), EMOTIONS, edits=FIRST, plan="scaled")
 
 
 # ------------------------------------------------------------------ settings of a checkpoint

@@ -54,7 +54,7 @@ def api() -> Iterator[str]:
         elif callable(value):
             yield f"{name}{parameters(value)}"
         else:
-            yield f"{name}: {', '.join(sorted(map(str, value)))}"
+            yield f"{name}: {', '.join(sorted(one if isinstance(one, str) else one.name for one in value))}"
 
 
 def members(kind: type) -> Iterator[str]:

@@ -171,7 +171,7 @@ def test_what_the_speaking_models_thinker_was_called_before_is_still_known(folde
     speaking = load_speaking(folder, component="thinker")
     header = Origin.of(speaking).header()
     assert header.pop("part_fingerprint") == load(folder).fingerprint
-    Origin.from_header(header).check(speaking, "the neurons")
+    Origin.from_header(header, where="made").check(speaking, "the neurons")
     assert "part_fingerprint" not in Origin.of(load(folder)).header()
 
 

@@ -16,12 +16,13 @@ import pytest
 from command_line import esn, write_clips
 from killing import Work, events, held, killed
 
+from esn_interp.files import clean
 from esn_interp.models.loading import load
 from esn_interp.speech.corpora import corpus
 from esn_interp.studies import processes
 from esn_interp.tasks.collection import collect
 
-FEW, MANY = 1, 10
+FEW, MANY, SEEDS = 1, 10, (1, 2)
 # What noise is labelled as does not matter here.
 pytestmark = pytest.mark.filterwarnings("ignore::esn_interp.tasks.collection.CollectWarning")
 
@@ -41,6 +42,7 @@ def collecting(model: Path, clips: Path) -> Callable[[Path], Work]:
         options: dict[str, Any] = {"batch_size": 2, "per_clip": True, "progress": False}
 
         def run() -> None:
+            clean(out)  # as the command does with what it is to write
             if not out.exists():
                 resume = checkpoint.exists()
                 stats = collect(lm, heard, checkpoint=checkpoint, checkpoint_every=1, resume=resume, **options)
@@ -139,6 +141,6 @@ def test_a_kill_costs_nothing(works: dict[str, Callable[[Path], Work]], name: st
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", WORKS)
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", SEEDS)
 def test_many_kills_cost_nothing(works: dict[str, Callable[[Path], Work]], name: str, seed: int, tmp_path: Path):
     survives(works[name], tmp_path, kills=MANY, seed=seed)

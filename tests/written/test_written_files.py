@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import planted_study
 import pytest
 from command_line import esn as run_esn
 from planted_demo import StudiedListener
@@ -23,6 +24,7 @@ from esn_interp.speech.heard import Heard
 from esn_interp.speech.identified import Identified
 from esn_interp.speech.splits import Assignment
 from esn_interp.studies.conversion.sounds import Sounds
+from esn_interp.studies.whole import load_study
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*sound not verified")
 
@@ -304,3 +306,21 @@ def test_the_report_of_a_study_is_written_from_its_files(name: str, figures: int
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert page.count("data-figure=") == figures
     assert page.count("data:audio/wav;base64,") >= sounds
+
+
+def test_a_finished_study_of_an_earlier_release_is_told_kept_and_done_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Its recordings were known by names and labels alone, so nothing of it can be gone on with."""
+    folder = tmp_path / "study"
+    shutil.copytree(HERE / "recognition", folder)
+    stored = {path: path.read_bytes() for path in (folder / "stages").rglob("*") if path.is_file()}
+    assert load_study(folder).summary()
+    planted_study.planted_world(monkeypatch)
+    told: list[str] = []
+    planted_study.run(folder, told, stages=["baseline"])
+    assert told[0].startswith(f"an earlier release did {len(stored)} tasks here, without knowing the recordings by")
+    assert {path: path.read_bytes() for path in stored} == stored
+    again: list[str] = []
+    planted_study.run(folder, again, stages=["baseline"])
+    assert not any("earlier release" in line for line in again)

@@ -221,4 +221,17 @@ def _notes(result: Grounding, served: np.ndarray, esns: NeuronSet) -> tuple[str,
         " exchanged, not their course"
         if result.averaged > 0
         else None,
+        _still(result),
     )
+
+
+def _still(result: Grounding) -> str | None:
+    """The exchanges that moved no digit of any clip, which look like an effect of 0 and are none."""
+    still = [
+        f"{kind}, {scope}, {emotion}"
+        for at, kind in enumerate(result.kinds)
+        for place, scope in enumerate(result.scopes)
+        for row, emotion in enumerate(result.sets)
+        if len(found := result.change[at, place, row][~np.isnan(result.change[at, place, row])]) and not found.any()
+    ]
+    return f"{len(still)} exchanges changed nothing, in no digit of any clip, such as {still[0]}" if still else None

@@ -43,6 +43,15 @@ class PatchingMap(OfOneClip):
     ends: Float64[np.ndarray, " place"]
     recovered: Float64[np.ndarray, "layer place"]
 
+    @property
+    def _still(self) -> str:
+        return f" {self.unmoved} of {self.recovered.size} patches changed nothing, in no digit." if self.unmoved else ""
+
+    @property
+    def unmoved(self) -> int:
+        """Places of layers at which patching changed nothing, in no digit of the log-odds."""
+        return int((self.recovered == 0).sum())
+
     def to_frame(self) -> pd.DataFrame:
         """One row per layer and place."""
         layer, place = (index.ravel() for index in np.indices(self.recovered.shape))
@@ -71,6 +80,7 @@ class PatchingMap(OfOneClip):
             f"Patched one place at a time ({self.site}), {self.prompt.clip} goes towards {self.twin} in the log-odds of"
             f" “{self.target}”: in the recording {100 * heard[layer, place]:.0f} % of the way at most (layer {layer},"
             f" {self.places[place]}); {end}."
+            f"{self._still}"
         )
 
 

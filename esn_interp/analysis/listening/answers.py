@@ -1,5 +1,6 @@
 """Answers of a listening test as a table: read from the files that listeners saved, and checked."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -50,10 +51,12 @@ def _read(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise EsnError(f"{path}: there is no such file; give what the listening page saved")
     try:
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # of rows that are longer than the heading
+            frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False)
     except pd.errors.EmptyDataError:
         raise EsnError(f"{path}: this file is empty; give what the listening page saved") from None
-    except (pd.errors.ParserError, UnicodeDecodeError):
+    except (pd.errors.ParserError, pd.errors.ParserWarning, UnicodeDecodeError):
         raise EsnError(f"{path}: this is not a table separated by commas; give what the listening page saved") from None
     if any(frame[name].str.contains("\0", regex=False).any() for name in frame):
         raise EsnError(f"{path}: there are zeros in this text, it is damaged; give what the listening page saved")
