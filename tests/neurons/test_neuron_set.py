@@ -311,7 +311,8 @@ def test_files_that_do_not_fit_are_refused(tmp_path: Path):
         (arrays, header | {"version": 7}, "version 7 of 'neurons'"),
         (arrays, header | {"kind": "statistics"}, "kind 'statistics', expected 'neurons'"),
         (arrays, header | {"widths": [6, 3, 4]}, "neuron 7 at layer 2, which has 4"),
-        (arrays, header | {"widths": [6, 3]}, "layer out of range, there are 2"),
+        (arrays, header | {"widths": [6, 3], "experts": [0, 0]}, "layer out of range, there are 2"),
+        (arrays, header | {"widths": [6, 3]}, "entry 'experts' is"),
         (arrays, header | {"emotions": []}, "emotion out of range, there are 0"),
         (
             arrays | {"layer": arrays["layer"].astype(np.int64)},

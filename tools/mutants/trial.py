@@ -13,6 +13,7 @@ from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
+import anyio.abc  # noqa: F401  (before nnsight, which gives every object a method more)
 import beartype  # noqa: F401  (before nnsight, as in the tests)
 import pytest
 
