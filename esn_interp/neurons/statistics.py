@@ -240,9 +240,7 @@ class GateStatistics(OfGates):
         return loaded
 
     @classmethod
-    def from_file(
-        cls, arrays: Mapping[str, np.ndarray], header: Mapping[str, Any], *, where: str
-    ) -> "GateStatistics":
+    def from_file(cls, arrays: Mapping[str, np.ndarray], header: Mapping[str, Any], *, where: str) -> "GateStatistics":
         """Statistics from the arrays and the header of a file called ``where``."""
         told, origin = Entries(header, where=where), Origin.from_header(header, where=where)
         emotions, scopes = told.names("emotions"), told.names("scopes")

@@ -211,7 +211,7 @@ class Gates:
 
 
 def test_statistics_travel_between_ways_with_a_note() -> None:
-    origin = Origin.from_header(Origin.of(Gates("q4", "smol-1")).header())
+    origin = Origin.from_header(Origin.of(Gates("q4", "smol-1")).header(), where="made")
     origin.check(Gates("q4", "smol-1"), "statistics")
     with pytest.warns(KinWarning, match="another rounding"):
         origin.check(Gates("bf16", "smol-1"), "statistics")
