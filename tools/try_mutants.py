@@ -58,6 +58,7 @@ def main() -> int:
     # In pieces: what was tried before, in the same way, is kept.
     before = json.loads(arguments.out.read_text(encoding="utf-8")) if arguments.only and arguments.out.exists() else {}
     same = (before.get("each"), before.get("seed")) == (arguments.each, arguments.seed)
+    share = 0.0
     modules: dict[str, Any] = before.get("modules", {}) if same else {}
     for name, tests in targets().items():
         if arguments.only and name not in arguments.only:
@@ -65,12 +66,18 @@ def main() -> int:
         modules[name] = tried(name, tests, each=arguments.each, seed=arguments.seed)
         told = {key: value for key, value in modules[name].items() if key != "survivors"}
         print(name, told, flush=True)
-    counted = {what: sum(one[what] for one in modules.values()) for what in (NOTICED, SURVIVED, STUCK)}
-    share = (counted[NOTICED] + counted[STUCK]) / max(1, sum(counted.values()))
-    content = {"each": arguments.each, "seed": arguments.seed, "share_noticed": round(share, 4), **counted}
-    arguments.out.write_text(json.dumps(content | {"modules": modules}, indent=1) + "\n", encoding="utf-8")
+        share = written(arguments.out, modules, each=arguments.each, seed=arguments.seed)
     print(f"{share:.1%} noticed; {arguments.out}")
     return int(share < arguments.least)
+
+
+def written(out: Path, modules: dict[str, Any], *, each: int, seed: int) -> float:
+    """Write what is known so far; the share that was noticed."""
+    counted = {what: sum(one[what] for one in modules.values()) for what in (NOTICED, SURVIVED, STUCK)}
+    share = (counted[NOTICED] + counted[STUCK]) / max(1, sum(counted.values()))
+    content = {"each": each, "seed": seed, "share_noticed": round(share, 4), **counted}
+    out.write_text(json.dumps(content | {"modules": modules}, indent=1) + "\n", encoding="utf-8")
+    return share
 
 
 def tried(name: str, tests: tuple[str, ...], *, each: int, seed: int) -> dict[str, Any]:
