@@ -60,7 +60,7 @@ mutants: $(VENV)/.ready-test  ## small mistakes in the numbers, of which the tes
 	$(BIN)/python tools/measure_trust.py --mutants benchmarks/results/mutants.json
 
 audit: $(VENV)/.ready-quality  ## known vulnerabilities of everything that is pinned
-	$(BIN)/pip-audit -r constraints.txt --no-deps --disable-pip
+	$(BIN)/pip-audit -r constraints.txt --no-deps --disable-pip --strict
 
 sbom: $(VENV)/.ready-quality  ## dist/sbom.json: everything that is installed, in CycloneDX
 	mkdir -p dist && $(BIN)/cyclonedx-py environment $(BIN)/python --of JSON -o dist/sbom.json
