@@ -29,6 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.shuffled_ablation", description=__doc__)
     parser.add_argument("--shuffles", type=int, default=SHUFFLES)
     parser.add_argument("--out", type=Path, default=RESULTS / "shuffled_ablation.json")
+    parser.add_argument("--at-most", type=int, default=SHUFFLES + 1, help="run so many; the next run goes on")
     options = parser.parse_args()
     rows = json.loads(options.out.read_text(encoding="utf-8"))["rows"] if options.out.exists() else []
     done = {row["labels"] for row in rows}
@@ -39,7 +40,7 @@ def main() -> None:
     shuffled = relabelled_statistics(stats, esns, permutations=options.shuffles, seed=7)
     for number, one in enumerate([*map(settled, shuffled), stats]):
         name = "true" if one is stats else f"shuffle {number + 1}"
-        if name in done:
+        if name in done or len(rows) - len(done) >= options.at_most:
             continue
         rows.append({"labels": name, **silenced(lm, evaluate, one, seed=number)})
         print(rows[-1], flush=True)
