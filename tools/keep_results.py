@@ -2,7 +2,7 @@
 
     esn demo --out demo-out && python tools/keep_results.py demo-out docs/results/demo.json
 
-Of a study that stopped after silencing, what permuted labels give can be added to a summary of the same setting and seed:
+Of a study that stopped after silencing, what permuted labels give can be added to a summary of the same setting:
 
     python tools/keep_results.py demo-out docs/results/demo.json --null-of demo-out/stages/ablate/KEY.json
 """
