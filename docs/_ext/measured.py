@@ -202,8 +202,12 @@ def _trust() -> str:
             rows.append([f"kills of {name}", str(one["kills"]), told, "`make trust`"])
     if found := results.get("damaged"):
         doors = ", ".join(found["doors"])
-        told = f"{found['failed']} of {found['tests']} doors fail; {found['harmless']} cases are known to be harmless"
-        rows.append([f"damaged files, at {doors}", str(found["cases"]), told, "`make trust`"])
+        drawn = "" if found["tried"] == found["cases"] else f", drawn by seed from {found['cases']:,}"
+        failed = f"{found['failed']} of {found['tests']} tests fail"
+        held = failed if found["failed"] else "all answered as promised"
+        told = f"{held}; {found['harmless']} of the {found['cases']:,} cases are known to be harmless"
+        by = "`tools/measure_trust.py --damaged some`" if drawn else "`make trust`"
+        rows.append([f"damaged files, at {doors}", f"{found['tried']:,}{drawn}", told, by])
     if found := results.get("cases"):
         told = f"{', '.join(found['failed'])} fail" if found["failed"] else "all answered as expected"
         by = "`tools/measure_trust.py --cases FOLDER`"
