@@ -48,8 +48,11 @@ def events(work: Work, folder: Path) -> int:
     return int(told)
 
 
-def killed(work: Work, folder: Path, at: int) -> list[int]:
-    """Have the work killed at its ``at``-th event; the processes that it left running, after a wait, by number."""
+def killed(work: Work, folder: Path, at: int) -> list[int] | None:
+    """Have the work killed at its ``at``-th event; the processes that it left running, after a wait, by number.
+
+    None where it ended well before: on a busy machine, what is written only so often is written less often.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
     assert libc.prctl(_SUBREAPER, 1, 0, 0, 0) == 0
     before = children()
@@ -65,7 +68,9 @@ def killed(work: Work, folder: Path, at: int) -> list[int]:
         _watch(folder, count)
         os._exit(_done(work))
     _, status = os.waitpid(child, 0)
-    assert os.WIFSIGNALED(status), f"it was to be killed at event {at}, and ended with {status}"
+    if not os.WIFSIGNALED(status):
+        assert status == 0, f"it was to be killed at event {at}, and failed with {status}"
+        return None
     until = time.monotonic() + _PATIENCE
     while (left_over := children() - before) and time.monotonic() < until:
         for one in left_over:

@@ -6,6 +6,7 @@ The moments are drawn by seed from everything that a run does to files and proce
 
 import multiprocessing
 import random
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -120,9 +121,12 @@ def survives(work: Callable[[Path], Work], tmp_path: Path, *, kills: int, seed: 
     assert moments >= 2
     drawn = random.Random(seed)
     for number in range(kills):
-        at, folder = drawn.randint(1, moments), tmp_path / f"killed-{number}"
-        folder.mkdir()
-        assert killed(work(folder), folder, at) == [], f"processes outlive a kill at event {at} of {moments}"
+        at, left = moments + 1, None
+        while left is None:  # until one comes before the end
+            assert at > 1
+            at, folder = drawn.randint(1, at - 1), Path(tempfile.mkdtemp(prefix=f"killed-{number}-", dir=tmp_path))
+            left = killed(work(folder), folder, at)
+        assert left == [], f"processes outlive a kill at event {at} of {moments}"
         events(work(folder), folder)
         found = held(folder)
         assert set(found) == set(expected), f"other files after a kill at event {at} of {moments}"
