@@ -12,6 +12,7 @@ from esn_interp.errors import EditError, StatisticsError
 from esn_interp.interventions.edits import (
     at_random,
     deactivate,
+    distinct_alphas,
     floor,
     mean_ablate,
     resample_ablate,
@@ -198,3 +199,13 @@ def test_edits_on_random_neurons_keep_all_but_the_neurons(seed: int):
     assert moved[0].neurons[1] == moved[1].neurons[0]  # both act on neuron 1
     with pytest.raises(StatisticsError, match="layer 1: the edits name 2 of 3 neurons, too many"):
         at_random([Edit(1, np.array([0, 2]), gain=0.0)], WIDTHS, seed=0)
+
+
+def test_gains_to_be_tried_run_from_minus_one_upwards_and_are_not_all_zero():
+    assert distinct_alphas([2, -1, 0.5, 2, 0]).tolist() == [-1, 0, 0.5, 2]
+    assert distinct_alphas([0.5]).tolist() == [0.5]
+    for wrong in ([-1.001], [float("nan")], [float("inf")], []):
+        with pytest.raises(EditError, match="one or more finite numbers from -1 upwards"):
+            distinct_alphas(wrong)
+    with pytest.raises(EditError, match="alpha 0 changes nothing"):
+        distinct_alphas([0, 0.0])
