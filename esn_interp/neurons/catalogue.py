@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from inspect import signature
+from inspect import unwrap
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -37,8 +37,10 @@ class Selector:
     @property
     def options(self) -> dict[str, float]:
         """The parameters that this selector alone has, with their defaults."""
-        _, *parameters = signature(self.score).parameters.values()
-        return {parameter.name: parameter.default for parameter in parameters}
+        # Off the function itself: tools that write documentation put words in the place of a signature's defaults.
+        formula = unwrap(self.score)
+        _, *names = formula.__code__.co_varnames[: formula.__code__.co_argcount]
+        return dict(zip(names, formula.__defaults__ or (), strict=True))
 
 
 SELECTORS: dict[str, Selector] = {
