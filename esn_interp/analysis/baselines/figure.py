@@ -39,10 +39,11 @@ def draw(result: Baselines) -> go.Figure:
 def _looks(result: Baselines) -> dict[str, tuple[str, str, str]]:
     """Colour, dashes and symbol of every method."""
     hues = iter((INK, *SERIES))
-    return {
-        name: (*((CONTROL, "dot") if "random" in name else (next(hues), "solid")), SYMBOLS[at % len(SYMBOLS)])
-        for at, name in enumerate(result.methods)
-    }
+    looks: dict[str, tuple[str, str, str]] = {}
+    for at, name in enumerate(result.methods):
+        color, dash = (CONTROL, "dot") if "random" in name else (next(hues), "solid")
+        looks[name] = (color, dash, SYMBOLS[at % len(SYMBOLS)])
+    return looks
 
 
 def _line(points: Points, name: str, look: tuple[str, str, str], *, first: bool) -> go.Scatter:
