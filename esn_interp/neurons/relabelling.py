@@ -18,8 +18,10 @@ from esn_interp.neurons.per_clip import PerClip
 from esn_interp.neurons.resampling import made_by_selection, require_single_clips, select_alike
 from esn_interp.neurons.statistics import GateStatistics
 
-_CROSSED = 0.75
-"""Labels are exchanged within sentences where this share of the clips that can be permuted still can. (Our choice.)"""
+_CROSSED = 0.9
+"""Labels are exchanged within sentences where that is expected to change this share of those that exchanging within
+speakers would. Two clips of a sentence keep their labels half of the time: by such labels the true neurons are found
+again, and a null of them has no power. (Our choice.)"""
 
 _FLOATS = 20_000_000
 """Numbers of one sum that are held at a time, of single clips or of several permutations."""
@@ -161,10 +163,18 @@ def _blocks(
     if all(single.sentences) and len(single.sentences) == len(single):
         sentence = np.unique(np.array(single.sentences, dtype=np.str_), return_inverse=True)[1]
         finer = speaker * (int(sentence.max(initial=0)) + 1) + sentence
-        still = _movable(single, finer, seen)
-        if still.sum() >= _CROSSED * max(1, int(movable.sum())):
-            return finer, still, f"{named} and sentence"
+        changed = _changed(single, finer, seen)
+        if changed and changed >= _CROSSED * _changed(single, speaker, seen):
+            return finer, _movable(single, finer, seen), f"{named} and sentence"
     return speaker, movable, named
+
+
+def _changed(single: PerClip, block: Int64[np.ndarray, " clip"], seen: Bool[np.ndarray, " clip"]) -> float:
+    """The number of clips that an exchange within blocks gives another label, on average."""
+    counts = np.zeros((int(block.max(initial=0)) + 1, int(single.emotion.max(initial=0)) + 1))
+    np.add.at(counts, (block[seen], single.emotion[seen]), 1)
+    size = counts.sum(axis=1)
+    return float(size.sum() - ((counts**2).sum(axis=1) / np.maximum(size, 1)).sum())
 
 
 def _movable(

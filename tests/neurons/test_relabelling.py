@@ -85,6 +85,13 @@ def test_labels_are_exchanged_within_sentences_where_speakers_say_them_in_severa
     assert relabelled_sets(nested, select(nested, "mad", count=2), permutations=1).within == "speaker"
 
 
+def test_sentences_that_would_keep_half_of_the_labels_are_no_place_to_exchange_them() -> None:
+    clips = [replace(clip, emotion=at % 3, kept=True) for at, clip in enumerate(CLIPS[:36])]
+    pairs = stats_of(clips, tuple(f"s{at // 18}" for at in range(36)), tuple(f"t{at % 18 // 2}" for at in range(36)))
+    found = relabelled_sets(pairs, select(pairs, "mad", count=2), permutations=1)
+    assert (found.within, found.clips, found.fixed) == ("speaker", 36, 0)
+
+
 def test_a_speaker_with_one_kept_emotion_keeps_its_labels_and_is_counted():
     clips = [replace(clip, emotion=0 if at < 6 else at % 3, kept=True) for at, clip in enumerate(CLIPS)]
     speakers = tuple("alone" if at < 6 else f"s{at % 4}" for at in range(40))
