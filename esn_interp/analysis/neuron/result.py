@@ -13,6 +13,7 @@ from esn_interp.analysis.inside.writing import Writes
 from esn_interp.analysis.result import Result
 from esn_interp.drawing.brief import brief
 from esn_interp.drawing.numbers import signed
+from esn_interp.report.page import write_page
 
 
 @dataclass(frozen=True)
@@ -162,8 +163,6 @@ class NeuronPage(Result):
 
     def write(self, path: str | Path) -> Path:
         """Write the page; a folder that is missing is made."""
-        from esn_interp.report.page import write_page
-
         return write_page(path, self.html())
 
 
