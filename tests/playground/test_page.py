@@ -41,7 +41,8 @@ def address(bench: Bench) -> str:
     return told[0]
 
 
-DRAWN = "document.querySelector('iframe.esn-map').contentWindow.document.querySelector('.plotly-graph-div')"
+# Nothing while the frame is still loading.
+DRAWN = "document.querySelector('iframe.esn-map')?.contentDocument?.querySelector('.plotly-graph-div')"
 COPIED = "navigator.clipboard.writeText = (text) => (window.copied = text, Promise.resolve())"
 
 
@@ -96,7 +97,7 @@ def test_the_lesson_turns_a_clip_and_leaves_its_python_to_be_copied(address: str
         page.until(f"{SAID}.includes('turns')")
         # The map was drawn anew while its tab was closed, where it had no size.
         open_tab(page, "Map")
-        page.until(f"{DRAWN}.clientWidth > 500 && {DRAWN}._fullLayout?.width === {DRAWN}.clientWidth")
+        page.until(f"{DRAWN}?.clientWidth > 500 && {DRAWN}?._fullLayout?.width === {DRAWN}?.clientWidth")
         # The editor is made when its tab is opened, and draws a line as an element of its own.
         open_tab(page, "Python")
         lines = "[...document.querySelectorAll('#esn-code .cm-line')].map((line) => line.textContent)"
