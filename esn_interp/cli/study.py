@@ -19,8 +19,8 @@ def study(
         Path,
         typer.Argument(
             metavar="CONFIG",
-            help="A .yaml that says what to study, or a ready one: demo, authors-toy, grown, grown-long,"
-            " paper-recognition, emodb-toy, real-speech.",
+            help="A .yaml that says what to study, or a ready one: demo, authors-toy, grown, grown-null,"
+            " grown-long, paper-recognition, emodb-toy, real-speech.",
         ),
     ],
     engine: EngineChoice,

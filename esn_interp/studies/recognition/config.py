@@ -42,7 +42,7 @@ class RecognitionConfig(StudyConfig):
     """
 
     ready = (
-        *("demo", "authors-toy", "grown", "grown-smallest", "grown-long"),
+        *("demo", "authors-toy", "grown", "grown-null", "grown-smallest", "grown-long"),
         *("emodb-toy", "paper-recognition", "real-speech"),
     )
 
