@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -15,13 +16,16 @@ ANSWERED = -100  # of positions whose next token is nobody's business, as cross_
 
 @dataclass(frozen=True)
 class Voice:
-    """A clip as the frozen encoder hears it, and what is known of it."""
+    """A clip, and what is known of it."""
 
-    frames: Tensor
-    """``[frame, width]``, of the encoder's last layer."""
+    sound: int
+    """Its row of the sounds."""
+    frames: int
+    """Tokens that the encoder makes of it."""
     votes: Mapping[str, float]
     transcript: str
     sex: str
+    speaker: str = ""
     language: str = "en"
     natural: bool = False
     """Whether a person once spoke what the voice is made of: a formant synthesiser sounds like nobody."""
@@ -45,7 +49,16 @@ UNEMOTIONAL = ("transcript", "sex")
 """Questions of a projector that never hears of emotions."""
 
 
-def draw(voice: Voice, shares: Mapping[str, float], rng: random.Random, *, votes: bool = True) -> tuple[str, str]:
+@dataclass(frozen=True)
+class Drawn:
+    """A question, its answer, and for the worded choice the labels between which it chooses."""
+
+    question: str
+    answer: str | None
+    labels: tuple[str, ...] = ()
+
+
+def draw(voice: Voice, shares: Mapping[str, float], rng: random.Random, *, votes: bool = True) -> Drawn:
     """A question about a clip and an answer, as listeners would give it; German words are not transcribed.
 
     With `votes` answers are drawn by how many listeners would give them, else it is the one that most give.
@@ -53,9 +66,10 @@ def draw(voice: Voice, shares: Mapping[str, float], rng: random.Random, *, votes
     kinds = [kind for kind in shares if kind != "transcript" or voice.language == "en"]
     kind = rng.choices(kinds, [shares[one] for one in kinds])[0]
     asked = QUESTIONS[kind](voice, rng)
+    labels = tuple(asked.answers) if kind == "choice" else ()
     if not votes:
-        return asked.question, max(asked.answers, key=asked.answers.__getitem__)
-    return asked.question, rng.choices(list(asked.answers), list(asked.answers.values()))[0]
+        return Drawn(asked.question, max(asked.answers, key=asked.answers.__getitem__), labels)
+    return Drawn(asked.question, rng.choices(list(asked.answers), list(asked.answers.values()))[0], labels)
 
 
 @dataclass(frozen=True)
@@ -81,17 +95,20 @@ class Writer:
         self._template = processor.chat_template
         self._sign, self._sound = processor.whole.audio_token, processor.audio_token_id
         self._end = self._tokenizer.eos_token_id
+        self.tokens = cache(self._tokens)
+        self._around = cache(self._written)
 
-    def tokens(self, text: str) -> list[int]:
+    def _tokens(self, text: str) -> list[int]:
         """A text by itself."""
         return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
 
-    def rows(self, voices: Sequence[Voice], asked: Sequence[tuple[str, str | None]]) -> Rows:
+    def rows(self, voices: Sequence[Voice], asked: Sequence[Drawn]) -> Rows:
         """One row a clip; without an answer, the row ends where it would begin."""
         lines, answers, first = [], [], []
-        for voice, (question, answer) in zip(voices, asked, strict=True):
-            prompt = self._prompt(question, len(voice.frames))
-            said = [] if answer is None else [*self.tokens(answer), self._end]
+        for voice, one in zip(voices, asked, strict=True):
+            before, after = self._around(one.question)
+            prompt = [*before, *[self._sound] * voice.frames, *after]
+            said = [] if one.answer is None else [*self.tokens(one.answer), self._end]
             first.append(len(prompt) - 1)
             lines.append(prompt + said)
             answers.append([ANSWERED] * (len(prompt) - 1) + said)
@@ -101,7 +118,8 @@ class Writer:
         wanted = torch.tensor([(row + [ANSWERED] * width)[:width] for row in answers])
         return Rows(ids, mask, (ids == self._sound) & (mask == 1), wanted, torch.tensor(first))
 
-    def _prompt(self, question: str, frames: int) -> list[int]:
+    def _written(self, question: str) -> tuple[list[int], list[int]]:
+        """What stands before a clip and after it."""
         content = [{"type": "audio"}, {"type": "text", "text": question}]
         text = self._tokenizer.apply_chat_template(
             [{"role": "user", "content": content}],
@@ -110,4 +128,4 @@ class Writer:
             add_generation_prompt=True,
         )
         before, after = text.split(self._sign)
-        return [*self.tokens(before), *[self._sound] * frames, *self.tokens(after)]
+        return self.tokens(before), self.tokens(after)

@@ -1,46 +1,31 @@
-"""Training of a projector: the decoder runs, but does not move, and neither does the encoder."""
+"""Training of projectors: the decoder runs, but does not move, and neither does the encoder."""
 
 import hashlib
 import json
 import math
-import random
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from toy_omni.questions import CHOICE
+from torch.utils.data import DataLoader
 
 from esn_interp.files import write_atomic, write_json
-from smol_audio.rows import ANSWERED, Rows, Voice, Writer, draw
+from smol_audio.batches import Draws, Part
+from smol_audio.looks import look
+from smol_audio.projectors import Projector, Variant, apply_each
+from smol_audio.recipe import Recipe
+from smol_audio.rows import ANSWERED, Voice, Writer
+from smol_audio.sounds import Sounds, roughened
 
-AT_ONCE = 8  # rows that are padded to one length
-SHARES = {"choice": 3.0, "lettered": 1.5, "free": 1.5, "yes or no": 1.0, "transcript": 2.5, "sex": 1.0}
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How long, how fast, and on what."""
-
-    steps: int = 4000
-    batch: int = 32
-    rate: float = 2e-3
-    warmup: int = 60
-    decay: float = 0.01
-    dropout: float = 0.1
-    every: int = 200
-    patience: int = 4
-    german: float = 0.25
-    natural: float = 0.4
-    """Share of the English clips that natural voices say, though they are few."""
-    votes: bool = False
-    """Whether answers are drawn by the votes of listeners; else all say what most say: less noise."""
-    seed: int = 0
-    shares: Mapping[str, float] = field(default_factory=lambda: dict(SHARES))
+PROBED = 512  # sounds that tell how wide what the encoder says is
+TRIAL = (20, 60)  # steps after which the pace is taken, and has been
 
 
 class Moved(RuntimeError):
@@ -55,47 +40,107 @@ def digest(module: nn.Module) -> str:
     return found.hexdigest()
 
 
-@torch.no_grad()
-def heard(lm: Any, waves: Sequence[np.ndarray], *, batch: int = 8) -> list[Tensor]:
-    """What the encoder makes of each clip, ``[frame, width]``, as the model itself would hear it."""
-    found: list[Tensor] = []
-    for start in range(0, len(waves), batch):
-        inputs = lm.prepare(waves[start : start + batch], "?").tensors
-        features, mask = (inputs[name].to(lm.device) for name in ("input_features", "input_features_mask"))
-        tower = lm.model.model.audio_tower
-        frames = tower(features.to(lm.dtype), input_features_mask=mask).last_hidden_state
-        _, counts = tower._get_feat_extract_output_lengths(mask.sum(-1))
-        if len(frames) != len(waves[start : start + batch]):
-            raise ValueError("a clip is longer than the encoder's window; leave it out")
-        found += [one[:count].cpu() for one, count in zip(frames, counts.tolist(), strict=True)]
-    return found
+class Listener:
+    """The frozen encoder, and the frozen decoder behind whatever projectors."""
+
+    def __init__(self, lm: Any, sounds: Sounds) -> None:
+        self.lm, self.model = lm, lm.model
+        self.model.requires_grad_(False)
+        self.sounds = sounds.to(lm.device)
+        self.tower: Any = self.model.model.audio_tower
+        self.embedding: nn.Embedding = self.model.get_input_embeddings()
+
+    @property
+    def parts(self) -> dict[str, nn.Module]:
+        whole = self.model.model
+        return {"encoder": self.tower, "decoder": whole.language_model, "head": self.model.lm_head}
+
+    @torch.no_grad()
+    def hear(self, which: Tensor, *, rough: bool = False) -> tuple[Tensor, Tensor]:
+        """What the encoder makes of some sounds, ``[sound, frame, column]``, and how many frames are sound."""
+        which = which.to(self.lm.device)
+        features, mask = self.sounds.features(which, 2 * self.tower.max_source_positions)
+        if rough:
+            features = roughened(features, self.sounds.tops[which], self.sounds.frames[which])
+        frames = self.tower(features.to(self.lm.dtype), input_features_mask=mask.long()).last_hidden_state
+        _, counts = self.tower._get_feat_extract_output_lengths(mask.sum(-1))
+        return frames[:, : int(counts.max())].float(), counts
+
+    def answer(
+        self, part: Part, heard: tuple[Tensor, Tensor], projectors: Sequence[Projector], wanted: Tensor
+    ) -> Tensor:
+        """Log-probabilities of the next token at the positions that are wanted, each row by its own projector."""
+        frames, counts = heard
+        ids = part.rows.ids.to(self.lm.device)
+        words = self.embedding(ids)
+        sound = apply_each(projectors, part.which.to(self.lm.device), frames, words.shape[-1])
+        real = torch.arange(frames.shape[1], device=counts.device) < counts[:, None]
+        place = part.rows.sounding.to(self.lm.device)[..., None].expand_as(words)
+        embedded = words.masked_scatter(place, sound[real].to(words.dtype))
+        # Rows are padded on the right, where nothing that is asked about can see.
+        hidden = self.model.model.language_model(inputs_embeds=embedded, use_cache=False).last_hidden_state
+        return self.model.lm_head(hidden[wanted]).float().log_softmax(dim=-1)
 
 
 class Trainer:
-    """One training, which goes on where it was when its folder holds a beginning."""
+    """One training of one or several projectors, which goes on where it was when its folder holds a beginning."""
 
-    def __init__(self, lm: Any, voices: Sequence[Voice], dev: Sequence[Voice], recipe: Recipe, out: Path) -> None:
-        self.lm, self.voices, self.dev, self.recipe, self.out = lm, voices, dev, recipe, out
-        self.model = lm.model
-        self.model.requires_grad_(False)
-        self.projector: nn.Module = self.model.model.multi_modal_projector.float().requires_grad_(True)
-        self.frozen = {name: digest(part) for name, part in self._others().items()}
+    def __init__(
+        self,
+        lm: Any,
+        sounds: Sounds,
+        voices: Sequence[Voice],
+        dev: Sequence[Voice],
+        variants: Sequence[Variant],
+        recipe: Recipe,
+        out: Path,
+        *,
+        at_once: int = 8,
+        workers: int = 0,
+        begin: Path | None = None,
+    ) -> None:
+        self.listener, self.dev, self.variants, self.recipe, self.out = (
+            Listener(lm, sounds),
+            dev,
+            variants,
+            recipe,
+            out,
+        )
+        self.frozen = {name: digest(part) for name, part in self.listener.parts.items()}
         self.writer = Writer(lm.processor)
-        options: Any = {"lr": recipe.rate, "weight_decay": recipe.decay, "betas": (0.9, 0.98)}
-        self.optimiser = torch.optim.AdamW(self.projector.parameters(), **options)
-        self.step, self.curve = 0, list[dict[str, float]]()
-        self._loss = 0.0
-        self._by_language = {
-            language: [voice for voice in voices if voice.language == language] for language in ("en", "de")
-        }
+        self.draws = Draws(self.writer, voices, variants, recipe, at_once)
+        self.at_once, self.workers = at_once, workers
+        self.projectors = self._projectors(
+            [voice.sound for voice in voices][:: max(1, len(voices) // PROBED)], begin
+        )
+        weights = [weight for one in self.projectors for weight in one.parameters()]
+        self.optimiser = torch.optim.AdamW(
+            weights, lr=recipe.rate, weight_decay=recipe.decay, betas=(0.9, 0.98)
+        )
+        self.step, self.steps, self.curve = 0, recipe.steps, list[dict[str, Any]]()
+        self._losses = torch.zeros(len(variants), device=lm.device)
         self._restore()
 
-    def _others(self) -> dict[str, nn.Module]:
-        whole = self.model.model
-        return {"encoder": whole.audio_tower, "decoder": whole.language_model, "head": self.model.lm_head}
+    def _projectors(self, some: Sequence[int], begin: Path | None) -> list[Projector]:
+        found = []
+        for start in range(0, len(some), self.at_once):
+            frames, counts = self.listener.hear(torch.tensor(some[start : start + self.at_once]))
+            found += [one[:count] for one, count in zip(frames, counts.tolist(), strict=True)]
+        heard = torch.cat(found).cpu()
+        mean, spread = heard.mean(dim=0), heard.std(dim=0) + 1e-3
+        size = float(self.listener.embedding.weight.detach().float().square().mean().sqrt())
+        width = self.listener.embedding.weight.shape[1]
+        projectors = []
+        for variant in self.variants:
+            torch.manual_seed(variant.seed)
+            one = Projector(mean, spread, width, size, self.recipe.dropout).to(self.listener.lm.device)
+            if begin is not None:
+                one.take(load_file(begin))
+            projectors.append(one)
+        return projectors
 
-    def run(self) -> dict[str, Any]:
-        """Train until dev has not risen for some time, or the steps are done; the best projector is kept.
+    def run(self, *, said: Callable[[str], None] = print) -> dict[str, Any]:
+        """Train for the recipe's steps, with a look at dev now and then, which changes nothing.
 
         Raises
         ------
@@ -103,141 +148,132 @@ class Trainer:
             When encoder, decoder or head are not to the bit what they were.
         """
         if not self.curve:
-            self._look()  # a training that only loses keeps what it began with
-        while self.step < self.recipe.steps and not self._exhausted():
-            self._learn()
-            self.step += 1
-            if self.step % self.recipe.every == 0 or self.step == self.recipe.steps:
-                self._look()
-        for name, part in self._others().items():
+            self._look(said)
+        with self._drawn() as parts:
+            begun, since = time.monotonic(), self.step
+            while self.step < self.steps:
+                self._learn(next(parts))
+                self.step += 1
+                if self.recipe.seconds and self.step - since == TRIAL[0]:
+                    begun = time.monotonic()
+                if self.recipe.seconds and self.step == TRIAL[1] and since == 0:
+                    pace = (time.monotonic() - begun) / (TRIAL[1] - TRIAL[0])
+                    self.steps = min(self.steps, TRIAL[1] + int(self.recipe.seconds / pace))
+                    said(f"{pace:.3f} s a step: {self.steps} steps")
+                if self.step % self.recipe.every == 0 or self.step == self.steps:
+                    self._look(said)
+        for name, part in self.listener.parts.items():
             if digest(part) != self.frozen[name]:
                 raise Moved(f"the {name} moved")
-        return {"recipe": asdict(self.recipe), "frozen": self.frozen, "curve": self.curve, "best": self._best()}
+        for variant, projector in zip(self.variants, self.projectors, strict=True):
+            projector.save(self.out / f"{variant.name}.safetensors")
+        variants = [asdict(variant) for variant in self.variants]
+        return {
+            "recipe": asdict(self.recipe) | {"steps": self.steps},
+            "variants": variants,
+            "frozen": self.frozen,
+            "curve": self.curve,
+        }
 
-    def _learn(self) -> None:
-        # Drawn from the step's own seed: a training that is taken up draws what it would have drawn.
-        rng = random.Random(f"{self.recipe.seed} {self.step}")
-        torch.manual_seed(rng.getrandbits(32))
-        german = round(self.recipe.batch * self.recipe.german) if self._by_language["de"] else 0
-        some = [*self._balanced(german, rng), *self._english(self.recipe.batch - german, rng)]
-        asked = [draw(voice, self.recipe.shares, rng, votes=self.recipe.votes) for voice in some]
+    @contextmanager
+    def _drawn(self) -> Generator[Iterator[list[Part]]]:
+        """The parts of the steps to come, drawn ahead by workers where there are any."""
+        loader = DataLoader(
+            self.draws,
+            sampler=range(self.step, 10**9),
+            batch_size=None,
+            num_workers=self.workers,
+            multiprocessing_context="fork" if self.workers else None,
+        )
+        drawn = iter(loader)
+        try:
+            yield drawn
+        finally:
+            del drawn
+
+    def _learn(self, parts: Sequence[Part]) -> None:
+        torch.manual_seed(self.step)
         for group in self.optimiser.param_groups:
             group["lr"] = self.recipe.rate * self._factor()
         self.optimiser.zero_grad(set_to_none=True)
-        # A few at a time, the short ones together: one long clip would pad all others, and half the time is padding.
-        order = sorted(range(len(some)), key=lambda at: len(some[at].frames))
-        for start in range(0, len(order), AT_ONCE):
-            part = order[start : start + AT_ONCE]
-            voices = [some[at] for at in part]
-            rows = self.writer.rows(voices, [asked[at] for at in part])
-            logits, answers = self._run(voices, rows, dropout=self.recipe.dropout)
-            each = nn.functional.cross_entropy(logits, answers[answers != ANSWERED], reduction="none")
-            # Every answer counts once, however long it is.
-            count = (answers != ANSWERED).sum(dim=1)
-            loss = (each / count.repeat_interleave(count)).sum() / len(some)
-            loss.backward()
-            self._loss += float(loss.detach())
-        nn.utils.clip_grad_norm_(self.projector.parameters(), 1.0)
+        for part in parts:
+            each = self._losses_of(part)
+            each.sum().backward()
+            self._losses.index_add_(0, part.which.to(each.device), each.detach())
+        for one in self.projectors:
+            nn.utils.clip_grad_norm_(one.parameters(), 1.0)
         self.optimiser.step()
 
-    def _english(self, count: int, rng: random.Random) -> list[Voice]:
-        """The recipe's share of natural voices, where there are any."""
-        kinds = [[voice for voice in self._by_language["en"] if voice.natural is kind] for kind in (True, False)]
-        first = round(count * self.recipe.natural) if all(kinds) else count * bool(kinds[0])
-        return [
-            one for some, k in zip(kinds, (first, count - first), strict=True) if k for one in rng.choices(some, k=k)
-        ]
-
-    def _balanced(self, count: int, rng: random.Random) -> list[Voice]:
-        voices = self._by_language["de"]
-        if not count:
-            return []
-        kinds = [voice.emotion for voice in voices]
-        return rng.choices(voices, [1 / kinds.count(kind) for kind in kinds], k=count)
+    def _losses_of(self, part: Part) -> Tensor:
+        """Each row's share of the loss of its projector: every answer counts once, however long it is."""
+        device = self.listener.lm.device
+        answers = part.rows.answers.to(device)
+        wanted = answers != ANSWERED
+        heard = self.listener.hear(part.sounds, rough=self.recipe.rough)
+        logs = self.listener.answer(part, heard, self.projectors, wanted)
+        rows = wanted.nonzero()[:, 0]
+        count = wanted.sum(dim=1)
+        said = -logs.gather(1, answers[wanted][:, None])[:, 0] / count[rows]
+        each = torch.zeros(len(answers), device=device).index_add(0, rows, said)
+        if self.recipe.choosing and len(part.choosing):
+            choosing = part.choosing.to(device)
+            begin = count.cumsum(0) - count  # where each row's answer begins among all that is wanted
+            first = logs[begin[choosing]].gather(1, part.labels.to(device))
+            sizes = part.sizes.to(device)
+            scores = torch.where(sizes > 0, first / sizes.clamp(min=1), torch.full_like(first, -1e4))
+            chosen = nn.functional.cross_entropy(scores, part.right.to(device), reduction="none")
+            each = each.index_add(0, choosing, self.recipe.choosing * chosen)
+        return each / self.recipe.batch
 
     def _factor(self) -> float:
-        progress = self.step / self.recipe.steps
-        return min(1.0, (self.step + 1) / self.recipe.warmup) * (0.5 * (1 + math.cos(math.pi * progress)) * 0.98 + 0.02)
+        progress = self.step / self.steps
+        return min(1.0, (self.step + 1) / self.recipe.warmup) * (
+            0.5 * (1 + math.cos(math.pi * progress)) * 0.98 + 0.02
+        )
 
-    def _run(self, voices: Sequence[Voice], rows: Rows, *, dropout: float = 0.0) -> tuple[Tensor, Tensor]:
-        """Logits at the positions that are answered, and all answers."""
-        device, whole = self.lm.device, self.model.model
-        frames = torch.cat([voice.frames for voice in voices]).to(device).float()
-        if dropout:
-            frames = nn.functional.dropout(frames, dropout)
-        sound = self.projector(frames)
-        words = self.model.get_input_embeddings()(rows.ids.to(device))
-        place = rows.sounding.to(device)[..., None].expand_as(words)
-        embedded = words.masked_scatter(place, sound.to(words.dtype))
-        hidden = whole.language_model(inputs_embeds=embedded, attention_mask=rows.mask.to(device)).last_hidden_state
-        answers = rows.answers.to(device)
-        return self.model.lm_head(hidden[answers != ANSWERED]).float(), answers
-
-    @torch.no_grad()
-    def recall(self, voices: Sequence[Voice], emotions: Sequence[str]) -> float:
-        """Mean recall of the worded choice, by the labels' first tokens, which all differ."""
-        question = CHOICE.format(", ".join(emotions))
-        labels = torch.tensor([self.writer.tokens(emotion)[0] for emotion in emotions])
-        right: dict[str, list[bool]] = {}
-        order = sorted(voices, key=lambda voice: len(voice.frames))
-        for start in range(0, len(order), self.recipe.batch):
-            some = order[start : start + self.recipe.batch]
-            rows = self.writer.rows(some, [(question, None)] * len(some))
-            answers = torch.full_like(rows.ids, ANSWERED)
-            answers[torch.arange(len(some)), rows.first] = 0
-            logits, _ = self._run(some, Rows(rows.ids, rows.mask, rows.sounding, answers, rows.first))
-            for voice, at in zip(some, logits[:, labels].argmax(dim=1).tolist(), strict=True):
-                right.setdefault(voice.emotion, []).append(emotions[at] == voice.emotion)
-        return float(np.mean([np.mean(values) for values in right.values()]))
-
-    def _look(self) -> None:
-        kinds = dict.fromkeys((voice.language, voice.natural) for voice in self.dev)
-        groups = {kind: [voice for voice in self.dev if (voice.language, voice.natural) == kind] for kind in kinds}
-        each = {}
-        for (language, natural), voices in groups.items():
-            emotions = tuple(dict.fromkeys(emotion for voice in voices for emotion in voice.votes))
-            each[f"{language}{'-natural' if natural else ''}"] = self.recall(voices, emotions)
-        # Every kind of voice counts once: the synthesisers' are many.
-        steps = self.step - (self.curve[-1]["step"] if self.curve else 0)
-        loss, self._loss = self._loss / max(steps, 1), 0.0
-        self.curve.append({"step": self.step, "loss": loss, "recall": float(np.mean(list(each.values()))), **each})
-        if self.curve[-1] == self._best():
-            self.save(self.out / "projector.safetensors")
+    def _look(self, said: Callable[[str], None]) -> None:
+        since = self.step - (self.curve[-1]["step"] if self.curve else 0)
+        losses, self._losses = (self._losses / max(since, 1)).tolist(), torch.zeros_like(self._losses)
+        for one in self.projectors:
+            one.eval()
+        found = look(self.listener, self.writer, self.projectors, self.variants, self.dev, self.at_once)
+        for one in self.projectors:
+            one.train()
+        told = {
+            variant.name: {"loss": loss, **values}
+            for variant, loss, values in zip(self.variants, losses, found, strict=True)
+        }
+        self.curve.append({"step": self.step, **told})
+        said(json.dumps({"step": self.step} | {name: _short(values) for name, values in told.items()}))
         self._keep()
 
-    def _best(self) -> dict[str, float]:
-        return max(self.curve, key=lambda one: one["recall"], default={})
-
-    def _exhausted(self) -> bool:
-        best = self._best()
-        return bool(best) and self.step - best["step"] >= self.recipe.patience * self.recipe.every
-
-    def save(self, path: Path) -> None:
-        """Write the projector in half precision, as it comes with the package."""
-        state = {name: value.detach().half().cpu().contiguous() for name, value in self.projector.state_dict().items()}
-        write_atomic(path, lambda file: save_file(state, file, metadata={"format": "pt"}))
-
     def _keep(self) -> None:
-        state = {f"projector.{name}": value.detach().cpu() for name, value in self.projector.state_dict().items()}
+        state: dict[str, Tensor] = {}
+        for at, one in enumerate(self.projectors):
+            state |= {
+                f"projector.{at}.{name}": value.detach().cpu() for name, value in one.state_dict().items()
+            }
         for number, one in self.optimiser.state_dict()["state"].items():
             state |= {f"adam.{number}.{name}": torch.as_tensor(value).cpu() for name, value in one.items()}
-        told = {"step": str(self.step), "curve": json.dumps(self.curve), "frozen": json.dumps(self.frozen)}
-        write_atomic(self.out / "state.safetensors", lambda file: save_file(state, file, metadata=told))
-        write_json(self.out / "curve.json", {"kind": "smol-audio training", "version": 1, "curve": self.curve})
+        told = {"step": self.step, "steps": self.steps, "curve": self.curve, "frozen": self.frozen}
+        metadata = {name: json.dumps(value) for name, value in told.items()}
+        write_atomic(self.out / "state.safetensors", lambda file: save_file(state, file, metadata=metadata))
+        write_json(
+            self.out / "curve.json", {"kind": "smol-audio training", "version": 2, "curve": self.curve}
+        )
 
     def _restore(self) -> None:
         path = self.out / "state.safetensors"
         if not path.is_file():
             return
-        from safetensors import safe_open
-
         with safe_open(path, "pt") as file:
-            told = file.metadata()
-        if json.loads(told["frozen"]) != self.frozen:
+            told = {name: json.loads(value) for name, value in file.metadata().items() if name != "format"}
+        if told["frozen"] != self.frozen:
             raise Moved(f"{path} belongs to another encoder or decoder")
         state = load_file(path)
-        own = {name.removeprefix("projector."): value for name, value in state.items() if name.startswith("projector.")}
-        self.projector.load_state_dict(own)
+        for at, one in enumerate(self.projectors):
+            begin = f"projector.{at}."
+            one.load_state_dict({k.removeprefix(begin): v for k, v in state.items() if k.startswith(begin)})
         moments: dict[int, dict[str, Tensor]] = {}
         for name, value in state.items():
             if name.startswith("adam."):
@@ -245,4 +281,8 @@ class Trainer:
                 moments.setdefault(int(number), {})[kind] = value
         whole = self.optimiser.state_dict()
         self.optimiser.load_state_dict({**whole, "state": moments})
-        self.step, self.curve = int(told["step"]), json.loads(told["curve"])
+        self.step, self.steps, self.curve = told["step"], told["steps"], told["curve"]
+
+
+def _short(values: dict[str, float]) -> dict[str, float]:
+    return {name: round(value, 3) for name, value in values.items()}
