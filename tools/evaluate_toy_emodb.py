@@ -112,8 +112,7 @@ def main() -> None:
         print(f"{name} {value:+.2f}")
     if arguments.out:
         kept: dict[str, Any] = {
-            name: {"value": value.value, "low": value.low, "high": value.high}
-            for name, value in figures.items()
+            name: {"value": value.value, "low": value.low, "high": value.high} for name, value in figures.items()
         }
         recalls = np.mean([result.baseline_recall for result in results], axis=0)
         kept["recall"] = dict(zip(results[0].emotions, recalls.tolist(), strict=True))

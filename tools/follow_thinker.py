@@ -39,9 +39,7 @@ def main() -> None:
     parser.add_argument("--audio", type=Path, nargs=2, required=True, help="plain and --further")
     parser.add_argument("--whole", default="toy-omni", help="the speaking model as it was")
     parser.add_argument("--thinker", type=Path, required=True)
-    parser.add_argument(
-        "--work", type=Path, required=True, help="with voices.npz of train_toy_omni_speech.py"
-    )
+    parser.add_argument("--work", type=Path, required=True, help="with voices.npz of train_toy_omni_speech.py")
     parser.add_argument("--sources", type=int, nargs=2, default=[3600, 900], help="of each folder")
     parser.add_argument("--steps", type=int, default=700)
     parser.add_argument("--rate", type=float, default=1.5e-3)

@@ -1,7 +1,7 @@
 """Bytes of all kinds at the readers of files, led by what they reach: nothing but an EsnError may come of them.
 
-pip install atheris                                     # not among the pins: it has no wheel for every platform
-python tools/fuzz_readers.py -max_total_time=60         # options of libFuzzer; ends with 1 at the first other error
+    pip install atheris                                     # not among the pins: it has no wheel for every platform
+    python tools/fuzz_readers.py -max_total_time=60         # options of libFuzzer; ends with 1 at the first other error
 """
 
 import sys

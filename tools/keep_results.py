@@ -41,19 +41,12 @@ def _add_null(ablation: Path, out: Path) -> None:
     """What neurons selected by permuted labels do, beside a summary whose effects must be those of the ablation."""
     found, kept = esn.Ablation.load(ablation), json.loads(out.read_text(encoding="utf-8"))
     summary = kept["summary"]
-    for name, value in (
-        ("self_ablation", found.self_change.value),
-        ("cross_ablation", found.cross_change.value),
-    ):
+    for name, value in (("self_ablation", found.self_change.value), ("cross_ablation", found.cross_change.value)):
         if abs(summary[name] - value) > 1e-9:
             raise SystemExit(f"{ablation}: {name} {value} is not that of {out}, {summary[name]}")
     kept["null"] = {
         "stage": "silencing alone, run again with the same setting and seed",
-        "specificity": {
-            "value": found.specificity.value,
-            "low": found.specificity.low,
-            "high": found.specificity.high,
-        },
+        "specificity": {"value": found.specificity.value, "low": found.specificity.low, "high": found.specificity.high},
         "specificity_null": of_null(found.specificity_null),
         "self_null": of_null(found.self_null),
     }

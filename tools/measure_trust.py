@@ -1,7 +1,7 @@
 """What docs/reliability.md says: kills, damaged files, coverage, mutants, into benchmarks/results/trust.json.
 
-make trust                                  # kills and damaged files, the long run: half an hour
-make coverage mutants                       # the other rows; each is kept until it is measured anew
+    make trust                                  # kills and damaged files, the long run: half an hour
+    make coverage mutants                       # the other rows; each is kept until it is measured anew
 """
 
 import argparse
@@ -58,9 +58,7 @@ def cases(folder: Path) -> dict[str, Any]:
     scripts = sorted(folder.glob("*/run.sh"))
     environment = os.environ | {"PY": sys.executable, "PYTHONPATH": str(ROOT)}
     codes = {
-        one.parent.name: subprocess.run(
-            [one], cwd=ROOT, env=environment, capture_output=True, check=False
-        ).returncode
+        one.parent.name: subprocess.run([one], cwd=ROOT, env=environment, capture_output=True, check=False).returncode
         for one in scripts
     }
     return {"cases": len(codes), "failed": sorted(name for name, code in codes.items() if code)}
@@ -87,9 +85,7 @@ def mutants(path: Path) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--kills", nargs="*", metavar="WORK", help="all, or only these")
-    parser.add_argument(
-        "--damaged", nargs="?", const="all", choices=("all", "some"), help="all (minutes), or some"
-    )
+    parser.add_argument("--damaged", nargs="?", const="all", choices=("all", "some"), help="all (minutes), or some")
     parser.add_argument("--cases", type=Path, metavar="FOLDER", help="cases with a run.sh each")
     parser.add_argument("--coverage", type=Path, metavar="JSON", help="what `coverage json` wrote")
     parser.add_argument("--of", default="the package", metavar="TEXT", help="what the coverage is of")

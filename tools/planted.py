@@ -43,7 +43,9 @@ def development(audio: Path, folder: Path) -> esn.Clips:
                 SAMPLE_RATE,
             )
             (emotion,) = line["weights"]
-            table.writerow((number, f"{number}.wav", emotion, line["voice"], line["sex"], line["transcript"]))
+            table.writerow(
+                (number, f"{number}.wav", emotion, line["voice"], line["sex"], line["transcript"])
+            )
     return esn.corpus(str(folder / "clips.csv"))
 
 

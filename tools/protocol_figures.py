@@ -70,10 +70,7 @@ class Asked:
     def asking(self) -> None:
         """The matrix of ways of asking and of finding."""
         _, identification, evaluation = self.splits
-        self._keep(
-            "asking",
-            esn.asking(self.lm, evaluation.limit(self.limit), identification, top=TOP, progress=False),
-        )
+        self._keep("asking", esn.asking(self.lm, evaluation.limit(self.limit), identification, top=TOP, progress=False))
 
     def null(self) -> None:
         """The same with permuted labels: neurons found by words, and by letters shuffled."""
@@ -108,9 +105,7 @@ class Asked:
                 how: dict[str, Any] = {"draws": 0, "relabellings": 0, "progress": False}
                 silenced = esn.ablation(self.lm, few, esns, **how)
                 told = {"self": interval(silenced.self_change), "cross": interval(silenced.cross_change)}
-                rows.append(
-                    {"selector": selector, "scope": scope, "shared": _shared(esns, sets[OLD]), **told}
-                )
+                rows.append({"selector": selector, "scope": scope, "shared": _shared(esns, sets[OLD]), **told})
         clips = {"corpus": few.name, "clips": len(few), "speakers": len(few.speakers)}
         write_json(self.out / f"scopes-{self.model}.json", {"top": TOP, **clips, "rows": rows})
 
@@ -135,9 +130,7 @@ def authors_toy(out: Path, folder: Path) -> None:
 
 def main() -> None:
     """Run what is asked for."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("docs/results"))
     parser.add_argument("--emodb", type=Path)
     parser.add_argument("--study", type=Path, default=Path("authors-toy"))
@@ -150,10 +143,7 @@ def main() -> None:
     parts: dict[str, Callable[[], None]] = {"authors-toy": lambda: authors_toy(given.out, given.study)}
     for model in MODELS:
         asked = Asked(model, given.emodb, given.out, given.limit, given.relabellings, given.side_clips)
-        parts |= {
-            f"{one}-{model}": getattr(asked, one)
-            for one in ("asking", "null", "baselines", "sites", "scopes")
-        }
+        parts |= {f"{one}-{model}": getattr(asked, one) for one in ("asking", "null", "baselines", "sites", "scopes")}
     if unknown := set(given.only) - set(parts):
         parser.error(f"{sorted(unknown)[0]}: there is no such part; choose from {', '.join(parts)}")
     for name in given.only or parts:

@@ -128,11 +128,7 @@ def write(twin: Path) -> str:
     language = notebook.metadata.pop("language_info", {})
     notebook.metadata["language_info"] = {"name": language.get("name", "python")}
     modules = notebook.metadata["esn"]["modules"]
-    notebook.metadata["esn"] = {
-        "digest": digest_of(twin, modules),
-        "seconds": round(seconds),
-        "modules": modules,
-    }
+    notebook.metadata["esn"] = {"digest": digest_of(twin, modules), "seconds": round(seconds), "modules": modules}
     text = nbformat.writes(notebook) + "\n"
     if len(text.encode()) > LARGEST:
         raise SystemExit(f"{twin.stem}: {len(text.encode()):,} bytes with outputs, more than {LARGEST:,}")

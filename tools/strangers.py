@@ -92,6 +92,7 @@ class Emotion:
             "standardised": self._uar(acted, self._own.predict(per_speaker(rows, speakers))),
         }
 
+
     def heard_as(self, rows: np.ndarray, wanted: np.ndarray) -> float:
         """Share that is heard as wanted, of what the judge can hear."""
         known = np.isin(wanted, self.emotions)
@@ -99,7 +100,9 @@ class Emotion:
 
 
 def _classifier() -> Any:
-    return make_pipeline(StandardScaler(), LogisticRegression(C=0.1, class_weight="balanced", max_iter=2000))
+    return make_pipeline(
+        StandardScaler(), LogisticRegression(C=0.1, class_weight="balanced", max_iter=2000)
+    )
 
 
 def row(wave: np.ndarray, rate: int) -> np.ndarray:
@@ -181,9 +184,7 @@ def main() -> None:
     parser.add_argument("--emodb", type=Path, required=True)
     parser.add_argument("--neurons", type=Path, help="of toy-omni's talker: conversions are heard instead")
     parser.add_argument("--alpha", type=float, default=0.5)
-    parser.add_argument(
-        "--clips", type=int, default=40, help="neutral evaluation clips of toy-studio to convert"
-    )
+    parser.add_argument("--clips", type=int, default=40, help="neutral evaluation clips of toy-studio to convert")
     parser.add_argument("--out", type=Path, default=OUT)
     arguments = parser.parse_args()
     words = Words()

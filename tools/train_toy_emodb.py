@@ -23,11 +23,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--emodb", type=Path, required=True, help="the folder of the corpus")
     parser.add_argument(
-        "--audio",
-        type=Path,
-        required=True,
-        nargs=2,
-        help="what tools/training_audio.py wrote, plain and --further",
+        "--audio", type=Path, required=True, nargs=2, help="what tools/training_audio.py wrote, plain and --further"
     )
     parser.add_argument("--begin", default="toy-omni", help="toy-omni, or a folder with its thinker")
     parser.add_argument("--out", type=Path, required=True)

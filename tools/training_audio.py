@@ -220,9 +220,7 @@ def main() -> None:
     with (arguments.out / "clips.jsonl").open("w", encoding="utf-8") as file:
         file.writelines(json.dumps(line) + "\n" for line in lines)
     parts = [line["part"] for line in lines]
-    counts = {
-        part: len({line["voice"] for line in lines if line["part"] == part}) for part in ("train", "dev")
-    }
+    counts = {part: len({line["voice"] for line in lines if line["part"] == part}) for part in ("train", "dev")}
     print(
         f"{parts.count('train')} training clips by {counts['train']} voices, "
         f"{parts.count('dev')} dev clips by {counts['dev']}, "

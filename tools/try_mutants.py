@@ -20,17 +20,9 @@ from mutants.trial import NOTICED, STUCK, SURVIVED, outcome, source, warm
 
 ROOT = Path(__file__).parent.parent
 TARGETS: dict[str, tuple[str, ...]] = {
-    "neurons.rates": (
-        "neurons/test_rates.py",
-        "neurons/test_statistics.py",
-        "neurons/test_standardised_selectors.py",
-    ),
+    "neurons.rates": ("neurons/test_rates.py", "neurons/test_statistics.py", "neurons/test_standardised_selectors.py"),
     "neurons.statistics": ("neurons/test_statistics.py", "neurons/test_merging.py"),
-    "neurons.scores": (
-        "neurons/test_selectors.py",
-        "neurons/test_lape.py",
-        "neurons/test_standardised_selectors.py",
-    ),
+    "neurons.scores": ("neurons/test_selectors.py", "neurons/test_lape.py", "neurons/test_standardised_selectors.py"),
     "neurons.selectors": ("neurons/test_selectors.py", "neurons/test_lape.py"),
     "neurons.controls": ("neurons/test_neuron_set.py",),
     "interventions.edits": ("interventions/test_edits_from_sets.py",),
@@ -64,11 +56,7 @@ def main() -> int:
     arguments = parser.parse_args()
 
     # In pieces: what was tried before, in the same way, is kept.
-    before = (
-        json.loads(arguments.out.read_text(encoding="utf-8"))
-        if arguments.only and arguments.out.exists()
-        else {}
-    )
+    before = json.loads(arguments.out.read_text(encoding="utf-8")) if arguments.only and arguments.out.exists() else {}
     same = (before.get("each"), before.get("seed")) == (arguments.each, arguments.seed)
     share = 0.0
     modules: dict[str, Any] = before.get("modules", {}) if same else {}

@@ -17,13 +17,7 @@ ROOT = Path(__file__).parent.parent
 PLACE = ROOT / ".versions"
 PYTHONS = ("3.11", "3.12", "3.13")
 KEPT = ("torch",)
-TESTS = (
-    "tests/models/test_audio_lm.py",
-    "tests/models/test_edits.py",
-    "tests/neurons",
-    "tests/speech",
-    "tests/doctor",
-)
+TESTS = ("tests/models/test_audio_lm.py", "tests/models/test_edits.py", "tests/neurons", "tests/speech", "tests/doctor")
 
 
 def lowest() -> list[str]:

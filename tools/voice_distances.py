@@ -66,13 +66,8 @@ def main() -> None:
     parser.add_argument("--audio", type=Path, nargs="+", required=True)
     parser.add_argument("--out", type=Path, default=OUT)
     arguments = parser.parse_args()
-    training = {
-        voice: spectrum(clips) for folder in arguments.audio for voice, clips in heard(folder).items()
-    }
-    among = [
-        min(apart(one, other) for v, other in training.items() if v != voice)
-        for voice, one in training.items()
-    ]
+    training = {voice: spectrum(clips) for folder in arguments.audio for voice, clips in heard(folder).items()}
+    among = [min(apart(one, other) for v, other in training.items() if v != voice) for voice, one in training.items()]
     rows = []
     for corpus in CORPORA:
         evaluation = esn.corpus(corpus).split()[2]

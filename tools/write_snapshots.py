@@ -1,6 +1,6 @@
 """Write anew what others may rely on: tests/snapshots/api.txt and formats.txt. What changed is then seen in the diff.
 
-python tools/write_snapshots.py
+    python tools/write_snapshots.py
 """
 
 import sys

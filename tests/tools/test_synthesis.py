@@ -227,9 +227,7 @@ def test_every_espeak_voice_of_a_corpus_speaks(said: dict[str, object]) -> None:
     assert min(len(speak(voice, "no")) for voice in voices) > 1600
 
 
-def test_a_natural_voice_that_is_not_there_is_named_with_the_way_to_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_natural_voice_that_is_not_there_is_named_with_the_way_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
     from voices.engines import festival, flite, kokoro
 
     monkeypatch.setenv("PATH", "")

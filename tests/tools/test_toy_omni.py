@@ -65,11 +65,7 @@ def test_it_answers_all_kinds_of_questions_in_text(lm, validation):
     assert lm.answer(clip, "Is the speaker male or female?") == clip.sex
     assert lm.answer(clip, "Transcribe the speech.") == clip.transcript
     assert lm.answer(clip, "Is the arousal high or low?") in ("high", "low")
-    assert lm.answer(clip, "Is the valence positive, neutral or negative?") in (
-        "positive",
-        "neutral",
-        "negative",
-    )
+    assert lm.answer(clip, "Is the valence positive, neutral or negative?") in ("positive", "neutral", "negative")
     assert lm.answer(clip, "Is the speaker sad?") in ("yes", "no")
 
 

@@ -36,9 +36,7 @@ def test_pitch_is_held_at_whole_cycles_of_a_code():
 
 def test_a_triple_without_a_token_goes_to_its_nearest_neighbour():
     shapes = codec.SHAPES_VOICED + codec.SHAPES_UNVOICED
-    triples = np.array(
-        [(s, p, 2) for s in range(shapes) for p in ((5, 9) if s < codec.SHAPES_VOICED else (0,))]
-    )
+    triples = np.array([(s, p, 2) for s in range(shapes) for p in ((5, 9) if s < codec.SHAPES_VOICED else (0,))])
     table = codec.tokens_of(triples)
     assert table[3, 5, 2] == codec.SPECIAL + 6
     assert table[3, 6, 4] == codec.SPECIAL + 6

@@ -133,9 +133,7 @@ def test_options_are_bound_to_the_letter_before_them_and_fetched_by_the_answer(t
     ]
     assert found == [(row, letter, o) for row in (0, 1) for letter, o in zip("ABC", options, strict=True)]
     asking = {row: token for row, turn, token in asking_positions(rows) if turn == 2}
-    assert [(row, token) for row, token, _ in rows.fetched.tolist()] == [
-        (r, asking[r]) for r in (0, 1) for _ in "ABC"
-    ]
+    assert [(row, token) for row, token, _ in rows.fetched.tolist()] == [(r, asking[r]) for r in (0, 1) for _ in "ABC"]
     assert rows.fetched_share.tolist() == pytest.approx([0.5, 0.3, 0.2] * 2)
     assert rows.first.numel() == 0  # the answer may come through attention
 

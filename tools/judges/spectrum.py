@@ -47,9 +47,7 @@ def changed(mel: np.ndarray, rng: np.random.Generator, recipe: Recipe) -> np.nda
     mel = zoom(mel, (rng.uniform(*recipe.tempo), rng.uniform(*recipe.tract)), order=1)[:, :MELS]
     mel = np.pad(mel, ((0, 0), (0, MELS - mel.shape[1])), mode="edge")
     gain, tilt = rng.normal(size=2) * (recipe.gain, recipe.tilt)
-    mel = mel + DECIBEL * (
-        gain + tilt * np.linspace(-3, 3, MELS)
-    )  # octaves about 1 kHz, from 125 Hz to 8 kHz
+    mel = mel + DECIBEL * (gain + tilt * np.linspace(-3, 3, MELS))  # octaves about 1 kHz, from 125 Hz to 8 kHz
     noise = rng.uniform(*recipe.noise) + np.log(rng.exponential(size=mel.shape))
     return np.maximum(np.logaddexp(mel, noise), math.log(FLOOR))
 
@@ -83,11 +81,7 @@ def train(audio: Path, out: Path, recipe: Recipe, *, seed: int = 0) -> None:
             labels.append((rng.random((len(which), 1)) > votes[which]).sum(axis=1))
     scaler = StandardScaler().fit(np.concatenate(rows))
     network = MLPClassifier(
-        (recipe.hidden,),
-        alpha=recipe.decay,
-        learning_rate_init=recipe.rate,
-        batch_size=recipe.batch,
-        random_state=seed,
+        (recipe.hidden,), alpha=recipe.decay, learning_rate_init=recipe.rate, batch_size=recipe.batch, random_state=seed
     )
     given, wanted = scaler.transform(np.concatenate(rows)), np.concatenate(labels).clip(max=len(EMOTIONS) - 1)
     for _ in range(recipe.rounds):

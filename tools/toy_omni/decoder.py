@@ -23,9 +23,7 @@ class Pass:
     gates: list[Tensor]  # per layer [row, token, neuron]
     written: list[Tensor]  # per layer [row, token]: what its neurons write, relative to the residual stream
     reversed: list[Tensor]  # the part of it that neurons write with a negative sign
-    looked: dict[int, Tensor] = field(
-        default_factory=dict[int, Tensor]
-    )  # by layer [row, token, token]: see `decode`
+    looked: dict[int, Tensor] = field(default_factory=dict[int, Tensor])  # by layer [row, token, token]: see `decode`
 
 
 def packed_mask(turns: Tensor) -> Tensor:
@@ -89,7 +87,9 @@ def _attention(attention: Any, hidden: Tensor, cos: Tensor, sin: Tensor, mask: T
     return attention.o_proj(mixed.transpose(1, 2).reshape(rows, tokens, -1))
 
 
-def _looks(attention: Any, hidden: Tensor, cos: Tensor, sin: Tensor, mask: Tensor, *, head: int) -> Tensor:
+def _looks(
+    attention: Any, hidden: Tensor, cos: Tensor, sin: Tensor, mask: Tensor, *, head: int
+) -> Tensor:
     """Logarithms of one head's attention. [row, token, token]"""
     query, key = _query_and_key(attention, hidden, cos, sin)
     shared = query.shape[1] // key.shape[1]

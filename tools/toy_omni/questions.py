@@ -64,15 +64,10 @@ def lettered(votes: Mapping[str, float], rng: random.Random) -> Asked:
     rng.shuffle(options)
     if rng.random() < 0.3:
         best = max(votes, key=votes.__getitem__)
-        options = [
-            best,
-            *[option for option in options if option != best][: rng.randint(1, len(options) - 2)],
-        ]
+        options = [best, *[option for option in options if option != best][: rng.randint(1, len(options) - 2)]]
         rng.shuffle(options)
     total = sum(votes[option] for option in options)
-    return lettered_as(
-        options, {letter: votes[o] / total for letter, o in zip(LETTERS, options, strict=False)}
-    )
+    return lettered_as(options, {letter: votes[o] / total for letter, o in zip(LETTERS, options, strict=False)})
 
 
 def lettered_as(options: Sequence[str], shares: Mapping[str, float]) -> Asked:

@@ -299,9 +299,7 @@ def train(
     torch.manual_seed(recipe.seed)
     training = Training(audio, further, recipe)
     learning = (training.learn_to_hear, training.learn_emotion, training.loosen, training.learn_formats)
-    kept = [
-        (n, stages / str(n)) for n in (1, 2, 3) if stages and (stages / str(n) / "model.safetensors").exists()
-    ]
+    kept = [(n, stages / str(n)) for n in (1, 2, 3) if stages and (stages / str(n) / "model.safetensors").exists()]
     done, folder = (3, begin) if begin else max(kept, default=(0, None))
     if folder:
         training.model = type(training.model).from_pretrained(folder)

@@ -17,9 +17,7 @@ from toy_omni.rows import EMOTIONAL, Packer, run
 def accuracy(model: Any, clips: Sequence[Clip], heard: Sequence[Tensor], packer: Packer) -> dict[str, float]:
     """UAR of the multiple choice by words and by letters, accuracy of the sex, share of the transcripts' words."""
     rng = random.Random(0)
-    letters = [
-        packer.tokenizer(letter)["input_ids"][0] for letter in questions.LETTERS[: len(questions.EMOTIONS)]
-    ]
+    letters = [packer.tokenizer(letter)["input_ids"][0] for letter in questions.LETTERS[: len(questions.EMOTIONS)]]
     by_letter: list[tuple[str, str]] = []
     choice = questions.CHOICE.format(", ".join(questions.EMOTIONS))
     words = [packer.tokenizer(e)["input_ids"][0] for e in questions.EMOTIONS]

