@@ -12,8 +12,9 @@ takes a balanced part of the clips, by default few enough for a quarter of an ho
     python tools/evaluate_smol_audio.py aims --device cuda --batch-size 200 --clips all --people all --words all \\
         --out docs/results/smol-audio
 
-``--projector FILE`` puts another projector in the place of the one that comes with the package, such as that of another
-seed, or one that never heard a question about emotions; ``--name`` calls its figures otherwise.
+``crossed`` asks about all ten speakers of EmoDB, each by the projector that left this speaker out (``--trained FOLDER
+--emodb FOLDER``). ``--projector FILE`` puts another projector in the place of the one that comes with the package, such
+as that of another seed, or one that never heard a question about emotions; ``--name`` calls its figures otherwise.
 """
 
 import argparse
@@ -27,6 +28,7 @@ from safetensors.torch import load_file
 from smol_audio.aims import aims
 from smol_audio.beside import planted
 from smol_audio.clips import MODEL, part_of
+from smol_audio.crossed import crossed
 from smol_audio.probing import probes
 
 import esn_interp as esn
@@ -58,12 +60,20 @@ def several(text: str) -> int | None:
 
 
 def main() -> None:
-    parts: dict[str, Callable[..., Any]] = {"aims": aims, "reading": reading, "probes": probes, "planted": planted}
+    parts: dict[str, Callable[..., Any]] = {
+        "aims": aims,
+        "crossed": crossed,
+        "reading": reading,
+        "probes": probes,
+        "planted": planted,
+    }
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("part", choices=parts)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--name", help="what the file is called; by default as the part")
     parser.add_argument("--projector", type=Path, help="safetensors of another projector")
+    parser.add_argument("--trained", type=Path, help="folder of tools/train_smol_audio.py, for crossed")
+    parser.add_argument("--emodb", type=Path, help="folder of EmoDB's release, for crossed")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--dtype", default="bfloat16")
     parser.add_argument("--batch-size", type=int, default=8)
@@ -86,7 +96,7 @@ def main() -> None:
     path = arguments.out / f"{arguments.name or arguments.part}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     if isinstance(result, dict):
-        left_out = ("out", "part", "name", "projector")
+        left_out = ("out", "part", "name", "projector", "trained", "emodb")
         settings = {name: value for name, value in vars(arguments).items() if name not in left_out}
         if arguments.projector is not None:
             settings["projector"] = arguments.projector.name
