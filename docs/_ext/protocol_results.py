@@ -29,7 +29,9 @@ def _result(name: str) -> dict[str, Any]:
 
 
 def _points(told: dict[str, Any], digits: int = 1) -> str:
-    """An interval in points; two numbers that are not known are left out."""
+    """An interval in points; numbers that are not known are left out."""
+    if told["value"] is None:
+        return ""
     value = f"{100 * told['value']:+.{digits}f}"
     if told["low"] is None or told["high"] is None:
         return f"{value} [no interval]"

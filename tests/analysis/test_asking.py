@@ -11,7 +11,7 @@ from esn_interp.analysis.ablation.measure import ablation
 from esn_interp.analysis.asking.measure import asking
 from esn_interp.analysis.asking.result import Asking
 from esn_interp.analysis.asking.ways import usual_ways
-from esn_interp.errors import CorpusError
+from esn_interp.errors import CorpusError, StatisticsError
 from esn_interp.neurons.relabelling import relabelled_sets
 from esn_interp.neurons.selectors import select
 from esn_interp.tasks.collection import collect
@@ -94,6 +94,32 @@ def test_clips_that_find_the_neurons_are_refused_before_anything_is_run():
         ways={"words": usual_ways()["words"]},
     )  # fmt: skip
     assert "50 of these clips are among those that the neurons were found on" in told.summary()
+
+
+class Illiterate(LetterListener):
+    """Hears as well as any, and takes the first letter whatever stands behind it."""
+
+    def scores(self, encoded, labels, *, edits=(), tap=None):
+        scores = super().scores(encoded, labels, edits=edits, tap=tap)
+        return np.log(np.where(np.arange(5) == 0, 0.6, 0.1)) + 0 * scores if labels[0] == "A" else scores
+
+
+@pytest.mark.filterwarnings("ignore:few clips")
+def test_ways_under_which_a_model_guesses_find_no_neurons_and_are_named():
+    evaluate, identification = planted_clips(speakers=4), planted_clips(speakers=5, leaks=[0.1] * 5)
+    how = {"top": 1 / 24, "written": 0, "progress": False}
+    found = asking(Illiterate(), evaluate, identification, **how)
+    assert found.found == ("words", "free")
+    assert found.asked == ("words", "letters", "shuffled", "free", "yes_no", "valence")
+    assert found.baseline.value[found.asked.index("letters")] == pytest.approx(0.2)
+    left_out = [note for note in found.notes if note.startswith("no neurons are found by ")]
+    assert len(left_out) == 2
+    assert left_out[0].startswith("no neurons are found by letters in order: it labels 20% of 50 clips correctly")
+    ways = {name: usual_ways()[name] for name in ("words", "letters", "free")}
+    with_letters = asking(Illiterate(), evaluate, identification, ways=ways, found=["words"], **how)
+    np.testing.assert_array_equal(with_letters.specificity.value[0, 0], found.specificity.value[0, 0])
+    with pytest.raises(StatisticsError, match="no neurons are found by letters in order: it labels 20%"):
+        asking(Illiterate(), evaluate, identification, ways={"letters": ways["letters"]}, **how)
 
 
 def test_it_is_saved_loaded_and_drawn(found: Asking, tmp_path: Path):

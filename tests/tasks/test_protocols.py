@@ -19,9 +19,9 @@ from esn_interp.neurons.selectors import select
 from esn_interp.neurons.statistics import GateStatistics
 from esn_interp.studies.config import load_config
 from esn_interp.studies.conversion.config import ConversionConfig
-from esn_interp.studies.recognition.chance import guesses
 from esn_interp.studies.recognition.config import RecognitionConfig
 from esn_interp.tasks import protocols
+from esn_interp.tasks.chance import guesses
 from esn_interp.tasks.collection import collect
 from esn_interp.tasks.enough import at_most, until_correct
 from esn_interp.tasks.protocols import PROTOCOLS, asked_by, official_wording, protocol

@@ -1,31 +1,30 @@
 """Every way of asking, with the neurons that every way finds silenced or turned up: one matrix, asked by found."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from einops import rearrange, repeat
 from jaxtyping import Float, Float64
 
+from esn_interp.analysis.asking.finding import find
 from esn_interp.analysis.asking.result import Asking
-from esn_interp.analysis.asking.ways import Choosing, Way, collecting, usual_ways
+from esn_interp.analysis.asking.ways import Choosing, Way, usual_ways
 from esn_interp.analysis.guards import check_apart_from
 from esn_interp.analysis.inference.estimates import Estimates
 from esn_interp.analysis.inference.permutation import SelectionNull
 from esn_interp.analysis.inference.significance import CHANGE, RATE, SpeakerMeans, nan_mean
 from esn_interp.analysis.recall_changes import RecallChanges
-from esn_interp.analysis.relabelling import Null, permuted_selection
+from esn_interp.analysis.relabelling import Null
 from esn_interp.analysis.result import Origins, standing_notes, told
 from esn_interp.errors import CorpusError
 from esn_interp.interventions.edits import steer
 from esn_interp.models.edits import Edit
 from esn_interp.neurons.neuron_set import NeuronSet
-from esn_interp.neurons.selectors import select
 from esn_interp.progress import progress_bar
 from esn_interp.speech.clips import Clips
 from esn_interp.speech.heard import warn_of_heard
 from esn_interp.tasks.batches import Batch, Skipped, batches
-from esn_interp.tasks.collection import collect
 from esn_interp.tasks.free_text import parse_answer
 from esn_interp.tasks.listener import longest_clip, scores_under
 
@@ -70,7 +69,8 @@ def asking(
     ways
         Ways to ask, by name; see `esn_interp.analysis.asking.ways` for the usual six.
     found
-        Under which of them neurons are looked for: those that choose an emotion, by default all of these.
+        Under which of them neurons are looked for: those that choose an emotion; by default those of these under which
+        the model does better than guessing, since lucky answers find no neurons. The result names those left out.
     relabellings
         Times that the same selection is repeated from labels permuted within speakers, for the null; each costs as much
         as the neurons themselves. 0 for none.
@@ -82,7 +82,8 @@ def asking(
     Raises
     ------
     StatisticsError
-        When neurons can't be found under a way, for want of correct answers for example, or labels can't be permuted.
+        When neurons can't be found under a way that is named, for want of correct answers for example, or under none;
+        when labels can't be permuted.
     CorpusError
         When clips and identification clips are of other emotions or overlap, or no clip can be used.
     """
@@ -94,18 +95,13 @@ def asking(
     if unknown := [name for name in names if not isinstance(tried.get(name), Choosing)]:
         raise CorpusError(f"{unknown[0]!r} is no way of choosing an emotion, so no neurons are found under it")
     check_apart_from(clips, identification, lm, allow_identification_clips=allow_identification_clips)
+    how: dict[str, Any] = {"batch_size": batch_size, "strict": strict, "progress": progress, "seed": seed}
     size: dict[str, Any] = {"top": top, "scope": scope, "pooling": pooling, "filter": filter}
-    sets: dict[str, NeuronSet] = {}
-    nulls: list[Null] = []
-    kept: list[tuple[int, ...]] = []
-    for name in names:
-        way = tried[name]
-        assert isinstance(way, Choosing)
-        how: dict[str, Any] = {"batch_size": batch_size, "strict": strict, "progress": progress, "seed": seed}
-        stats = collect(lm, identification, protocol=collecting(way), per_clip=relabellings > 0, **how)
-        kept.append(tuple(stats.kept.values()))
-        sets[name] = select(stats, selector, seed=seed, **size)
-        nulls.append(permuted_selection(stats, sets[name], relabellings=relabellings, seed=seed))
+    ones = {name: cast(Choosing, tried[name]) for name in names}
+    every = find(
+        lm, identification, ones, selector, size, relabellings=relabellings, guessed=found is not None, **how
+    )
+    sets, nulls = every.sets, every.nulls
     edits = [
         [] if not len(one[emotion]) else list(steer(one[emotion], alpha))
         for own, null in zip(sets.values(), nulls, strict=True)
@@ -118,13 +114,14 @@ def asking(
     )
     return _result(
         answers,
-        Origins.of(lm, clips, sets[names[0]], allow_identification_clips=allow_identification_clips),
+        Origins.of(lm, clips, next(iter(sets.values())), allow_identification_clips=allow_identification_clips),
         sets,
         nulls,
+        left_out=every.left_out,
         titles={name: way.title for name, way in tried.items()},
         emotions=emotions,
         alpha=alpha,
-        kept=kept,
+        kept=every.kept,
         heard=heard,
         seed=seed,
     )
@@ -194,10 +191,11 @@ def _result(
     sets: Mapping[str, NeuronSet],
     nulls: Sequence[Null],
     *,
+    left_out: tuple[str, ...],
     titles: dict[str, str],
     emotions: tuple[str, ...],
     alpha: float,
-    kept: list[tuple[int, ...]],
+    kept: Sequence[tuple[int, ...]],
     heard: str,
     seed: int,
 ) -> Asking:
@@ -251,7 +249,7 @@ def _result(
         clips=tuple(str(clips.column("id")[row]) for row in rows),
         speakers=speakers,
         skipped=tuple(answers.skipped),
-        notes=told(*standing_notes(len(set(speakers)), answers.skipped, heard or None), *permuted),
+        notes=told(*standing_notes(len(set(speakers)), answers.skipped, heard or None), *left_out, *permuted),
         origins=origins,
         seed=seed,
         emotions=emotions,

@@ -46,6 +46,7 @@ def baselines(
     filter: str = "correct",
     equal_cost: float = EQUAL,
     side_clips: int = 20,
+    max_new_tokens: int = 96,
     words: str = WORDS,
     adapter_rank: int = 0,
     allow_identification_clips: bool = False,
@@ -72,6 +73,8 @@ def baselines(
         Loss of accuracy in side tasks at which methods are compared.
     side_clips
         Clips that are asked for side tasks, evenly over the emotions; text is generated, which is slow.
+    max_new_tokens
+        Of a transcript, where a model that is pushed far would go on for ever.
     words
         What asks for an emotion; ``{emotion}`` stands in it.
     adapter_rank
@@ -125,7 +128,8 @@ def baselines(
     how: dict[str, Any] = {"rank": adapter_rank, "seed": seed, "batch_size": batch_size, "strict": strict}
     trained, no_adapter = adapted(lm, identification, recognition, emotions, **how)
     few = clips.limit(side_clips, seed=seed)
-    side = off_target(lm, few, conditions=conditions, tasks=SIDE, **run)
+    asked: dict[str, Any] = {"tasks": SIDE, "max_new_tokens": max_new_tokens, **run}
+    side = off_target(lm, few, conditions=conditions, **asked)
     flipped: list[Int64[np.ndarray, "_set clip"]] = []
     spent: list[Float64[np.ndarray, "_set task side"]] = []
     others = [*asked_in_words(lm, words), *trained]
@@ -135,7 +139,7 @@ def baselines(
         for emotion in emotions:
             with other.towards(emotion) as model:
                 heard.append(recognise(model, clips, recognition=recognition, **run).predicted[0])
-                accuracy.append(off_target(model, few, conditions={}, tasks=SIDE, **run).accuracy[0])
+                accuracy.append(off_target(model, few, conditions={}, **asked).accuracy[0])
         flipped.append(np.stack(heard))
         spent.append(side.accuracy[0] - np.stack(accuracy))
     points = [*places, *((other.method, other.strength) for other in others)]

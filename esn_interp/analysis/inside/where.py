@@ -71,6 +71,7 @@ def compare_sites(
     selector: str = "mad",
     draws: int = 5,
     seed: int = 0,
+    batch_size: int = 32,
     progress: bool = True,
     **size: Any,
 ) -> SiteComparison:
@@ -91,12 +92,12 @@ def compare_sites(
     if not sites:
         raise StatisticsError(f"name at least one site of {', '.join(NEURON_SITES)}")
     size = size or {"top": 0.02}
+    how: dict[str, Any] = {"seed": seed, "batch_size": batch_size, "progress": progress}
     found = {
-        site: select(collect(lm, identification, site=site, seed=seed, progress=progress), selector, **size)
+        site: select(collect(lm, identification, site=site, **how), selector, **size)
         for site in dict.fromkeys((*sites, GATE))
     }
-    how: dict[str, Any] = {"draws": draws, "relabellings": 0, "seed": seed, "progress": progress}
-    results = [ablation(lm, evaluation, found[site], **how) for site in sites]
+    results = [ablation(lm, evaluation, found[site], draws=draws, relabellings=0, **how) for site in sites]
     first = results[0]
     return SiteComparison(
         model=lm.name,

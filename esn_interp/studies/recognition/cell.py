@@ -20,13 +20,14 @@ from esn_interp.neurons.statistics import GateStatistics
 from esn_interp.speech.clips import Clips
 from esn_interp.studies.cache import Undone, digest
 from esn_interp.studies.recognition.baseline import Baseline, baseline
-from esn_interp.studies.recognition.chance import AtChance, guesses, why_not
+from esn_interp.studies.recognition.chance import AtChance, why_not
 from esn_interp.studies.recognition.choice import Choice, Setting, choose, obstacle, trials
 from esn_interp.studies.recognition.costs import SideCosts, side_costs
 from esn_interp.studies.recognition.divided import Divided
 from esn_interp.studies.recognition.examples import Examples, examples
 from esn_interp.studies.recognition.pages import Paged
 from esn_interp.studies.recognition.side_by_side import SideBySide, side_by_side
+from esn_interp.tasks.chance import guesses
 from esn_interp.tasks.collection import collect
 from esn_interp.tasks.protocols import Protocol
 
