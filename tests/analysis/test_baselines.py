@@ -1,6 +1,7 @@
 """Baselines: where the stream carries the emotion, a direction in it wins; and every number against a plain loop."""
 
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -26,11 +27,21 @@ def gates_of_emotions() -> NeuronSet:
     return NeuronSet.from_indices(origin, {one: np.array([e, WIDTHS[0] + e]) for e, one in enumerate(EMOTIONS)})
 
 
+class Short(StreamListener):
+    """Remembers how long transcripts may be."""
+
+    longest: ClassVar[set[int]] = set()
+
+    def generate(self, waveforms, prompt, *, edits=(), max_new_tokens=32) -> list[str]:
+        self.longest.add(max_new_tokens)
+        return super().generate(waveforms, prompt, edits=edits, max_new_tokens=max_new_tokens)
+
+
 @pytest.fixture(scope="module")
 def found() -> Baselines:
     clips = planted_clips(speakers=8, leaks=np.linspace(0, 0.4, 8).tolist(), mistaken=[(0, "sad", "angry")])
     return baselines(
-        StreamListener(),
+        Short(),
         clips,
         gates_of_emotions(),
         identification=planted_clips(speakers=4, leaks=[0.1] * 4),
@@ -38,6 +49,7 @@ def found() -> Baselines:
         alphas=STRENGTHS,
         strengths=STRENGTHS,
         side_clips=15,
+        max_new_tokens=24,
         adapter_rank=2,
         progress=False,
     )
@@ -55,6 +67,11 @@ def test_where_the_stream_carries_the_emotion_a_direction_in_it_wins(found: Base
 def test_a_model_without_weights_has_no_adapter_and_the_result_says_so(found: Baselines):
     assert "adapter" not in found.methods
     assert any(note.startswith("no low-rank adapter: ") for note in found.notes)
+
+
+def test_transcripts_are_no_longer_than_asked_for_under_any_method(found: Baselines):
+    assert {"neurons", "words"} <= set(found.methods)
+    assert Short.longest == {24}
 
 
 def test_the_layer_is_the_one_that_steers_on_validation(found: Baselines):
