@@ -18,6 +18,7 @@ as that of another seed, or one that never heard a question about emotions; ``--
 """
 
 import argparse
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -57,6 +58,15 @@ def loaded(arguments: argparse.Namespace) -> Any:
 def several(text: str) -> int | None:
     """A number of clips; None for all."""
     return None if text == "all" else int(text)
+
+
+def known(content: Any) -> Any:
+    """What JSON can say: null for what is not known, such as an interval of outcomes that are the same for all."""
+    if isinstance(content, dict):
+        return {name: known(value) for name, value in content.items()}
+    if isinstance(content, list):
+        return [known(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content
 
 
 def main() -> None:
@@ -101,7 +111,7 @@ def main() -> None:
         if arguments.projector is not None:
             settings["projector"] = arguments.projector.name
         head = {"kind": "smol-audio figures", "version": 2, "model": MODEL, "fingerprint": lm.fingerprint}
-        write_json(path, {**head, "settings": settings, **result})
+        write_json(path, known({**head, "settings": settings, **result}))
     else:
         result.save(path)
     print(path)
