@@ -47,7 +47,9 @@ def reading(lm: Any, arguments: argparse.Namespace) -> Any:
 
 
 def loaded(arguments: argparse.Namespace) -> Any:
-    """The model, with the projector that is asked for."""
+    """The model, with the projector that is asked for; toy-omni, where that alone is set beside it."""
+    if MODEL not in arguments.models:
+        return esn.load(arguments.models[0], device_map=arguments.device)
     lm = esn.load(MODEL, dtype=arguments.dtype, device_map=arguments.device)
     if arguments.projector is not None:
         weights = {name: value.float() for name, value in load_file(arguments.projector).items()}
@@ -110,7 +112,7 @@ def main() -> None:
         settings = {name: value for name, value in vars(arguments).items() if name not in left_out}
         if arguments.projector is not None:
             settings["projector"] = arguments.projector.name
-        head = {"kind": "smol-audio figures", "version": 2, "model": MODEL, "fingerprint": lm.fingerprint}
+        head = {"kind": "smol-audio figures", "version": 2, "model": lm.name, "fingerprint": lm.fingerprint}
         write_json(path, known({**head, "settings": settings, **result}))
     else:
         result.save(path)

@@ -73,3 +73,10 @@ def test_the_tool_says_all_where_a_number_of_clips_is_asked_for() -> None:
     clips = esn.corpus("toy-studio")
     assert len(part_of(clips, None)) == len(clips)
     assert len(part_of(clips, 10)) == 10
+
+
+def test_what_is_not_known_is_null() -> None:
+    from evaluate_smol_audio import known
+
+    content = {"a": [float("nan"), 1.5], "b": {"c": float("inf")}, "d": "x"}
+    assert known(content) == {"a": [None, 1.5], "b": {"c": None}, "d": "x"}

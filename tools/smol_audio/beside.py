@@ -11,14 +11,13 @@ from esn_interp.interventions import edits
 from esn_interp.neurons.controls import draw_like
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.tasks.recognition import Recognition
-from smol_audio.clips import MODEL, in_batches, mean_recall, part_of, told
+from smol_audio.clips import in_batches, mean_recall, part_of, told
 
 
 def planted(lm: Any, arguments: argparse.Namespace) -> dict[str, Any]:
-    found = {}
+    found: dict[str, Any] = {}
     for name in arguments.models:
-        one = lm if name == MODEL else esn.load(name, device_map=arguments.device)
-        found[name] = beside(one, arguments)
+        found[name] = beside(lm if name == lm.name else esn.load(name, device_map=arguments.device), arguments)
     return found
 
 
