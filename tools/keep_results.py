@@ -2,17 +2,18 @@
 
     esn demo --out demo-out && python tools/keep_results.py demo-out docs/results/demo.json
 
-Of a study that stopped after silencing, what permuted labels give can be added to a summary of the same setting:
-
-    python tools/keep_results.py demo-out docs/results/demo.json --null-of demo-out/stages/ablate/KEY.json
+Beside the summary stands what neurons selected by permuted labels do: silenced, and turned up by the gain that was
+chosen; on average, and the p of each emotion.
 """
 
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
-import esn_interp as esn
-from esn_interp.studies.results import of_null
+from esn_interp.analysis.inference.permutation import SelectionNull
+from esn_interp.studies.results import interval, of_null
+from esn_interp.studies.whole import load_study
 
 SETTINGS = ("selector", "top", "scope", "alpha", "draws", "seed", "rule")
 
@@ -21,36 +22,37 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("study", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--null-of", type=Path, help="an ablation of the study, where it has no summary yet")
     arguments = parser.parse_args()
-    if arguments.null_of:
-        _add_null(arguments.null_of, arguments.out)
-        return
-    content = json.loads((arguments.study / "results.json").read_text(encoding="utf-8"))
+    done = load_study(arguments.study)
+    content = done.content
     kept = {
         "summary": content["summary"],
         "recall": content.get("recognition", {}).get("recall"),
         "settings": {name: value for name, value in content.get("settings", {}).items() if name in SETTINGS},
+        "null": null_of(done),
         "date": content.get("date"),
     }
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 
 
-def _add_null(ablation: Path, out: Path) -> None:
-    """What neurons selected by permuted labels do, beside a summary whose effects must be those of the ablation."""
-    found, kept = esn.Ablation.load(ablation), json.loads(out.read_text(encoding="utf-8"))
-    summary = kept["summary"]
-    for name, value in (("self_ablation", found.self_change.value), ("cross_ablation", found.cross_change.value)):
-        if abs(summary[name] - value) > 1e-9:
-            raise SystemExit(f"{ablation}: {name} {value} is not that of {out}, {summary[name]}")
-    kept["null"] = {
-        "stage": "silencing alone, run again with the same setting and seed",
-        "specificity": {"value": found.specificity.value, "low": found.specificity.low, "high": found.specificity.high},
-        "specificity_null": of_null(found.specificity_null),
-        "self_null": of_null(found.self_null),
+def null_of(done: Any) -> dict[str, Any] | None:
+    """What permuted labels give in a study of recognition; None where none were permuted."""
+    silenced, turned_up = done.ablation, done.doses
+    if silenced is None or silenced.specificity_null is None:
+        return None
+    found = {
+        "specificity": interval(silenced.specificity),
+        "specificity_null": told(silenced.specificity_null),
+        "self_null": told(silenced.self_null),
     }
-    out.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    if turned_up is not None and turned_up.flip_null is not None:
+        found |= {"alpha": turned_up.null_alpha, "flip_null": told(turned_up.flip_null)}
+    return found
+
+
+def told(null: SelectionNull) -> dict[str, Any]:
+    return {**(of_null(null) or {}), "by_emotion": dict(zip(null.tests, null.p_values.tolist(), strict=True))}
 
 
 if __name__ == "__main__":

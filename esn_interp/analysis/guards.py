@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from esn_interp.errors import CorpusError
 from esn_interp.neurons.origin import GatedModel, Origin
 from esn_interp.speech.clips import Clips
-from esn_interp.speech.known_clips import provenance, shared_keys
+from esn_interp.speech.known_clips import provenance, require_one_emotion, shared_keys
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,9 @@ def check_apart(clips: Clips, origin: Origin, *, allow_identification_clips: boo
     Raises
     ------
     CorpusError
-        When clips found the neurons and that is not allowed.
+        When clips found the neurons and that is not allowed, or a recording is there under several emotions.
     """
+    require_one_emotion(clips)
     notes: list[str] = []
     found = shared_keys(clips, origin.found_on) if origin.found_on else 0
     # Sets of earlier releases tell no more than that.

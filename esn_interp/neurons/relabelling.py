@@ -73,8 +73,8 @@ def why_no_null(stats: GateStatistics | None, esns: NeuronSet) -> str:
         return f"no p for the selection: these neurons were made by {esns.selector!r}, not by one selector alone"
     if stats is None or stats.per_clip is None:
         return (
-            "no p for the selection: it needs statistics with the sums of single clips (esn collect --per-clip, then"
-            " --stats; in Python per_clip=True, then stats=)"
+            "no p for the selection: it needs statistics with the sums of single clips (esn collect --per-clip, or"
+            " --clips-beside where they are too many for memory, then --stats; in Python per_clip=True, then stats=)"
         )
     try:
         esns.check(stats.origin)

@@ -280,14 +280,14 @@ class GateStatistics(OfGates):
         return Spread(mean, square, clips)
 
     def _require(self, clips: Int64[np.ndarray, " emotion"], least: int, filter: str) -> None:
-        for emotion, n in zip(self.emotions, clips, strict=True):
-            if n < least and filter == "none":
-                raise StatisticsError(f"emotion {emotion!r}: {n} clips, {least} needed; collect more of it")
-            if n < least:
-                raise StatisticsError(
-                    f"emotion {emotion!r}: {n} of {self.seen[emotion]} clips are {self.success},"
-                    f" {least} needed; collect more of it, leave it out, or use filter none"
-                )
+        few = {emotion: int(n) for emotion, n in zip(self.emotions, clips, strict=True) if n < least}
+        kept = filter != "none"
+        told = (f"{emotion!r}: {n} {f'of {self.seen[emotion]} ' if kept else ''}clips" for emotion, n in few.items())
+        if few:
+            raise StatisticsError(
+                f"emotion {', '.join(told)}{f' are {self.success}' if kept else ''}, {least} needed; collect more,"
+                f" leave it out (emotions=, esn select --emotions){', or use filter none' if kept else ''}"
+            )
 
 
 def merge(shards: Sequence[GateStatistics]) -> GateStatistics:

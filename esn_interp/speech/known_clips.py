@@ -2,6 +2,7 @@
 
 from typing import TypedDict
 
+from esn_interp.errors import AudioError, CorpusError
 from esn_interp.speech.clip_keys import key_of, split_keys, together
 from esn_interp.speech.clips import Clips
 
@@ -19,7 +20,14 @@ class Provenance(TypedDict):
 
 
 def provenance(clips: Clips) -> Provenance:
-    """What statistics keep of their clips beside their fingerprint: how they are prepared, and their keys."""
+    """What statistics keep of their clips beside their fingerprint: how they are prepared, and their keys.
+
+    Raises
+    ------
+    CorpusError
+        When a recording is there under several emotions, see `require_one_emotion`.
+    """
+    require_one_emotion(clips)
     return {"preparation": str(clips.preparation), "found_on": keys_of(clips)}
 
 
@@ -27,3 +35,36 @@ def shared_keys(clips: Clips, keys: str) -> int:
     """How many of the clips have their key among these."""
     known = set(split_keys(keys))
     return sum(key in known for key in map(key_of, clips.column("id"), clips.sounds))
+
+
+def require_one_emotion(clips: Clips) -> None:
+    """Refuse clips of which two are the same recording under different emotions: all labels but one are wrong.
+
+    Files that can't be used, such as empty ones, are left to whoever hears them.
+
+    Raises
+    ------
+    CorpusError
+        When there are such clips; names two, and counts the recordings.
+    """
+    ids, emotions = clips.column("id"), clips.column("emotion")
+    rows_of: dict[str, list[int]] = {}
+    for row, sound in enumerate(clips.sounds):
+        rows_of.setdefault(sound, []).append(row)
+    several = [rows for rows in rows_of.values() if len({emotions[row] for row in rows}) > 1]
+    if several := [rows for rows in several if _usable(clips, rows[0])]:
+        first = several[0]
+        other = next(row for row in first if emotions[row] != emotions[first[0]])
+        named = " and ".join(f"{ids[row]} ({emotions[row]})" for row in (first[0], other))
+        raise CorpusError(
+            f"corpus {clips.name}: recordings that are there under several emotions: {len(several)}, such as {named};"
+            " all labels but one are wrong: correct or remove them"
+        )
+
+
+def _usable(clips: Clips, row: int) -> bool:
+    try:
+        clips[row].waveform()
+    except AudioError:
+        return False
+    return True

@@ -131,7 +131,7 @@ def collect(
     Raises
     ------
     CorpusError
-        When no clip is of the emotions, or none can be used.
+        When no clip is of the emotions, none can be used, or a recording is there under several emotions.
     AudioError
         On a bad clip, when ``strict``.
     StatisticsError

@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
+import pandas as pd
 import pytest
-from planted_listener import PlantedListener, planted_clips, planted_set
+from planted_listener import PlantedListener, clip_bytes, evidence_for, planted_clips, planted_set
 
 from esn_interp.analysis.ablation.measure import ablation
 from esn_interp.analysis.dose.measure import dose_response
@@ -101,3 +102,15 @@ def test_keys_are_kept_joined_and_taken(parts, tmp_path):
     assert joined_keys([esns.origin.found_on, ""]) == ""
     some = identification.column("id")[:4]
     assert keys_of_ids(both.found_on, some) == keys_of(identification.take(range(4)))
+
+
+def test_one_recording_under_two_emotions_is_refused():
+    sound = clip_bytes(evidence_for("happy", 0.0), female=True, seconds=0.2)
+    rows = [
+        {"id": f"{speaker}-{emotion}", "audio": sound, "emotion": emotion, "speaker": speaker}
+        for speaker, emotion in (("s0", "happy"), ("s1", "happy"), ("s1", "sad"))
+    ]
+    consistent, contradictory = (Clips.from_frame(pd.DataFrame(some), name="copied") for some in (rows[:2], rows))
+    check_apart(consistent, planted_set().origin, allow_identification_clips=False)
+    with pytest.raises(CorpusError, match=r"emotions: 1, such as s0-happy \(happy\) and s1-sad \(sad\)"):
+        ablation(PlantedListener(), contradictory, planted_set(), draws=0, progress=False)

@@ -24,7 +24,7 @@ def test_it_is_what_those_clips_alone_give(single: bool):
 def test_selecting_for_some_emotions_gets_past_one_that_was_never_labelled_correctly():
     clips = [clip for clip in heard_clips(60) if not (EMOTIONS[clip.emotion] == "happy" and clip.kept)]
     stats = statistics_of(clips, per_clip=True)
-    with pytest.raises(StatisticsError, match="leave it out"):
+    with pytest.raises(StatisticsError, match=r"'happy': 0 of \d+ clips are .* leave it out .*esn select --emotions"):
         select(stats, "mad", count=2)
     esns = select(stats, "mad", count=2, emotions=("neutral", "angry"))
     assert esns.emotions == ("neutral", "angry")
@@ -34,6 +34,15 @@ def test_selecting_for_some_emotions_gets_past_one_that_was_never_labelled_corre
     assert esns.indices("neutral").tolist() == sorted(best.tolist())
     assert select_alike(stats, esns).to_frame().equals(esns.to_frame())
     assert score_alike(stats, esns).score.shape[0] == 2
+
+
+def test_all_emotions_without_enough_clips_are_named_at_once():
+    clips = [clip for clip in heard_clips(60) if EMOTIONS[clip.emotion] == "angry" or not clip.kept]
+    with pytest.raises(StatisticsError, match=r"emotion 'neutral': 0 of \d+ clips, 'happy': 0 of \d+ clips are"):
+        select(statistics_of(clips), "mad", count=2)
+    only = [clip for clip in heard_clips(60) if EMOTIONS[clip.emotion] == "angry"]
+    with pytest.raises(StatisticsError, match=r"'neutral': 0 clips, 'happy': 0 clips, 1 needed; collect more, leave"):
+        select(statistics_of(only), "mad", count=2, filter="none")
 
 
 @pytest.mark.parametrize(

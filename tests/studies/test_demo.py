@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from keep_results import null_of
 from planted_demo import ALPHAS, SCOPES, TOPS, StudiedListener, studied_clips, study
 from planted_listener import EMOTIONS, planted_clips, planted_gates, planted_set
 
@@ -59,6 +60,16 @@ def test_the_summary_has_exactly_the_agreed_keys(content: dict[str, Any]):
         "steer_random_flip_rate steer_spearman transcription_drop sex_drop steer_parse_rate"
     )
     assert tuple(content["summary"]) == SUMMARY == tuple(agreed.split())
+
+
+def test_what_is_kept_for_cards_is_in_the_results(done: RecognitionStudy, content: dict[str, Any]):
+    kept = null_of(done)
+    assert kept is not None
+    assert kept["specificity_null"]["p"] == content["summary"]["selection_p"]
+    assert (kept["alpha"], kept["flip_null"]["permutations"]) == (content["settings"]["alpha"], 20)
+    flips = DoseResponse.load(done.folder / "dose.json").flip_null
+    assert flips is not None
+    assert list(kept["flip_null"]["by_emotion"].values()) == flips.p_values.tolist()
 
 
 def test_the_summary_is_that_of_the_analyses(done: RecognitionStudy, content: dict[str, Any]):

@@ -58,6 +58,14 @@ BAD = {
 }
 
 
+def test_one_recording_under_two_emotions_is_refused_and_files_that_say_nothing_are_not():
+    one, other = wav(noise(0)), b"this is text, called .wav"
+    with pytest.raises(CorpusError, match=r"emotions: 1, such as clip-0 \(neutral\) and clip-4 \(happy\)"):
+        collect(MadeUpModel(14), corpus(14, bad={0: one, 3: one, 4: one}))
+    with pytest.warns(CollectWarning, match="skipped 2 of 14 clips"):
+        collect(MadeUpModel(14), corpus(14, bad={1: other, 3: other}))
+
+
 def test_bad_clips_are_skipped_counted_and_listed(tmp_path: Path):
     good = [seed for seed in range(14) if seed not in BAD]
     model = MadeUpModel(14)
