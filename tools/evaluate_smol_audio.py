@@ -50,7 +50,7 @@ def loaded(arguments: argparse.Namespace) -> Any:
     """The model, with the projector that is asked for; toy-omni, where that alone is set beside it."""
     if MODEL not in arguments.models:
         return esn.load(arguments.models[0], device_map=arguments.device)
-    lm = esn.load(MODEL, dtype=arguments.dtype, device_map=arguments.device)
+    lm: Any = esn.load(MODEL, dtype=arguments.dtype, device_map=arguments.device)
     if arguments.projector is not None:
         weights = {name: value.float() for name, value in load_file(arguments.projector).items()}
         lm.model.model.multi_modal_projector.load_state_dict(weights)

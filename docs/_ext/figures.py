@@ -271,6 +271,7 @@ FIGURES: dict[str, Callable[[World], go.Figure]] = {
     "reading": _of("grown_results", "reading_figure"),
     "probes": _of("grown_results", "probes_figure"),
     "planted": _of("grown_results", "planted_figure"),
+    "grown-null": _of("grown_results", "null_figure"),
     **{
         f"{part}-{model}": _protocols(part, model)
         for part in ("asking", "baselines", "sites")
