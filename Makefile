@@ -68,8 +68,9 @@ sbom: $(VENV)/.ready-quality  ## dist/sbom.json: everything that is installed, i
 snapshots: $(VENV)/.ready-test  ## public names and entries of files, as the tests compare them: after a change that is meant
 	$(BIN)/python tools/write_snapshots.py
 
-versions:  ## the tests of what others' versions can break, under the lowest and the newest ones, and each Python that is here
-	$(PYTHON) tools/try_versions.py
+versions: $(VENV)/.ready-quality  ## the tests of what others' versions can break, under the lowest and the newest ones, and each Python that is here
+	OMP_NUM_THREADS=1 $(BIN)/python tools/try_versions.py
+	$(BIN)/python tools/measure_trust.py --versions .versions/outcomes.json
 
 package: $(VENV)/.ready-dev  ## dist/*.whl, which must hold every file of the package: weights, recordings, templates
 	rm -rf dist && mkdir dist

@@ -1,7 +1,7 @@
 """What docs/reliability.md says: kills, damaged files, coverage, mutants, into benchmarks/results/trust.json.
 
     make trust                                  # kills and damaged files, the long run: half an hour
-    make coverage mutants                       # the other rows; each is kept until it is measured anew
+    make coverage mutants versions              # the other rows; each is kept until it is measured anew
 """
 
 import argparse
@@ -82,6 +82,13 @@ def mutants(path: Path) -> dict[str, Any]:
     return {name: told[name] for name in ("each", "share_noticed", "noticed", "survived", "stuck")}
 
 
+def versions(path: Path) -> dict[str, Any]:
+    """Which versions of what the package needs, and of Python, its tests pass with."""
+    told = json.loads(path.read_text(encoding="utf-8"))
+    kept = ("installed", "tests", "failed")
+    return {"trials": {name: {entry: one[entry] for entry in kept} for name, one in told.items()}}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--kills", nargs="*", metavar="WORK", help="all, or only these")
@@ -90,6 +97,7 @@ def main() -> None:
     parser.add_argument("--coverage", type=Path, metavar="JSON", help="what `coverage json` wrote")
     parser.add_argument("--of", default="the package", metavar="TEXT", help="what the coverage is of")
     parser.add_argument("--mutants", type=Path, metavar="JSON", help="what tools/try_mutants.py wrote")
+    parser.add_argument("--versions", type=Path, metavar="JSON", help="what tools/try_versions.py wrote")
     arguments = parser.parse_args()
     results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     measured: dict[str, dict[str, Any]] = {}
@@ -103,6 +111,8 @@ def main() -> None:
         measured["coverage"] = coverage(arguments.coverage, arguments.of)
     if arguments.mutants:
         measured["mutants"] = mutants(arguments.mutants)
+    if arguments.versions:
+        measured["versions"] = versions(arguments.versions)
     today = datetime.now(UTC).date().isoformat()
     results |= {name: found | {"date": today} for name, found in measured.items()}
     RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")

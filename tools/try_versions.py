@@ -1,30 +1,44 @@
 """The tests that versions can break, under the lowest versions allowed, the newest, and each Python here.
 
     make versions
+    python tools/try_versions.py --only lowest      # one of them; the others' outcomes are kept
 
-Each runs in a virtual environment of its own below .versions/, which is kept. Torch stays the pinned CPU build.
+Each runs in a virtual environment of its own below .versions/, which is kept, made by uv: it finds the lowest versions
+that go together, and takes seconds where pip takes minutes. Torch stays the pinned one; where it should come from is
+said to uv (UV_FIND_LINKS, UV_TORCH_BACKEND=cpu). What came of it: .versions/outcomes.json.
 """
 
+import argparse
+import json
 import re
 import shutil
 import subprocess
 import sys
 import tomllib
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parent.parent
 PLACE = ROOT / ".versions"
+OUTCOMES = PLACE / "outcomes.json"
 PYTHONS = ("3.11", "3.12", "3.13")
 KEPT = ("torch",)
 TESTS = ("tests/models/test_audio_lm.py", "tests/models/test_edits.py", "tests/neurons", "tests/speech", "tests/doctor")
+NEEDED = ("accelerate", "av", "beartype", "hypothesis", "pytest", "scikit-learn", "setuptools")
+"""What these tests import beside the package; the other extras of the tests would narrow what goes together."""
 
 
-def lowest() -> list[str]:
-    """Each package that is always needed, at the lower end of its range."""
-    needed = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
-    pairs = [re.match(r"([\w-]+)>=([\w.]+)", one) for one in needed]
-    return [f"{found[1]}=={found[2]}" for found in pairs if found and found[1] not in KEPT]
+def needed() -> list[str]:
+    """The requirements of what the tests import, with the ranges of pyproject.toml."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    ranges = {_name(one): one for extra in extras.values() for one in extra}
+    return [ranges[name] for name in NEEDED]
+
+
+def _name(requirement: str) -> str:
+    return re.split(r"[\[<>=!~ ]", requirement, maxsplit=1)[0]
 
 
 def pinned(*names: str) -> list[str]:
@@ -44,38 +58,73 @@ def pythons() -> Iterator[tuple[str, str]]:
                 break
 
 
-def passes(name: str, python: str, versions: list[str]) -> bool:
-    """Whether the tests pass in an environment with these versions, made when it is not there."""
+def uv() -> str:
+    """Where uv is: beside this Python, or on the path."""
+    found = shutil.which("uv", path=str(Path(sys.executable).parent)) or shutil.which("uv")
+    if found is None:
+        raise SystemExit('uv is not here: pip install -c constraints.txt "esn-interp[quality]"')
+    return found
+
+
+def made(name: str, python: str, versions: list[str], *options: str) -> Path | None:
+    """The environment with these versions, made when it is not there; None where they don't go together."""
     place = PLACE / name
     if not (place / "ready").exists():
-        subprocess.run([python, "-m", "venv", "--clear", place], check=True)
+        subprocess.run([uv(), "venv", "-q", "--clear", "--python", python, place], check=True)
         pins = place / "pins.txt"
         pins.write_text("\n".join(versions) + "\n")
-        install = [place / "bin" / "python", "-m", "pip", "install", "-q", "-c", pins, "-e", f"{ROOT}[test]"]
-        if subprocess.run(install, check=False).returncode:
-            print(f"{name}: these versions can't be installed together")
-            return False
+        install = [uv(), "pip", "install", "-q", "--python", place / "bin" / "python", "-c", pins, *options]
+        if subprocess.run([*install, "-e", ROOT, *needed()], check=False).returncode:
+            return None
         (place / "ready").touch()
-    command = [place / "bin" / "python", "-m", "pytest", "-q", "-x", "-W", "default", *TESTS]
-    return subprocess.run(command, cwd=ROOT, check=False).returncode == 0
+    return place
+
+
+def outcome(place: Path | None) -> dict[str, Any]:
+    """How many tests pass and fail in an environment, and which versions it has of what the package needs."""
+    if place is None:
+        return {"installed": False, "tests": 0, "failed": 0}
+    report = place / "report.xml"
+    report.unlink(missing_ok=True)
+    options = ("-q", "-W", "default", "-p", "no:cacheprovider", f"--junitxml={report}")
+    subprocess.run([place / "bin" / "python", "-m", "pytest", *options, *TESTS], cwd=ROOT, check=False)
+    suite = next(iter(ElementTree.parse(report).getroot().iter("testsuite")))
+    counts = {name: int(suite.get(name, 0)) for name in ("tests", "skipped", "failures", "errors")}
+    listed = subprocess.run(
+        [uv(), "pip", "list", "--format", "json", "--python", place / "bin" / "python"], capture_output=True, check=True
+    )
+    direct = {_name(one) for one in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]}
+    return {
+        "installed": True,
+        "tests": counts["tests"] - counts["skipped"],
+        "failed": counts["failures"] + counts["errors"],
+        "versions": {one["name"]: one["version"] for one in json.loads(listed.stdout) if one["name"] in direct},
+    }
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--only", action="append", metavar="NAME", help="lowest, newest, python3.12; may be repeated")
+    arguments = parser.parse_args()
     found = dict(pythons())
     oldest = found[min(found, key=lambda version: int(version.split(".")[1]))]
     pins = (ROOT / "constraints.txt").read_text().splitlines()
-    trials = {
-        "lowest": (oldest, [*lowest(), *pinned(*KEPT)]),
-        "newest": (oldest, pinned(*KEPT)),
-        **{f"python{version}": (path, pins) for version, path in found.items()},
+    trials: dict[str, tuple[str, list[str], tuple[str, ...]]] = {
+        "lowest": (oldest, pinned(*KEPT), ("--resolution", "lowest-direct")),
+        "newest": (oldest, pinned(*KEPT), ()),
+        **{f"python{version}": (path, pins, ()) for version, path in found.items()},
     }
-    outcomes = {name: passes(name, python, versions) for name, (python, versions) in trials.items()}
-    for name, fine in outcomes.items():
-        print(f"{name}: {'passes' if fine else 'FAILS'}")
-    missing = sorted(set(PYTHONS) - set(found))
-    if missing:
+    outcomes: dict[str, Any] = json.loads(OUTCOMES.read_text()) if arguments.only and OUTCOMES.exists() else {}
+    for name, (python, versions, options) in trials.items():
+        if not arguments.only or name in arguments.only:
+            outcomes[name] = outcome(made(name, python, versions, *options))
+            OUTCOMES.write_text(json.dumps(outcomes, indent=1) + "\n")
+    for name, one in outcomes.items():
+        failed = f"{one['failed']} of {one['tests']} tests FAIL" if one["failed"] else f"{one['tests']} tests pass"
+        print(f"{name}: {failed if one['installed'] else 'these versions can not be installed together: FAILS'}")
+    if missing := sorted(set(PYTHONS) - set(found)):
         print(f"not on this machine: Python {', '.join(missing)}")
-    return int(not all(outcomes.values()))
+    return int(not all(one["installed"] and not one["failed"] for one in outcomes.values()))
 
 
 if __name__ == "__main__":

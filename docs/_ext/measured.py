@@ -220,6 +220,11 @@ def _trust() -> str:
         tried = found["noticed"] + found["survived"] + found["stuck"]
         told = f"{found['share_noticed']:.1%} noticed, {found['survived']} survive"
         rows.append(["small mistakes in the numbers", f"{tried:,}", told, "`make mutants`"])
+    for name, one in results.get("versions", {}).get("trials", {}).items():
+        what = name.replace("python", "Python ") if name.startswith("python") else f"the {name} versions allowed"
+        failed = f"{one['failed']} fail" if one["failed"] else "all pass"
+        told = failed if one["installed"] else "can't be installed together"
+        rows.append([what, f"{one['tests']} tests", told, "`make versions`"])
     return _table(["tried", "how many", "outcome", "by"], rows) if rows else f"*({NOT_MEASURED})*"
 
 

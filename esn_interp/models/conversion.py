@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from string import Formatter
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from esn_interp.files import read_json, write_json
 from esn_interp.models.edits import Edit
 from esn_interp.models.families.manner import Manner
 from esn_interp.models.families.spoken import Spoken
+from esn_interp.models.places import require_places
 from esn_interp.models.speech_problems import problem_of
 from esn_interp.speech.audio import waveform_of
 from esn_interp.speech.labels import asked_emotion
@@ -53,15 +53,9 @@ class ConversionPrompt:
     def __post_init__(self) -> None:
         for text in (self.prompt, self.system or ""):
             try:
-                fields = [(name, how, form) for _, name, form, how in Formatter().parse(text) if name is not None]
+                require_places(text, may=("emotion", "article"))
             except ValueError as error:
-                raise ModelError(f"the request {text!r}: {error}; a brace that is meant is written twice") from error
-            for name, how, form in fields:  # by name only: what else formatting can do is of no use here
-                if name not in ("emotion", "article") or how or form:
-                    told = name + (f"!{how}" if how else "") + (f":{form}" if form else "")
-                    raise ModelError(
-                        f"the request {text!r}: only {{emotion}} and {{article}} may stand in braces, not {told!r}"
-                    )
+                raise ModelError(f"the request {error}") from error
 
     def about(self, emotion: str) -> tuple[str, str | None]:
         """Prompt and system prompt that ask for this emotion."""

@@ -11,20 +11,21 @@ import torch
 from torch import nn
 from transformers import AutoConfig
 
-from esn_interp.errors import ModelError, first_line
+from esn_interp.errors import EsnError, ModelError
 from esn_interp.models.assembly import smol_audio
 from esn_interp.models.assembly.parts import MadeOf
 from esn_interp.models.audio_lm import AudioLM
 from esn_interp.models.baked import Baked
 from esn_interp.models.conversion import ConversionPrompt
 from esn_interp.models.families import family_of
-from esn_interp.models.families.auto import missing_allowed, unremarked_configuration
+from esn_interp.models.families.auto import missing_allowed, unremarked
 from esn_interp.models.families.base import Family
 from esn_interp.models.families.info import THINKER
 from esn_interp.models.families.inputs import Processor
 from esn_interp.models.fingerprint import require_finite
 from esn_interp.models.precision import checked_precision
 from esn_interp.models.stacks import Stack
+from esn_interp.models.unloadable import why_unloadable
 from esn_interp.models.wrappers import unwrapped
 from esn_interp.progress import remark
 from esn_interp.speech.heard import Heard
@@ -152,9 +153,11 @@ def load(
     try:
         with missing_allowed(allow_missing):
             model, found = family.load(path, component=component, **options)
-    except (OSError, ValueError, ImportError) as error:
+    except EsnError:
+        raise
+    except Exception as error:
         _refuse_code(error, asked, trust_remote_code)
-        raise ModelError(f"model {asked!r} can't be loaded: {first_line(error)}") from error
+        raise ModelError(f"model {asked!r} can't be loaded: {why_unloadable(error)}") from error
     for parameter in model.parameters():
         parameter.requires_grad_(False)
     processor = found if processor is None else family.processor(model, processor)
@@ -263,14 +266,14 @@ def _place(asked: str) -> str:
 
 def _config(path: str, asked: str, trust_remote_code: bool) -> Any:
     try:
-        with unremarked_configuration():
+        with unremarked():
             return AutoConfig.from_pretrained(path, trust_remote_code=trust_remote_code)
-    except (OSError, ValueError) as error:
+    except Exception as error:
         _refuse_code(error, asked, trust_remote_code)
         known = ", ".join(BUNDLED)
         raise ModelError(
             f"no model {asked!r}: neither bundled ({known}) nor a folder with a config.json nor to be had"
-            f" from the hub ({first_line(error)})"
+            f" from the hub ({why_unloadable(error)})"
         ) from error
 
 

@@ -53,7 +53,7 @@ def kinds_in(folder: Path) -> tuple[str, ...] | None:
     """
     with suppress(EsnError, KeyError, TypeError):
         return tuple(read_json(folder / STAGES / FOLDER, kind=FOLDER_KIND, version=FOLDER_VERSION)["of"])
-    with suppress(OSError, ValueError, AttributeError):
+    with suppress(OSError, ValueError, AttributeError, RecursionError):
         kind = json.loads((folder / RESULTS).read_text(encoding="utf-8")).get("kind")
         return (str(kind),)
     # Of an earlier release, and not finished.

@@ -107,7 +107,7 @@ def kind_of(config: str | Path) -> type[StudyConfig]:
             return kind
     try:
         named = yaml.safe_load(Path(config).read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
         named = None  # what is wrong with it is told when it is loaded
     return max(PLANS, key=lambda kind: len(set(named or ()) & set(kind.model_fields)) if isinstance(named, dict) else 0)
 

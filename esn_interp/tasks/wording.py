@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from esn_interp.errors import CorpusError
+from esn_interp.models.places import require_places
 
 ASKING = "asking"
 """Under which name statistics and neuron sets keep how they were asked for."""
@@ -29,7 +30,7 @@ class Wording:
     Raises
     ------
     CorpusError
-        When words are to be shuffled, which nobody answers with a letter.
+        When words are to be shuffled, which nobody answers with a letter, or something else stands in braces.
     """
 
     question: str = "What is the emotion of the speaker?"
@@ -40,6 +41,11 @@ class Wording:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        try:
+            require_places(self.frame, may=("question", "options"))
+            require_places(self.option, may=("word", "letter"), must=("word",))
+        except ValueError as error:
+            raise CorpusError(f"the wording {error}") from error
         if self.shuffled and not self.lettered:
             raise CorpusError("only lettered options can be shuffled: words mean the same wherever they stand")
 
@@ -55,10 +61,19 @@ class Wording:
 
     @classmethod
     def behind(cls, parameters: Mapping[str, Any]) -> "Wording":
-        """How neurons with these parameters were asked for; where sets were joined, the first of them."""
+        """How neurons with these parameters were asked for; where sets were joined, the first of them.
+
+        Raises
+        ------
+        CorpusError
+            When they say it in a way that is not known here.
+        """
         while ASKING not in parameters and "left" in parameters:
             parameters = parameters["left"].get("parameters", {})
-        return cls(**parameters.get(ASKING, {}))
+        try:
+            return cls(**parameters.get(ASKING, {}))
+        except TypeError as error:
+            raise CorpusError(f"how these neurons were asked for is not told in a known way ({error})") from error
 
     def prompt(self, words: Sequence[str]) -> str:
         """The question with its options in this order.

@@ -10,7 +10,7 @@ from stream_listener import StreamListener
 
 from esn_interp.analysis.baselines.directions import Streams, projected_out, pushed, streams
 from esn_interp.analysis.baselines.measure import baselines
-from esn_interp.analysis.baselines.others import Prefixed
+from esn_interp.analysis.baselines.others import Prefixed, asked_in_words
 from esn_interp.analysis.baselines.result import Baselines
 from esn_interp.errors import CorpusError
 from esn_interp.models.edits import Edit
@@ -155,3 +155,9 @@ def test_it_is_saved_loaded_and_drawn(found: Baselines, tmp_path: Path):
     assert len(again.to_frame()) == 5 * len(STRENGTHS) + 1 + 5
     figure = again.plot()
     assert {trace.name for trace in figure.data} == set(found.methods)
+
+
+@pytest.mark.parametrize("words", ["{emotion.__class__} ", "{emotion:>9}", "{mood}", "{}", "Speak up. "])
+def test_words_hold_the_emotion_by_its_name_and_nothing_else(words: str):
+    with pytest.raises(CorpusError, match=r"the words '.*': .*{emotion}"):
+        asked_in_words(StreamListener(), words)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from esn_interp.errors import ModelError
+from esn_interp.errors import EsnWarning, ModelError
 from esn_interp.models.loading import load
 
 
@@ -30,13 +30,47 @@ def test_a_missing_weight_is_named(tiny_folder, tmp_path, part):
         load(changed(tiny_folder, tmp_path / "m", without))
 
 
-def test_a_weight_of_another_shape_is_refused(tiny_folder, tmp_path):
+def test_a_weight_of_another_shape_is_named_in_a_line_and_may_be_allowed(tiny_folder, tmp_path, capfd):
     def narrow(tensors):
         (name,) = (name for name in tensors if name.endswith("layers.0.mlp.gate_proj.weight") and "audio" not in name)
         return tensors | {name: torch.zeros(3, tensors[name].shape[1])}
 
-    with pytest.raises((ModelError, RuntimeError), match=r"gate_proj|mismatch|shape"):
-        load(changed(tiny_folder, tmp_path / "m", narrow))
+    folder = changed(tiny_folder, tmp_path / "m", narrow)
+    capfd.readouterr()
+    with pytest.raises(ModelError, match=r"lacks 1 of the model's weights, .*another shape.*layers\.0\.mlp\.gate_proj"):
+        load(folder)
+    assert "LOAD REPORT" not in capfd.readouterr().err, "the error says all there is to say"
+    with pytest.warns(EsnWarning, match="drawn at random, as allowed"):
+        load(folder, allow_missing=["*.layers.0.mlp.gate_proj.weight"])
+
+
+@pytest.mark.parametrize("left", [0, 4, 60, 0.5, 0.99])
+def test_weights_that_were_cut_off_are_the_fault_of_the_file(tiny_folder, tmp_path, left):
+    folder = changed(tiny_folder, tmp_path / "m", dict)
+    (weights,) = folder.glob("*.safetensors")
+    content = weights.read_bytes()
+    weights.write_bytes(content[: int(left * len(content)) if isinstance(left, float) else left])
+    with pytest.raises(ModelError, match=r"m' can't be loaded: .*(header|file)"):
+        load(folder)
+
+
+@pytest.mark.parametrize("left", [0, 100, 0.5])
+def test_so_are_weights_in_the_older_format(tiny_folder, tmp_path, left):
+    folder = changed(tiny_folder, tmp_path / "m", dict)
+    (weights,) = folder.glob("*.safetensors")
+    torch.save(load_file(weights), folder / "pytorch_model.bin")
+    weights.unlink()
+    content = (folder / "pytorch_model.bin").read_bytes()
+    (folder / "pytorch_model.bin").write_bytes(content[: int(left * len(content)) if isinstance(left, float) else left])
+    with pytest.raises(ModelError, match="m' can't be loaded: "):
+        load(folder)
+
+
+def test_weights_that_the_model_has_no_place_for_are_told(tiny_folder, tmp_path, capfd):
+    folder = changed(tiny_folder, tmp_path / "m", lambda tensors: tensors | {"more.weight": torch.zeros(2)})
+    capfd.readouterr()
+    load(folder)
+    assert f"{folder}: 1 weights of the checkpoint are not the model's, such as more.weight\n" in capfd.readouterr().err
 
 
 def test_a_whole_one_is_loaded(tiny_folder, tmp_path):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from rounding import assert_close, terms_of
+from safetensors.torch import load_file, save_file
 from tiny_omni import noise
 from transformers import (
     Wav2Vec2Config,
@@ -102,6 +103,19 @@ def test_a_model_whose_head_was_never_trained_is_no_judge(tmp_path):
     save(Wav2Vec2Model(Wav2Vec2Config(**SIZES)), tmp_path)
     with pytest.raises(ModelError, match=r"lacks classifier.bias .*judge at random"):
         judges.emotion(tmp_path, labels={"LABEL_0": "happy"})
+
+
+def test_damaged_weights_of_a_judge_are_told(tmp_path):
+    folder = classifier(tmp_path, "happy", "sad")
+    weights = folder / "model.safetensors"
+    tensors, whole = load_file(weights), weights.read_bytes()
+    save_file(tensors | {"classifier.bias": torch.zeros(7)}, weights, metadata={"format": "pt"})
+    with pytest.raises(ModelError, match=r"lacks classifier.bias .*judge at random"):
+        judges.emotion(folder)
+    for left in (0, 50, -100):
+        weights.write_bytes(whole[:left])
+        with pytest.raises(ModelError, match=r"^judge '.*' can't be loaded as an audio classifier: [^\n]*$"):
+            judges.emotion(folder)
 
 
 def test_what_is_not_there_is_said_in_one_line(tmp_path):

@@ -75,6 +75,9 @@ def test_the_list_is_read_from_beside_the_weights_and_refused_when_it_cannot_be_
     (tmp_path / LEXICON).write_text("z\u00fcg\n")
     with pytest.raises(ModelError, match=r"lexicon.txt: no token spells 'ü'; mend the list"):
         judges.transcript(tmp_path)
+    (tmp_path / LEXICON).write_bytes(b"z\xfcg\n")
+    with pytest.raises(ModelError, match=r"lexicon.txt: 'utf-8' codec .*; mend the list"):
+        judges.transcript(tmp_path)
     (tmp_path / LEXICON).write_text("\n")
     with pytest.raises(ModelError, match=r"a lexicon needs words"):
         judges.transcript(tmp_path)

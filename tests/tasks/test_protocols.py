@@ -193,6 +193,34 @@ def test_a_protocol_of_ones_own_is_a_file_and_mistakes_are_told(tmp_path):
         protocol("theirs")
 
 
+@pytest.mark.parametrize(
+    ("entry", "text"),
+    [
+        ("frame", "{question.__class__} {options}"),
+        ("frame", "{options:>999999999}"),
+        ("frame", "{0}"),
+        ("frame", "{asked} {options}"),
+        ("frame", "{question} {"),
+        ("option", "{letter!r}. {word}"),
+        ("option", "{word[0]}"),
+        ("option", "{letter}"),
+        ("option", 3),
+    ],
+)
+def test_questions_are_filled_by_name_only(tmp_path, entry: str, text: object):
+    told = yaml.safe_load((Path(protocols.__file__).parent / "authors.yaml").read_text(encoding="utf-8"))
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(told | {"wording": told["wording"] | {entry: text}}))
+    with pytest.raises(EsnError, match=r"mine\.yaml: wording: "):
+        protocol(path)
+
+
+def test_neurons_that_say_strangely_how_they_were_asked_for_are_refused():
+    for strange in ({"colour": "red"}, {"option": 3}):
+        with pytest.raises(CorpusError, match="not told in a known way"):
+            Wording.behind({"asking": strange})
+
+
 def test_models_whose_makers_publish_a_question_can_be_asked_it():
     class Kimi:
         class family:

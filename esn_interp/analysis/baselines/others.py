@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from esn_interp.errors import CorpusError
 from esn_interp.models.adapters import Adapter, Lesson, added, fitted_adapter, why_no_adapter
+from esn_interp.models.places import require_places
 from esn_interp.speech.clips import Clips
 from esn_interp.tasks.batches import Skipped, batches
 from esn_interp.tasks.listener import longest_clip
@@ -69,7 +71,17 @@ class Prefixed:
 
 
 def asked_in_words(lm: Any, words: str) -> list[Other]:
-    """What is said before every question, with the emotion in it."""
+    """What is said before every question, with the emotion in it.
+
+    Raises
+    ------
+    CorpusError
+        When something else than ``{emotion}`` stands in braces.
+    """
+    try:
+        require_places(words, may=("emotion",), must=("emotion",))
+    except ValueError as error:
+        raise CorpusError(f"the words {error}") from error
 
     def towards(emotion: str) -> AbstractContextManager[Any]:
         return nullcontext(Prefixed(lm, words.format(emotion=emotion)))

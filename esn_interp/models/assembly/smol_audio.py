@@ -23,7 +23,7 @@ from esn_interp.errors import ModelError, first_line
 from esn_interp.models.assembly.ctranslate2 import read_weights, whisper_encoder
 from esn_interp.models.assembly.gguf import llama_weights, require_gguf
 from esn_interp.models.assembly.parts import MadeOf, Part
-from esn_interp.models.families.auto import unremarked_configuration
+from esn_interp.models.families.auto import unremarked
 
 NAME = "smol-audio"
 PROJECTOR = "projector.safetensors"
@@ -84,7 +84,7 @@ def assemble(
     """
     folder = Path(folder)
     way = way_to_parts() or WAYS[1] if way is None else way
-    with unremarked_configuration():
+    with unremarked():
         config = AudioFlamingo3Config.from_pretrained(folder)
         decoder, encoder, tokenizer = (_from_packages if way == WAYS[0] else _from_hub)(config)
     with torch.device("meta"):

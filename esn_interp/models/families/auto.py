@@ -15,6 +15,7 @@ from torch import nn
 from transformers import AutoConfig, PreTrainedModel
 
 from esn_interp.errors import EsnWarning, ModelError
+from esn_interp.progress import remark
 
 AUTO_CLASSES: tuple[Any, ...] = tuple(
     getattr(transformers, name)
@@ -48,7 +49,7 @@ def load_whole(kind: Any, path: str | Path, **options: Any) -> nn.Module:
         When it lacks one, or has it in another shape: transformers would draw it at random. `missing_allowed` lets some
         pass.
     """
-    with _recorded() as told:
+    with _recorded() as told, unremarked("transformers.modeling_utils"):
         model = kind.from_pretrained(str(path), **options)
     lacking = {str(name) for one in told for name in one.get("missing_keys", ())}
     lacking |= {str(name[0]) for one in told for name in one.get("mismatched_keys", ())}
@@ -66,6 +67,8 @@ def load_whole(kind: Any, path: str | Path, **options: Any) -> nn.Module:
             EsnWarning,
             stacklevel=2,
         )
+    if unused := sorted({str(name) for one in told for name in one.get("unexpected_keys", ())}):
+        remark(f"{path}: {len(unused):,} weights of the checkpoint are not the model's, such as {unused[0]}")
     return cast(nn.Module, model)
 
 
@@ -92,6 +95,8 @@ def _recorded() -> Generator[list[Mapping[str, Any]]]:
 
     def asking(kind: Any, *given: Any, **options: Any) -> Any:
         asked = options.pop("output_loading_info", False)
+        # So that a weight of another shape is listed with those that are missing; transformers' own error names none.
+        options.setdefault("ignore_mismatched_sizes", True)
         model, info = plain(kind, *given, output_loading_info=True, **options)
         told.append(info)
         return (model, info) if asked else model
@@ -122,9 +127,13 @@ def _knows(auto: Any, path: str | Path, options: Mapping[str, Any]) -> bool:
 
 
 @contextmanager
-def unremarked_configuration() -> Generator[None]:
-    """Within the block, nothing is said of configurations: defaults that a checkpoint replaces are complained about."""
-    logger = logging.getLogger("transformers.configuration_utils")
+def unremarked(name: str = "transformers.configuration_utils") -> Generator[None]:
+    """Within the block, a logger is silent below errors.
+
+    It complains about defaults of a config that a checkpoint replaces, or about weights that are missing, which we
+    refuse in words of our own.
+    """
+    logger = logging.getLogger(name)
     before = logger.level
     logger.setLevel(logging.ERROR)
     try:

@@ -26,7 +26,7 @@ from transformers.utils import logging as transformers_logging
 
 from esn_interp.errors import ModelError
 from esn_interp.models.edits import SCOPE_CODES
-from esn_interp.models.families.auto import auto_of, load_auto, load_whole, unremarked_configuration
+from esn_interp.models.families.auto import auto_of, load_auto, load_whole, unremarked
 from esn_interp.models.families.info import THINKER, FamilyInfo
 from esn_interp.models.families.inputs import (
     Inputs,
@@ -97,7 +97,7 @@ class Family:
 
         What inputs are made with comes first: it is small, and without it a model can't hear, whatever its weights.
         """
-        with unremarked_configuration():
+        with unremarked():
             given = self.load_processor(path, trust_remote_code=bool(options.get("trust_remote_code")))
             model = self.load_model(path, component=component, **options)
         return model, self.processor(model, given)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 from transformers.utils.hub import cached_file
 
+from esn_interp.entries import Entries
 from esn_interp.errors import AudioError, ModelError
 from esn_interp.speech.audio import SAMPLE_RATE
 
@@ -164,7 +165,8 @@ def template_of(tokenizer: Any, path: str | Path) -> str | None:
             continue
         if file:
             text = Path(file).read_text(encoding="utf-8")
-            return text if name.endswith("jinja") else json.loads(text)["chat_template"]
+            told = text if name.endswith("jinja") else json.loads(text)
+            return told if isinstance(told, str) else Entries(dict(told), where=file).take("chat_template", str)
     return None
 
 

@@ -11,7 +11,9 @@ import torch
 from jaxtyping import Float
 from transformers import AutoFeatureExtractor
 
-from esn_interp.errors import ModelError, first_line
+from esn_interp.errors import ModelError
+from esn_interp.models.families.auto import unremarked
+from esn_interp.models.unloadable import why_unloadable
 from esn_interp.tasks.judges.prepared import prepared
 
 BUNDLED = ("toy-ctc",)
@@ -53,11 +55,15 @@ def open_checkpoint(kind: Any, name: str | Path, *, device: str, what: str) -> C
     place = place_of(name)
     try:
         # Judges are small beside what they judge: full precision costs little, and verdicts are the same everywhere.
-        model, report = kind.from_pretrained(place, dtype=torch.float32, output_loading_info=True)
+        with unremarked("transformers.modeling_utils"):
+            model, report = kind.from_pretrained(
+                place, dtype=torch.float32, output_loading_info=True, ignore_mismatched_sizes=True
+            )
         extractor = AutoFeatureExtractor.from_pretrained(place)
-    except (OSError, ValueError, ImportError) as error:
+    except Exception as error:
         raise not_loaded(name, what, error) from error
-    missing = sorted(key for key in report["missing_keys"] if _HARMLESS not in key)
+    lacking = {*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])}
+    missing = sorted(key for key in lacking if _HARMLESS not in key)
     if missing:
         raise ModelError(
             f"judge {str(name)!r} is no {what}: its checkpoint lacks {missing[0]} (weights lacking: {len(missing)}),"
@@ -68,7 +74,7 @@ def open_checkpoint(kind: Any, name: str | Path, *, device: str, what: str) -> C
 
 def not_loaded(name: str | Path, what: str, error: Exception) -> ModelError:
     """Why a judge can't be loaded, in the first line of what transformers says."""
-    return ModelError(f"judge {str(name)!r} can't be loaded as {what}: {first_line(error)}")
+    return ModelError(f"judge {str(name)!r} can't be loaded as {what}: {why_unloadable(error)}")
 
 
 def need(package: str, *, judge: str, extra: str) -> Any:

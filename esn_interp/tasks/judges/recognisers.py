@@ -65,7 +65,7 @@ def load_recogniser(name: str | Path, *, language: str = "en", device: str = "cp
     place = place_of(name)
     try:
         config = AutoConfig.from_pretrained(place)
-    except (OSError, ValueError) as error:
+    except Exception as error:
         raise not_loaded(name, "a recogniser", error) from error
     connectionist = any(kind.endswith("ForCTC") for kind in config.architectures or [])
     checkpoint = open_checkpoint(
@@ -76,7 +76,7 @@ def load_recogniser(name: str | Path, *, language: str = "en", device: str = "cp
     )
     try:
         tokenizer = AutoTokenizer.from_pretrained(place)
-    except (OSError, ValueError, TypeError, ImportError) as error:
+    except Exception as error:
         raise not_loaded(name, "a recogniser, for want of a tokenizer", error) from error
     spelling = _whisper_spelling(tokenizer, language) if config.model_type == "whisper" else plain_words
     lexicon = _lexicon(Path(place) / LEXICON, tokenizer) if connectionist else None
@@ -86,9 +86,9 @@ def load_recogniser(name: str | Path, *, language: str = "en", device: str = "cp
 def _lexicon(path: Path, tokenizer: Any) -> Lexicon | None:
     if not path.is_file():
         return None
-    words = path.read_text(encoding="utf-8").splitlines()
     silent = {"blank": tokenizer.pad_token, "gap": tokenizer.word_delimiter_token}
     try:
+        words = path.read_text(encoding="utf-8").rstrip("\n").split("\n")
         return lexicon_of(words, tokenizer.get_vocab(), **silent)
     except ValueError as error:
         raise ModelError(f"{path}: {error}; mend the list, or take the file away") from error
