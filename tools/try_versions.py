@@ -66,14 +66,31 @@ def uv() -> str:
     return found
 
 
-def made(name: str, python: str, versions: list[str], *options: str) -> Path | None:
+def lowest(python: str) -> list[str]:
+    """Each package that is always needed, at the lowest version that goes together with the others' lowest."""
+    limits = PLACE / "limits.txt"
+    limits.write_text("\n".join(pinned(*KEPT)) + "\n")
+    command = [uv(), "pip", "compile", "-q", "--no-header", "--no-annotate", "--resolution", "lowest-direct"]
+    found = subprocess.run(
+        [*command, "--python", python, "-c", limits, ROOT / "pyproject.toml"],
+        capture_output=True, check=True, text=True,
+    )  # fmt: skip
+    return [line for line in found.stdout.splitlines() if _name(line) in direct()]
+
+
+def direct() -> set[str]:
+    """The names of what is always needed."""
+    return {_name(one) for one in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]}
+
+
+def made(name: str, python: str, versions: list[str]) -> Path | None:
     """The environment with these versions, made when it is not there; None where they don't go together."""
     place = PLACE / name
     if not (place / "ready").exists():
         subprocess.run([uv(), "venv", "-q", "--clear", "--python", python, place], check=True)
         pins = place / "pins.txt"
         pins.write_text("\n".join(versions) + "\n")
-        install = [uv(), "pip", "install", "-q", "--python", place / "bin" / "python", "-c", pins, *options]
+        install = [uv(), "pip", "install", "-q", "--python", place / "bin" / "python", "-c", pins]
         if subprocess.run([*install, "-e", ROOT, *needed()], check=False).returncode:
             return None
         (place / "ready").touch()
@@ -93,12 +110,11 @@ def outcome(place: Path | None) -> dict[str, Any]:
     listed = subprocess.run(
         [uv(), "pip", "list", "--format", "json", "--python", place / "bin" / "python"], capture_output=True, check=True
     )
-    direct = {_name(one) for one in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]}
     return {
         "installed": True,
         "tests": counts["tests"] - counts["skipped"],
         "failed": counts["failures"] + counts["errors"],
-        "versions": {one["name"]: one["version"] for one in json.loads(listed.stdout) if one["name"] in direct},
+        "versions": {one["name"]: one["version"] for one in json.loads(listed.stdout) if one["name"] in direct()},
     }
 
 
@@ -109,15 +125,16 @@ def main() -> int:
     found = dict(pythons())
     oldest = found[min(found, key=lambda version: int(version.split(".")[1]))]
     pins = (ROOT / "constraints.txt").read_text().splitlines()
-    trials: dict[str, tuple[str, list[str], tuple[str, ...]]] = {
-        "lowest": (oldest, pinned(*KEPT), ("--resolution", "lowest-direct")),
-        "newest": (oldest, pinned(*KEPT), ()),
-        **{f"python{version}": (path, pins, ()) for version, path in found.items()},
+    PLACE.mkdir(exist_ok=True)
+    trials = {
+        "lowest": (oldest, lowest(oldest)),
+        "newest": (oldest, pinned(*KEPT)),
+        **{f"python{version}": (path, pins) for version, path in found.items()},
     }
     outcomes: dict[str, Any] = json.loads(OUTCOMES.read_text()) if arguments.only and OUTCOMES.exists() else {}
-    for name, (python, versions, options) in trials.items():
+    for name, (python, versions) in trials.items():
         if not arguments.only or name in arguments.only:
-            outcomes[name] = outcome(made(name, python, versions, *options))
+            outcomes[name] = outcome(made(name, python, versions))
             OUTCOMES.write_text(json.dumps(outcomes, indent=1) + "\n")
     for name, one in outcomes.items():
         failed = f"{one['failed']} of {one['tests']} tests FAIL" if one["failed"] else f"{one['tests']} tests pass"

@@ -19,6 +19,8 @@ def can_continue(inputs: Mapping[str, Any]) -> bool:
     unknown = [name for name, value in inputs.items() if name not in _KNOWN and isinstance(value, (Tensor, Mapping))]
     mask, positions = inputs.get("attention_mask"), inputs.get("position_ids")
     plain = mask is None or (isinstance(mask, Tensor) and mask.ndim == 2)
+    # Of a release that calls the cache by another name than we do, and would not find ours.
+    plain = plain and "cache" not in inputs
     return plain and not unknown and (positions is None or isinstance(positions, Tensor))
 
 

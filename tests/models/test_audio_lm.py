@@ -10,6 +10,7 @@ from rounding import assert_apart, assert_close, terms_of
 from tiny_omni import CHOICE, EMOTIONS, noise, save_tiny
 
 from esn_interp.errors import EditError, ModelError
+from esn_interp.models.continuation import can_continue
 from esn_interp.models.edits import Edit
 from esn_interp.models.loading import load
 from esn_interp.speech.audio import AudioWarning
@@ -317,3 +318,20 @@ def test_a_recording_that_is_converted_is_told_of(tiny_lm, tmp_path):
         tiny_lm.answer(path, CHOICE, options=EMOTIONS)
     soundfile.write(path, noise(1.0)[0], 16_000)
     tiny_lm.answer(path, CHOICE, options=EMOTIONS)  # warnings are errors here
+
+
+@pytest.mark.parametrize(
+    ("beside", "can"),
+    [
+        ({}, True),
+        ({"past_key_values": None, "use_cache": None, "attention_mask": torch.ones(2, 3)}, True),
+        ({"position_ids": torch.ones(3, 2, 3), "cache_position": torch.arange(3)}, True),
+        ({"attention_mask": torch.ones(2, 1, 3, 3)}, False),
+        ({"attention_mask": {"full_attention": torch.ones(2, 1, 3, 3)}}, False),
+        ({"visual": torch.ones(2, 3)}, False),
+        ({"position_ids": {}}, False),
+        ({"cache": None}, False),  # what transformers 5.24 calls it
+    ],
+)
+def test_a_decoder_goes_on_from_its_cache_where_all_that_it_is_given_is_known(beside, can):
+    assert can_continue({"inputs_embeds": torch.ones(2, 3, 4), **beside}) is can
