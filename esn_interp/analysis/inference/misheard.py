@@ -53,7 +53,7 @@ def band(difference: float, sharp: Interval) -> Band:
     if sharp.low <= 0:
         return Band(sharp, -1.0 if difference < 0 else 0.0, 1.0 if difference > 0 else 0.0)
     ends = sorted((difference / sharp.low, difference / min(sharp.high, 1.0)))
-    return Band(sharp, max(ends[0], -1.0), min(ends[1], 1.0))
+    return Band(sharp, *(min(max(end, -1.0), 1.0) for end in ends))
 
 
 def _share(hits: int, clips: int) -> tuple[float, float]:

@@ -44,3 +44,13 @@ def test_bands_hold_the_truth_as_often_as_they_say():
         one = band((h - f) * true, sharpness(confusion, NAMES, NAMES, "happy"))
         held.append(one.low <= true <= one.high)
     assert np.mean(held) >= 0.95
+
+
+@pytest.mark.parametrize(
+    ("difference", "low", "high"),
+    [(0.9, 1, 1), (-0.9, -1, -1), (0.5, 0.5 / 0.6, 1), (-0.5, -1, -0.5 / 0.6), (0.2, 0.2 / 0.6, 0.5), (0, 0, 0)],
+)
+def test_no_band_goes_beyond_what_a_difference_can_be(difference, low, high):
+    """Not even where the judge can hardly have made so much of any difference."""
+    found = band(difference, Interval(0.5, 0.4, 0.6, 0))
+    assert (found.low, found.high) == pytest.approx((low, high))

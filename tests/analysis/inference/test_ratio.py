@@ -34,8 +34,11 @@ def test_the_interval_covers_the_true_ratio(count, ratio):
     assert np.mean(covered) >= 0.92
 
 
-def test_its_bounds_are_where_the_paired_t_test_turns():
-    numerators, denominators = speakers(np.random.default_rng(3), 8, 0.7)
+@pytest.mark.parametrize(
+    ("numerators", "denominators"),
+    [speakers(np.random.default_rng(3), 8, 0.7), (np.array([0.35, 0.36]), np.array([0.5, 0.52]))],
+)
+def test_its_bounds_are_where_the_paired_t_test_turns(numerators, denominators):
     found = of_means(numerators, denominators)
     assert found.value == pytest.approx(numerators.mean() / denominators.mean())
 
