@@ -77,5 +77,28 @@ pd.DataFrame(
 )
 
 # %% [markdown]
-# **What remains open.** Few clips, few sentences, one small decoder. A projector that learnt from labels may hand
-# over something like the word: the page on planted and grown models probes where the emotion can be read off.
+# ## When no emotion was ever asked for
+#
+# A second projector was trained on transcripts and the speaker's sex alone. *Prediction:* if the same gates serve
+# what is heard and what is read, they overlap there too; if training with labels handed the decoder a word, they
+# do not.
+
+# %%
+untold = esn.Reading.load(results / "reading-unemotional.json")
+print(untold.summary())
+
+# %% [markdown]
+# ## Do the neurons belong to an emotion?
+#
+# They were silenced, and so were neurons that the same selector found when the labels were permuted.
+
+# %%
+silenced = esn.Ablation.load(results / "ablation.json")
+print(silenced.summary())
+silenced.plot()
+
+# %% [markdown]
+# **What remains.** Against random gates, and from voice to voice, the effect is clear; against permuted labels it is
+# not. And heard neurons are those of a *name*, where the projector learnt from labels, and not of what expresses the
+# emotion: the prediction above failed. A model that nobody engineered has gates on which its answers hang; that they
+# are an emotion's own is not shown here.
