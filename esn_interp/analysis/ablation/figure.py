@@ -96,8 +96,9 @@ def draw(result: Ablation) -> go.Figure:
 
 
 def _told(null: SelectionNull) -> str:
-    p = "" if np.isnan(null.omnibus_p) else f", p {null.omnibus_p:.2g} over all"
-    return f"own minus other emotions, and by permuted labels{p}"
+    """Short enough for a phone."""
+    p = "" if np.isnan(null.omnibus_p) else f": p {null.omnibus_p:.2g} over all"
+    return f"own minus others; permuted{p}"
 
 
 def _beside_permuted(figure: go.Figure, null: SelectionNull, *, row: int) -> None:

@@ -71,7 +71,7 @@ def draw(result: SelectorComparison) -> go.Figure:
                     col=1,
                 )
     figure.update_xaxes(type="log", tickvals=percent, ticktext=[f"{p:g} %" for p in percent], tickangle=0)
-    figure.update_xaxes(title_text="selected gates for each emotion, share of all (log scale)", row=3, col=1)
+    figure.update_xaxes(title_text="gates an emotion, share of all (log scale)", row=3, col=1)
     figure.update_yaxes(title_text="points", zeroline=True, zerolinecolor=SOFT)
     selector, top = result.best
     return dress(
