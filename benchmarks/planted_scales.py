@@ -58,27 +58,34 @@ def measure(seeds: Sequence[int], *, clips: int = CLIPS, widths: Sequence[int] =
             "models": len(seeds),
         },
         "precision": {
-            name: {sd: _mean(shares) for sd, shares in by_spread.items()} for name, by_spread in found.items()
+            name: {sd: mean(shares) for sd, shares in by_spread.items()} for name, by_spread in found.items()
         },
     }
 
 
 def precision(seed: int, sd: float, *, clips: int, widths: Sequence[int]) -> dict[str, float]:
     """The share of each selector's neurons that were planted for their emotion; those of `lape` are a shared cut."""
-    stats, planted = made_up(seed, sd, clips=clips, widths=widths)
+    return right(*made_up(seed, sd, clips=clips, widths=widths))
+
+
+def right(stats: GateStatistics, planted: np.ndarray, *, scope: str | None = None) -> dict[str, float]:
+    """The same of statistics, over the tokens of some scopes."""
     shares: dict[str, float] = {}
     for name in SELECTORS:
         count = PLANTED * len(EMOTIONS) if name == "lape" else PLANTED
-        esns = select(stats, name, count=count)
-        right = sum(len(np.intersect1d(esns.indices(one), planted[row])) for row, one in enumerate(EMOTIONS))
-        shares[name] = right / max(len(esns), 1)
+        esns = select(stats, name, count=count, scope=scope)
+        both = sum(len(np.intersect1d(esns.indices(one), planted[row])) for row, one in enumerate(EMOTIONS))
+        shares[name] = both / max(len(esns), 1)
     return shares
 
 
-def made_up(seed: int, sd: float, *, clips: int, widths: Sequence[int]) -> tuple[GateStatistics, np.ndarray]:
+def made_up(
+    seed: int, sd: float, *, clips: int, widths: Sequence[int], instruction: int = 1, told: bool = True
+) -> tuple[GateStatistics, np.ndarray]:
     """Statistics of a model that is made up, and the flat index of the neurons planted for each emotion.
 
-    The same seed gives the same gates whatever the spread of their scales.
+    The same seed gives the same gates whatever the spread of their scales. Behind a clip stand so many tokens of an
+    ``instruction``, at which gates do as they do in the clip, or, where they are not ``told``, as in no clip.
     """
     rng = np.random.default_rng(seed)
     gates = sum(widths)
@@ -92,9 +99,12 @@ def made_up(seed: int, sd: float, *, clips: int, widths: Sequence[int]) -> tuple
         audio = int(rng.integers(*TOKENS))
         level = rest + OF_CLIP * rng.standard_normal((len(EMOTIONS), 1, gates))
         level[emotion[:, None], 0, planted] += RISE
-        inputs = level + rng.standard_normal((len(EMOTIONS), audio + 2, gates))
+        inputs = level + rng.standard_normal((len(EMOTIONS), audio + instruction + 1, gates))
+        if not told:
+            inputs[:, audio:-1] += rest - level
         values = torch.nn.functional.silu(torch.from_numpy(inputs).float()) * torch.from_numpy(scales).float()
-        tap = accumulator.tap(np.tile(np.array([0] * audio + [1, 2], dtype=np.int8), (len(EMOTIONS), 1)))
+        codes = np.array([0] * audio + [1] * instruction + [2], dtype=np.int8)
+        tap = accumulator.tap(np.tile(codes, (len(EMOTIONS), 1)))
         for layer, part in enumerate(torch.split(values, list(widths), dim=2)):
             tap(0, layer, part)
         ids = [f"{turn}-{name}" for name in EMOTIONS]
@@ -102,7 +112,8 @@ def made_up(seed: int, sd: float, *, clips: int, widths: Sequence[int]) -> tuple
     return accumulator.statistics(), planted
 
 
-def _mean(shares: Sequence[float]) -> dict[str, float]:
+def mean(shares: Sequence[float]) -> dict[str, float]:
+    """The mean over models that were made up, and its standard error."""
     error = np.std(shares, ddof=1) / np.sqrt(len(shares)) if len(shares) > 1 else 0.0
     return {"mean": round(float(np.mean(shares)), 4), "error": round(float(error), 4)}
 

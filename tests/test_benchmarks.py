@@ -10,6 +10,7 @@ from benchmarks import models
 from benchmarks.loops import Loops
 from benchmarks.peers import Hooks, Ours, Plain
 from benchmarks.peers.nnsight_plain import PlainNNsight
+from benchmarks.planted_scopes import measure
 from benchmarks.runs import Runs
 from benchmarks.shared import Disagreement, Timed, agree, require_change, side_by_side
 
@@ -81,3 +82,12 @@ def test_all_ways_agree_and_every_section_measures_all_of_them():
         assert set(found["agreement"]) == compared
         assert {"esn_interp", found["base"]} < set(found["ways"])
         assert max(found["agreement"].values()) < 1e-5
+
+
+def test_what_the_instruction_tells_counts_only_in_scopes_that_have_its_tokens():
+    found = measure(range(1), clips=6, widths=(80, 80))
+    tells, rests = found["instruction tells"], found["instruction rests"]
+    for selector, by_scope in tells.items():
+        assert {scope for scope in by_scope if by_scope[scope] != rests[selector][scope]} <= {"all"}
+    assert any(tells[selector]["all"] != rests[selector]["all"] for selector in tells)
+    assert tells["cohen"]["audio"]["mean"] > 2 * 20 / 160

@@ -67,6 +67,19 @@ def scopes() -> str:
     return _table(["model", "selector", "tokens", "of these, found by `all` too", "self", "cross"], rows)
 
 
+def planted_scopes() -> str:
+    """The share of the selected neurons that were planted, in models that were made up, by the tokens that count."""
+    found = json.loads((RESULTS.parents[1] / "benchmarks" / "results" / "planted_scopes.json").read_text("utf-8"))
+    tells, rests = found["instruction tells"], found["instruction rests"]
+    rows: list[list[str]] = []
+    for selector in tells:
+        shares = [by[selector]["all"] for by in (tells, rests)]
+        shares += [tells[selector][scope] for scope in ("audio,last", "audio")]
+        rows.append([f"`{selector}`", *(f"{100 * one['mean']:.0f} ± {200 * one['error']:.0f}" for one in shares)])
+    columns = ("`all`, where the instruction tells", "`all`, where it rests", "`audio,last`", "`audio`")
+    return _table(["selector", *columns], rows)
+
+
 def baselines(model: str) -> str:
     """Every method at equal cost, and silenced."""
     from esn_interp.analysis.baselines.result import Baselines
@@ -90,6 +103,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "authors-toy": side_by_side,
     "authors-toy-not-done": not_done,
     "scopes": scopes,
+    "planted-scopes": planted_scopes,
     **{f"baselines-{model}": lambda model=model: baselines(model) for model in MODELS},
 }
 """By the name that a page gives to the ``measured`` directive."""
