@@ -5,6 +5,7 @@ from typing import TypedDict
 from esn_interp.errors import AudioError, CorpusError
 from esn_interp.speech.clip_keys import key_of, split_keys, together
 from esn_interp.speech.clips import Clips
+from esn_interp.speech.identity import UNREADABLE
 
 
 def keys_of(clips: Clips) -> str:
@@ -48,16 +49,16 @@ def require_one_emotion(clips: Clips) -> None:
         When there are such clips; names two, and counts the recordings.
     """
     ids, emotions = clips.column("id"), clips.column("emotion")
-    rows_of: dict[str, list[int]] = {}
+    first: dict[str, int] = {}
+    against: dict[str, int] = {}
     for row, sound in enumerate(clips.sounds):
-        rows_of.setdefault(sound, []).append(row)
-    several = [rows for rows in rows_of.values() if len({emotions[row] for row in rows}) > 1]
-    if several := [rows for rows in several if _usable(clips, rows[0])]:
-        first = several[0]
-        other = next(row for row in first if emotions[row] != emotions[first[0]])
-        named = " and ".join(f"{ids[row]} ({emotions[row]})" for row in (first[0], other))
+        if sound != UNREADABLE and emotions[first.setdefault(sound, row)] != emotions[row]:
+            against.setdefault(sound, row)
+    pairs = [(first[sound], row) for sound, row in against.items() if _usable(clips, row)]
+    if pairs:
+        named = " and ".join(f"{ids[row]} ({emotions[row]})" for row in pairs[0])
         raise CorpusError(
-            f"corpus {clips.name}: recordings that are there under several emotions: {len(several)}, such as {named};"
+            f"corpus {clips.name}: recordings that are there under several emotions: {len(pairs)}, such as {named};"
             " all labels but one are wrong: correct or remove them"
         )
 

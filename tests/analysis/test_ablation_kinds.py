@@ -229,7 +229,8 @@ def test_two_clips_a_class_and_ties_everywhere():
     """Clips without any evidence: all answers tie but for the bias, nothing can change, nothing varies."""
     silent = planted_clips(speakers=1, takes=2)
     frame = silent.to_frame()
-    frame["audio"] = [clip_bytes([0.0] * 5, female=True)] * len(silent)
+    # Of different lengths: the same recording would not be allowed two emotions.
+    frame["audio"] = [clip_bytes([0.0] * 5, female=True, seconds=0.2 + 0.005 * at) for at in range(len(silent))]
     found = ablation(
         PlantedListener(), Clips.from_frame(frame, name="ties"), planted_set(), draws=2, progress=False
     )
