@@ -11,7 +11,7 @@ from typing import Any, cast
 import pandas as pd
 import yaml
 
-from esn_interp.errors import CorpusError
+from esn_interp.errors import CorpusError, first_line
 from esn_interp.speech.clips import Clips
 from esn_interp.speech.corpora.dataset import relabelled
 from esn_interp.speech.corpora.tables import read_text, text_table
@@ -43,7 +43,7 @@ def load_audformat(
     """
     header = _header(root)
     name = name or str(header.get("name") or root.resolve().name)
-    tables: dict[str, Any] = header.get("tables") or {}
+    tables = _parts(header, "tables", name)
     having = [key for key, entry in tables.items() if emotion in (entry.get("columns") or {})]
     chosen = [table] if table else [key for key in having if tables[key].get("type") == "filewise"]
     if table and table not in having:
@@ -59,7 +59,8 @@ def load_audformat(
         found = sorted({column for entry in tables.values() for column in entry.get("columns") or {}})
         raise CorpusError(f"corpus {name}: no table has a column {emotion!r}; columns are {_list(found)}")
     read = [
-        _read(root, key, name).assign(split=_SPLITS.get(_kind(header, tables[key]), "")) for key in chosen
+        _read(root, key, name, emotion).assign(split=_SPLITS.get(_kind(header, tables[key], name), ""))
+        for key in chosen
     ]
     frame = pd.concat(read, ignore_index=True)
     if twice := frame["file"][frame["file"].duplicated()].tolist():
@@ -96,19 +97,40 @@ def _header(root: Path) -> dict[str, Any]:
     return cast("dict[str, Any]", content)
 
 
-def _read(root: Path, key: str, name: str) -> pd.DataFrame:
+def _parts(header: Mapping[str, Any], kind: str, name: str) -> dict[str, dict[str, Any]]:
+    """The tables, splits or schemes of a database by their names."""
+    found = header.get(kind) or {}
+    if not isinstance(found, dict) or not all(isinstance(one, dict | None) for one in found.values()):
+        raise CorpusError(f"corpus {name}: its db.yaml lists no {kind} by name, with what belongs to each")
+    return {str(key): one or {} for key, one in found.items()}
+
+
+def _read(root: Path, key: str, name: str, *columns: str, by: str = "file") -> pd.DataFrame:
+    table = _table(root, key, name)
+    for column in (by, *columns):
+        if column not in table:
+            raise CorpusError(f"corpus {name}: table {key} of {root} has no column {column!r}")
+    return table
+
+
+def _table(root: Path, key: str, name: str) -> pd.DataFrame:
     as_csv, as_parquet = root / f"db.{key}.csv", root / f"db.{key}.parquet"
     if as_csv.is_file():
         return text_table(as_csv, name).replace({"": None})
     if as_parquet.is_file():
-        return pd.read_parquet(as_parquet)
+        try:
+            return pd.read_parquet(as_parquet)
+        except (ValueError, OSError) as error:  # the parser's errors are ValueErrors
+            raise CorpusError(
+                f"corpus {name}: {as_parquet} cannot be read as a table ({first_line(error)})"
+            ) from error
     raise CorpusError(
         f"corpus {name}: {root} holds no table db.{key}.csv or .parquet, which its header names"
     )
 
 
-def _kind(header: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
-    split = (header.get("splits") or {}).get(entry.get("split_id")) or {}
+def _kind(header: Mapping[str, Any], entry: Mapping[str, Any], name: str) -> str:
+    split = _parts(header, "splits", name).get(str(entry.get("split_id")), {})
     return str(split.get("type", ""))
 
 
@@ -120,11 +142,11 @@ def _beside(frame: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
 
 def _speakers(frame: pd.DataFrame, header: Mapping[str, Any], root: Path, name: str) -> pd.DataFrame:
     """Adds what the database tells of each speaker: the properties of the labels of its scheme `speaker`."""
-    labels: Any = ((header.get("schemes") or {}).get("speaker") or {}).get("labels")
+    labels: Any = _parts(header, "schemes", name).get("speaker", {}).get("labels")
     if "speaker" not in frame or not labels:
         return frame
     if isinstance(labels, str):  # the properties lie in a table of their own
-        rows = _read(root, labels, name).set_index("speaker").to_dict("index")
+        rows = _read(root, labels, name, by="speaker").set_index("speaker").to_dict("index")
         told: dict[str, Any] = {str(key): row for key, row in rows.items()}
     elif isinstance(labels, dict):
         told = {str(key): value for key, value in labels.items() if isinstance(value, dict)}

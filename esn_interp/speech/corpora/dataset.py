@@ -53,7 +53,12 @@ def load_any_dataset(
 
 def load_saved_dataset(root: Path, *, name: str | None = None, **options: Any) -> Clips:
     """Clips from a folder that `save_to_disk` wrote; its audio stays there, and is not copied."""
-    return load_any_dataset(load_from_disk(str(root)), name=name or root.resolve().name, **options)
+    name = name or root.resolve().name
+    try:
+        dataset = load_from_disk(str(root))
+    except Exception as error:  # its readers fail on damaged files with whatever they run into
+        raise CorpusError(f"corpus {name}: {root} cannot be read as a saved dataset ({first_line(error)})") from error
+    return load_any_dataset(dataset, name=name, **options)
 
 
 def load_dataset_file(path: Path, *, name: str, **options: Any) -> Clips:
@@ -61,7 +66,7 @@ def load_dataset_file(path: Path, *, name: str, **options: Any) -> Clips:
     cache = str(Path(user_cache_dir("esn_interp")) / "datasets")
     try:
         dataset = load_dataset("parquet", data_files=str(path), split="train", cache_dir=cache)
-    except (ValueError, OSError) as error:
+    except Exception as error:  # some of them errors of its own, of no kind
         raise CorpusError(f"corpus {name}: {path} cannot be read as a table ({first_line(error)})") from error
     assert isinstance(dataset, Dataset)
     return load_any_dataset(dataset, name=name, **options)
