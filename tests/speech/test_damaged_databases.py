@@ -34,7 +34,7 @@ def test_the_whole_database_is_read(tmp_path: Path) -> None:
         (HEADER + "schemes: {speaker: [1]}\n", "lists no schemes by name"),
         ("tables: {emotion: }\n", "no table has a column 'emotion'"),
         ("- 1\n", "is not the header of a database"),
-        ("[" * 3000, "cannot be read as a header"),
+        ("[" * 1200, "cannot be read as a header"),
     ],
 )
 def test_a_header_of_another_form_is_told(tmp_path: Path, header: str, said: str) -> None:
