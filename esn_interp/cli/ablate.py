@@ -6,11 +6,8 @@ import typer
 
 import esn_interp as esn
 from esn_interp.cli.shared import (
-    AllowIdentification,
-    BatchSize,
     CorpusChoice,
     Draws,
-    Measured,
     ModelChoice,
     Neurons,
     OnSplit,
@@ -18,6 +15,7 @@ from esn_interp.cli.shared import (
     Split,
     Statistics,
     TokenScope,
+    Trial,
     positions_of,
     statistics_of,
     words,
@@ -44,10 +42,8 @@ def ablate(
     ] = "random",
     positions: TokenScope = "all",
     draws: Draws = 20,
-    allow_identification_clips: AllowIdentification = False,
     relabellings: Relabellings = None,
-    batch_size: BatchSize = 32,
-    run: Measured,
+    run: Trial,
 ) -> None:
     """Silence each emotion's neurons; see what is still recognised.
 
@@ -71,9 +67,6 @@ def ablate(
         draws=draws,
         relabellings=relabellings,
         positions=where,
-        seed=run.seed,
-        batch_size=batch_size,
-        allow_identification_clips=allow_identification_clips,
-        progress=run.progress,
+        **run.how,
     )
     run.write(result, confusion=result.plot_confusion())

@@ -6,14 +6,12 @@ import typer
 
 import esn_interp as esn
 from esn_interp.cli.shared import (
-    AllowIdentification,
-    BatchSize,
     CorpusChoice,
     CountedScope,
     Filter,
-    Measured,
     ModelChoice,
     Split,
+    Trial,
 )
 from esn_interp.neurons.catalogue import SELECTORS
 
@@ -35,9 +33,7 @@ def asking(
         int,
         typer.Option("--relabellings", min=0, metavar="N", help="Selections from permuted labels, for p (slow)."),
     ] = 0,
-    allow_identification_clips: AllowIdentification = False,
-    batch_size: BatchSize = 32,
-    run: Measured,
+    run: Trial,
 ) -> None:
     """Do neurons hear an emotion, or do they serve the answer?
 
@@ -59,9 +55,6 @@ def asking(
         filter=filter,
         alpha=alpha,
         relabellings=relabellings,
-        allow_identification_clips=allow_identification_clips,
-        seed=run.seed,
-        batch_size=batch_size,
-        progress=run.progress,
+        **run.how,
     )
     run.write(result)

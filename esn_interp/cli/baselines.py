@@ -6,14 +6,12 @@ import typer
 
 import esn_interp as esn
 from esn_interp.cli.shared import (
-    AllowIdentification,
-    BatchSize,
     CorpusChoice,
     Filter,
-    Measured,
     ModelChoice,
     Neurons,
     Split,
+    Trial,
     numbers,
 )
 
@@ -38,9 +36,7 @@ def baselines(
         int,
         typer.Option("--adapter-rank", min=0, metavar="R", help="Fit low-rank adapters, too; needs peft. 0: none."),
     ] = 0,
-    allow_identification_clips: AllowIdentification = False,
-    batch_size: BatchSize = 32,
-    run: Measured,
+    run: Trial,
 ) -> None:
     """What would a direction, a probe, or asking for it do, at the same cost?
 
@@ -64,9 +60,6 @@ def baselines(
         equal_cost=equal_cost,
         side_clips=side_clips,
         adapter_rank=adapter_rank,
-        allow_identification_clips=allow_identification_clips,
-        seed=run.seed,
-        batch_size=batch_size,
-        progress=run.progress,
+        **run.how,
     )
     run.write(result)

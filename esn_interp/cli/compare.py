@@ -7,16 +7,14 @@ import typer
 
 import esn_interp as esn
 from esn_interp.cli.shared import (
-    AllowIdentification,
-    BatchSize,
     CorpusChoice,
     CountedScope,
     Draws,
     Filter,
-    Measured,
     ModelChoice,
     Split,
     TokenScope,
+    Trial,
     numbers,
     positions_of,
     words,
@@ -48,9 +46,7 @@ def compare(
     how: Annotated[str, typer.Option("--how", metavar="H", help="What is written: zero or mean.")] = "zero",
     positions: TokenScope = "all",
     draws: Draws = 3,
-    allow_identification_clips: AllowIdentification = False,
-    batch_size: BatchSize = 32,
-    run: Measured,
+    run: Trial,
 ) -> None:
     """Ablate what each selector finds, at each size, side by side.
 
@@ -75,9 +71,6 @@ def compare(
         how=how,
         draws=draws,
         positions=where,
-        seed=run.seed,
-        batch_size=batch_size,
-        allow_identification_clips=allow_identification_clips,
-        progress=run.progress,
+        **run.how,
     )
     run.write(result)

@@ -7,16 +7,14 @@ import typer
 
 import esn_interp as esn
 from esn_interp.cli.shared import (
-    AllowIdentification,
-    BatchSize,
     CorpusChoice,
     Draws,
-    Measured,
     ModelChoice,
     Neurons,
     OnSplit,
     Relabellings,
     Split,
+    Trial,
     gains,
     layer_bands,
     numbers,
@@ -70,10 +68,8 @@ def dose(
         ),
     ] = 0,
     draws: Draws = 20,
-    allow_identification_clips: AllowIdentification = False,
     relabellings: Relabellings = None,
-    batch_size: BatchSize = 32,
-    run: Measured,
+    run: Trial,
 ) -> None:
     """Turn each emotion's neurons up; see which clips follow.
 
@@ -106,9 +102,6 @@ def dose(
         side_clips=side_clips,
         draws=draws,
         relabellings=relabellings,
-        seed=run.seed,
-        batch_size=batch_size,
-        allow_identification_clips=allow_identification_clips,
-        progress=run.progress,
+        **run.how,
     )
     run.write(result)

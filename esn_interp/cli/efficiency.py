@@ -7,17 +7,15 @@ import typer
 
 import esn_interp as esn
 from esn_interp.cli.shared import (
-    AllowIdentification,
-    BatchSize,
     CorpusOptions,
     Count,
     CountedScope,
     Filter,
-    Measured,
     ModelOptions,
     OnSplit,
     Split,
     Top,
+    Trial,
     numbers,
 )
 
@@ -38,8 +36,6 @@ def efficiency(
     resamples: Annotated[
         int, typer.Option("--resamples", min=1, metavar="N", help="How often clips of each number are drawn.")
     ] = 20,
-    allow_identification_clips: AllowIdentification = False,
-    batch_size: BatchSize = 32,
     model: Annotated[
         str | None,
         typer.Option(
@@ -55,7 +51,7 @@ def efficiency(
     ] = None,
     corpus_options: CorpusOptions,
     split: OnSplit = Split.evaluation,
-    run: Measured,
+    run: Trial,
 ) -> None:
     """How many clips it takes to find the neurons.
 
@@ -79,10 +75,7 @@ def efficiency(
         resamples=resamples,
         lm=None if model is None else model_options.load(model, progress=run.progress),
         clips=clips,
-        batch_size=batch_size,
-        allow_identification_clips=allow_identification_clips,
-        seed=run.seed,
-        progress=run.progress,
+        **run.how,
         top=top,
         count=count,
         scope=scope,

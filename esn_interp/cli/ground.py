@@ -7,15 +7,13 @@ import typer
 
 import esn_interp as esn
 from esn_interp.cli.shared import (
-    AllowIdentification,
-    BatchSize,
     CorpusChoice,
     Draws,
-    Measured,
     ModelChoice,
     Neurons,
     OnSplit,
     Split,
+    Trial,
 )
 
 
@@ -32,9 +30,7 @@ def ground(
         ),
     ] = None,
     draws: Draws = 4,
-    allow_identification_clips: AllowIdentification = False,
-    batch_size: BatchSize = 32,
-    run: Measured,
+    run: Trial,
 ) -> None:
     """Are the neurons driven by the audio, or by the prompt?
 
@@ -54,9 +50,6 @@ def ground(
         prompts=prompts,
         limit=corpus.limit,
         draws=draws,
-        seed=run.seed,
-        batch_size=batch_size,
-        allow_identification_clips=allow_identification_clips,
-        progress=run.progress,
+        **run.how,
     )
     run.write(result)

@@ -6,16 +6,14 @@ import typer
 
 import esn_interp as esn
 from esn_interp.cli.shared import (
-    AllowIdentification,
-    BatchSize,
     CorpusChoice,
     Draws,
-    Measured,
     ModelChoice,
     Neurons,
     OnSplit,
     Split,
     TokenScope,
+    Trial,
     gains,
     positions_of,
     words,
@@ -36,9 +34,7 @@ def inject(
     ] = "0.5,1,2,4",
     positions: TokenScope = "all",
     draws: Draws = 20,
-    allow_identification_clips: AllowIdentification = False,
-    batch_size: BatchSize = 32,
-    run: Measured,
+    run: Trial,
 ) -> None:
     """Steer every clip without being told its label; see whether more are recognised.
 
@@ -58,9 +54,6 @@ def inject(
         alphas=doses,
         positions=where,
         draws=draws,
-        seed=run.seed,
-        batch_size=batch_size,
-        allow_identification_clips=allow_identification_clips,
-        progress=run.progress,
+        **run.how,
     )
     run.write(result)

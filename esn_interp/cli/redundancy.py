@@ -6,16 +6,14 @@ import typer
 
 import esn_interp as esn
 from esn_interp.cli.shared import (
-    AllowIdentification,
-    BatchSize,
     CorpusChoice,
     Draws,
-    Measured,
     ModelChoice,
     Neurons,
     OnSplit,
     PromptScope,
     Split,
+    Trial,
     positions_of,
 )
 
@@ -37,9 +35,7 @@ def redundancy(
     ] = 4,
     positions: PromptScope = "all",
     draws: Draws = 4,
-    allow_identification_clips: AllowIdentification = False,
-    batch_size: BatchSize = 32,
-    run: Measured,
+    run: Trial,
 ) -> None:
     """Do the neurons of an emotion add up, or stand in for each other?
 
@@ -63,9 +59,6 @@ def redundancy(
         validation=known,
         greedy=max(greedy, 1),
         positions=where,
-        seed=run.seed,
-        batch_size=batch_size,
-        allow_identification_clips=allow_identification_clips,
-        progress=run.progress,
+        **run.how,
     )
     run.write(result)

@@ -7,15 +7,13 @@ import typer
 
 import esn_interp as esn
 from esn_interp.cli.shared import (
-    AllowIdentification,
-    BatchSize,
     CorpusChoice,
     Draws,
-    Measured,
     ModelChoice,
     Neurons,
     OnSplit,
     Split,
+    Trial,
     words,
 )
 
@@ -36,9 +34,7 @@ def side_effects(
         Path | None, typer.Option("--text", metavar="FILE", help="An unrelated text of your own to read.")
     ] = None,
     draws: Draws = 5,
-    allow_identification_clips: AllowIdentification = False,
-    batch_size: BatchSize = 32,
-    run: Measured,
+    run: Trial,
 ) -> None:
     """See what editing the neurons costs in other tasks.
 
@@ -63,10 +59,7 @@ def side_effects(
         tasks=words(tasks),
         text=passage or PASSAGE,
         draws=draws,
-        seed=run.seed,
-        batch_size=batch_size,
-        allow_identification_clips=allow_identification_clips,
-        progress=run.progress,
+        **run.how,
     )
     run.write(result)
 

@@ -7,16 +7,14 @@ import typer
 
 import esn_interp as esn
 from esn_interp.cli.shared import (
-    AllowIdentification,
-    BatchSize,
     CorpusChoice,
     CorpusTreatment,
     Draws,
-    Measured,
     ModelChoice,
     OnSplit,
     Split,
     TokenScope,
+    Trial,
     positions_of,
 )
 
@@ -53,9 +51,7 @@ def transfer(
     ] = 4.0,
     positions: TokenScope = "all",
     draws: Draws = 20,
-    allow_identification_clips: AllowIdentification = False,
-    batch_size: BatchSize = 32,
-    run: Measured,
+    run: Trial,
 ) -> None:
     r"""Use the neurons of each corpus on the clips of every other.
 
@@ -87,9 +83,6 @@ def transfer(
         alpha=alpha,
         positions=where,
         draws=draws,
-        seed=run.seed,
-        batch_size=batch_size,
-        allow_identification_clips=allow_identification_clips,
-        progress=run.progress,
+        **run.how,
     )
     run.write(result)

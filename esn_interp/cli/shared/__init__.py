@@ -12,7 +12,7 @@ from esn_interp.cli.shared.corpus_choice import (
 )
 from esn_interp.cli.shared.door import Commands, Guard
 from esn_interp.cli.shared.engine_choice import EngineChoice
-from esn_interp.cli.shared.measured import Measured, write_page
+from esn_interp.cli.shared.measured import Measured, Trial, write_page
 from esn_interp.cli.shared.model_choice import ModelChoice, ModelOptions
 from esn_interp.cli.shared.options import (
     AllowIdentification,
@@ -72,6 +72,7 @@ __all__ = [
     "StudyChoice",
     "TokenScope",
     "Top",
+    "Trial",
     "add",
     "duration",
     "gains",

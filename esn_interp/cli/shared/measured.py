@@ -10,6 +10,7 @@ import esn_interp as esn
 from esn_interp.cli.shared.console import Run
 from esn_interp.cli.shared.corpus_choice import CorpusChoice, Split
 from esn_interp.cli.shared.model_choice import ModelChoice
+from esn_interp.cli.shared.options import AllowIdentification, BatchSize
 from esn_interp.cli.shared.outputs import out_result
 
 if TYPE_CHECKING:
@@ -89,6 +90,24 @@ class Measured(Run):
             {**content, "notes": list(result.notes), "result": result.to_dict()},
             *(result.summary(), *result.notes, self.out, *figures),
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial(Measured):
+    """One run of an analysis that tries edits on clips."""
+
+    allow_identification_clips: AllowIdentification = False
+    batch_size: BatchSize = 32
+
+    @property
+    def how(self) -> dict[str, Any]:
+        """What every such analysis is told of the run, by the names of its arguments."""
+        return {
+            "seed": self.seed,
+            "batch_size": self.batch_size,
+            "allow_identification_clips": self.allow_identification_clips,
+            "progress": self.progress,
+        }
 
 
 def write_page(figure: "go.Figure", path: Path) -> None:
