@@ -5,7 +5,8 @@ How to add one:
 1. Write ``cli/NAME.py`` with one function of the command's name. Its parameters are keyword-only and annotated as
    typer wants them; several at once come from a group in ``cli/shared/``: `ModelChoice` (``model.loaded(...)``),
    `CorpusChoice` (``corpus.clips(...)``), and `Measured` for an analysis (``run.experiment(...)``, then
-   ``run.write(result)``), else `Run` (``run.seed``, ``run.result(...)``). A new group is a frozen dataclass.
+   ``run.write(result)``) or, where it tries edits on clips, `Trial` (``**run.how`` too), else `Run` (``run.seed``,
+   ``run.result(...)``). A new group is a frozen dataclass.
 2. The docstring is its help: a first line for the list of commands, what to know, and under ``Example:`` a line that
    works on the bundled model; ``tests/cli/test_examples.py`` runs it after those of the commands before it.
 3. Name it below, in the panel it belongs to, and in README's table.
