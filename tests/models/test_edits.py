@@ -35,13 +35,38 @@ def test_an_edit_is_the_formula_on_its_neurons_and_nothing_elsewhere(neurons, ga
     assert_close(after, expected, terms=2, magnitude=float(5 * before.abs().max() + 5))
 
 
-def test_positions_limit_an_edit():
+@pytest.mark.parametrize("gain", [2.0, 0.0])
+def test_positions_limit_an_edit(gain):
     where = torch.zeros(2, 4, dtype=torch.bool)
     where[1, 2] = True
     with torch.no_grad():
-        after = Edit(0, np.array([3]), gain=2.0).apply(gates(), where)
+        after = Edit(0, np.array([3]), gain=gain).apply(gates(), where)
     changed = (after != gates()).nonzero().tolist()
     assert changed == [[1, 2, 3]]
+
+
+@given(
+    along=st.lists(st.floats(0.125, 5, width=32), min_size=3, max_size=3),
+    gain=st.floats(0, 5, width=32),
+    shift=finite,
+    floor=st.none() | finite,
+    everywhere=st.booleans(),
+)
+def test_an_edit_along_a_direction_is_the_formula_on_its_component_and_nothing_else(
+    along, gain, shift, floor, everywhere
+):
+    before, where = gates(), torch.zeros(2, 4, dtype=torch.bool)
+    where[0, 1] = where[1, 3] = True
+    edit = Edit(0, np.array([0, 2, 5]), gain, shift, floor, along=np.array(along))
+    with torch.no_grad():
+        after = edit.apply(before.clone(), None if everywhere else where).double().numpy()
+    unit, expected = np.array(along) / np.linalg.norm(along), before.double().numpy()
+    for place in np.ndindex(2, 4):
+        if everywhere or where[place]:
+            component = expected[place][[0, 2, 5]] @ unit
+            new = gain * component + shift
+            expected[place][[0, 2, 5]] += (new if floor is None else max(new, floor)) * unit - component * unit
+    assert_close(after, expected, terms=8, magnitude=float(10 * before.abs().max() + 10))
 
 
 def test_zero_gain_writes_the_shift_even_over_infinity():
