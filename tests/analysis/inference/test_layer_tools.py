@@ -186,3 +186,14 @@ def test_a_tree_needs_two(rows: int):
     assert tree.order == tree.members == tuple(range(rows))
     assert tree.branches.shape == (0, 4, 2)
     assert Tree.of((), np.zeros(0)).order == ()
+
+
+def test_trees_of_two_of_one_known_row_and_of_none():
+    pair = Tree.of((4, 7), np.array([0.5]))
+    assert pair.merges.tolist() == [[0, 1, 0.5, 2]]
+    assert set(pair.order) == {4, 7}
+    one_row = layer_tree(np.array([[1.0, 2, 4], [np.nan, 1, 1]]))
+    assert one_row.merges[:, 2].tolist() == [1, 2.5]  # |1 - 2|, then the mean of |1 - 4| and |2 - 4|
+    unknown = layer_tree(np.full((2, 3), np.nan))
+    assert unknown.merges[:, 2].tolist() == [0, 0]
+    assert set(unknown.order) == {0, 1, 2}
