@@ -215,7 +215,8 @@ def _trust() -> str:
     if found := results.get("coverage"):
         counted = f"{found['lines']:,} lines, {found['branches']:,} branches"
         what = f"coverage of {found['of']}, with branches"
-        rows.append([what, counted, f"{found['percent']:.1f} %", "`make coverage`"])
+        by = "`make coverage`" if found["of"] == "the package" else "`tools/measure_trust.py --coverage JSON --of TEXT`"
+        rows.append([what, counted, f"{found['percent']:.1f} %", by])
     if found := results.get("mutants"):
         tried = found["noticed"] + found["survived"] + found["stuck"]
         told = f"{found['share_noticed']:.1%} noticed, {found['survived']} survive"
