@@ -103,19 +103,26 @@ def planted_clips(
     """
     leaks = [0.0] * speakers if leaks is None else leaks
     wrong = {(speaker, meant): heard for speaker, meant, heard in mistaken}
+    meant: dict[bytes, str] = {}
+
+    def sound(evidence: Sequence[float], emotion: str, *, female: bool, seconds: float) -> bytes:
+        """A recording that is no copy of one of another emotion: a little longer, where it would be."""
+        made = clip_bytes(evidence, female=female, seconds=seconds)
+        if meant.setdefault(made, emotion) == emotion:
+            return made
+        return sound(evidence, emotion, female=female, seconds=seconds + 0.005)
+
     rows = [
         {
             "id": f"s{speaker:02d}-{emotion}-{take}",
-            "audio": clip_bytes(
+            "audio": sound(
                 evidence_for(
                     wrong.get((speaker, emotion), emotion) if take == 0 else emotion, leaks[speaker]
                 ),
+                emotion,
                 female=bool(speaker % 2),
-                # Neither sorted nor constant: results must come back in corpus order all the same. What is mistaken
-                # for another emotion is no copy of a clip of it.
-                seconds=0.15
-                + 0.01 * ((7 * speaker + 3 * at + 5 * take) % 11)
-                + (0.005 if take == 0 and (speaker, emotion) in wrong else 0),
+                # Neither sorted nor constant: results must come back in corpus order all the same.
+                seconds=0.15 + 0.01 * ((7 * speaker + 3 * at + 5 * take) % 11),
             ),
             "emotion": emotion,
             "speaker": f"s{speaker:02d}",
