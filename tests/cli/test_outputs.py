@@ -149,13 +149,14 @@ def test_every_analysis_says_which_kinds_it_writes() -> None:
 
     from esn_interp.analysis.result import Result
     from esn_interp.cli import app
+    from esn_interp.cli.shared import Measured
     from esn_interp.cli.shared.outputs import WRITES
 
     measured = {
         command.callback.__wrapped__.__name__
         for command in app.registered_commands
         if any(
-            getattr(one.annotation, "__name__", one.annotation) == "Measured"
+            isinstance(one.annotation, type) and issubclass(one.annotation, Measured)
             for one in inspect.signature(inspect.unwrap(command.callback)).parameters.values()
         )
     }

@@ -13,9 +13,10 @@ import pytest
 from esn_interp.studies.processes import processes
 
 PARENT = """
-import os, sys, time
+import os, signal, sys, time
 from esn_interp.studies.processes import processes
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # what is started in the background ignores it
     with processes(2) as submit:
         tasks = [submit(time.sleep, 600) for _ in range(2)]
         print("begun", flush=True)
