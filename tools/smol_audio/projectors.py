@@ -37,8 +37,8 @@ GROUPS = {"seeds": SEEDS, "unemotional": (UNTOLD,), "crossed": CROSSED}
 class Projector(nn.Module):
     """linear, gelu, linear, behind a fixed standardisation, which goes into the first layer when it is saved.
 
-    What the encoder says has a few columns that are ten times as wide as others: without the standardisation one rate
-    can't suit all weights.
+    Most of what the encoder says spreads by 0.7 around 0; a few columns lie up to 8 away and spread by up to 4.8 (forty
+    training sounds). Standardised, all weights of the first layer are about equally large, as one rate for all wants it.
     """
 
     mean: Tensor
