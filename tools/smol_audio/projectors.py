@@ -38,7 +38,7 @@ class Projector(nn.Module):
     """linear, gelu, linear, behind a fixed standardisation, which goes into the first layer when it is saved.
 
     Most of what the encoder says spreads by 0.7 around 0; a few columns lie up to 8 away and spread by up to 4.8 (forty
-    training sounds). Standardised, all weights of the first layer are about equally large, as one rate for all wants it.
+    training sounds). Standardised, all weights of the first layer are about equally large, as one rate for all wants.
     """
 
     mean: Tensor
