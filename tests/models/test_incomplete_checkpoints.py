@@ -1,6 +1,8 @@
 """A checkpoint that lacks a weight is refused: nobody measures a model whose weights were drawn at random."""
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,6 +44,14 @@ def test_a_weight_of_another_shape_is_named_in_a_line_and_may_be_allowed(tiny_fo
     assert "LOAD REPORT" not in capfd.readouterr().err, "the error says all there is to say"
     with pytest.warns(EsnWarning, match="drawn at random, as allowed"):
         load(folder, allow_missing=["*.layers.0.mlp.gate_proj.weight"])
+
+
+def test_of_a_whole_checkpoint_nothing_is_said(tiny_folder, tmp_path):
+    """In a process of its own, as a user sees it: transformers' handlers hold the stream that they began with."""
+    lines = f"import esn_interp\nesn_interp.load({str(tiny_folder)!r})\nesn_interp.load('toy-omni')"
+    ran = subprocess.run([sys.executable, "-c", lines], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert "[transformers]" not in ran.stderr
+    assert ran.stdout == ""
 
 
 @pytest.mark.parametrize("left", [0, 4, 60, 0.5, 0.99])

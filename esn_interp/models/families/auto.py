@@ -131,12 +131,15 @@ def unremarked(name: str = "transformers.configuration_utils") -> Generator[None
     """Within the block, a logger is silent below errors.
 
     It complains about defaults of a config that a checkpoint replaces, or about weights that are missing, which we
-    refuse in words of our own.
+    refuse in words of our own. By a filter: to a raised level transformers' loader answers with another complaint.
     """
     logger = logging.getLogger(name)
-    before = logger.level
-    logger.setLevel(logging.ERROR)
+    logger.addFilter(_is_an_error)
     try:
         yield
     finally:
-        logger.setLevel(before)
+        logger.removeFilter(_is_an_error)
+
+
+def _is_an_error(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.ERROR
