@@ -12,6 +12,9 @@ takes a balanced part of the clips, by default few enough for a quarter of an ho
     python tools/evaluate_smol_audio.py aims --device cuda --batch-size 200 --clips all --people all --words all \\
         --out docs/results/smol-audio
 
+``silenced`` and ``turned_up`` do that at one size (``--top``), beside neurons that permuted labels select. Each of
+``--permutations`` costs as much as the neurons themselves, so that these are for a GPU.
+
 ``crossed`` asks about all ten speakers of EmoDB, each by the projector that left this speaker out (``--trained FOLDER
 --emodb FOLDER``). ``--projector FILE`` puts another projector in the place of the one that comes with the package, such
 as that of another seed, or one that never heard a question about emotions; ``--name`` calls its figures otherwise.
@@ -31,6 +34,7 @@ from smol_audio.beside import planted
 from smol_audio.clips import MODEL, part_of
 from smol_audio.crossed import crossed
 from smol_audio.probing import probes
+from smol_audio.selected import silenced, turned_up
 
 import esn_interp as esn
 from esn_interp.files import write_json
@@ -78,6 +82,8 @@ def main() -> None:
         "reading": reading,
         "probes": probes,
         "planted": planted,
+        "silenced": silenced,
+        "turned_up": turned_up,
     }
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("part", choices=parts)

@@ -1,0 +1,30 @@
+"""What neurons of smol-audio do, silenced and turned up, beside those that permuted labels select."""
+
+import argparse
+from typing import Any
+
+import esn_interp as esn
+from esn_interp.analysis.ablation.result import Ablation
+from esn_interp.analysis.dose.result import DoseResponse
+from smol_audio.clips import part_of
+
+
+def silenced(lm: Any, arguments: argparse.Namespace) -> Ablation:
+    """Each emotion's neurons silenced, at one size."""
+    clips, esns, options = _found(lm, arguments)
+    return esn.ablation(lm, clips, esns, draws=arguments.draws, **options)
+
+
+def turned_up(lm: Any, arguments: argparse.Namespace) -> DoseResponse:
+    """The same neurons turned up by each gain; the null at the largest one."""
+    clips, esns, options = _found(lm, arguments)
+    return esn.dose_response(lm, clips, esns, alphas=(0, *arguments.alphas), draws=arguments.draws, **options)
+
+
+def _found(lm: Any, arguments: argparse.Namespace) -> tuple[esn.Clips, esn.NeuronSet, dict[str, Any]]:
+    _, identification, evaluation = esn.corpus("toy-studio").split()
+    size: dict[str, Any] = {"batch_size": arguments.batch_size, "progress": False}
+    stats = esn.collect(lm, identification, limit=arguments.collect, per_clip=True, **size)
+    esns = esn.select(stats, "mad", top=arguments.top, filter=arguments.filter)
+    options: dict[str, Any] = {"stats": stats, "relabellings": arguments.permutations, **size}
+    return part_of(evaluation, arguments.clips), esns, options
