@@ -27,7 +27,8 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "neurons.controls": ("neurons/test_neuron_set.py",),
     "interventions.edits": ("interventions/test_edits_from_sets.py",),
     "models.edits": ("models/test_edits.py",),
-    "analysis.overlap.measure": ("analysis/test_overlap.py", "analysis/test_overlap_of_odd_sets.py"),
+    "analysis.overlap.measure": ("analysis/test_overlap_of_odd_sets.py", "analysis/test_overlap.py"),
+    "analysis.inference.bounds": ("analysis/inference/test_intervals.py",),
 }
 """Modules below esn_interp, and the tests below tests/ that say what they promise; inference is added by its names."""
 
@@ -36,7 +37,7 @@ def targets() -> dict[str, tuple[str, ...]]:
     """The modules, with each of analysis.inference against the tests that import it."""
     inference = sorted((ROOT / "esn_interp" / "analysis" / "inference").glob("[!_]*.py"))
     names = [f"analysis.inference.{path.stem}" for path in inference]
-    return TARGETS | {name: importing(name) for name in names}
+    return {name: importing(name) for name in names} | TARGETS
 
 
 def importing(module: str) -> tuple[str, ...]:

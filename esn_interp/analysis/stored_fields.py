@@ -81,7 +81,7 @@ def _array(kind: Any, value: Any, name: str) -> np.ndarray:
         raise ValueError(f"{name!r} is {_short(value)}, no array of {dtype}") from None
     if isinstance(value, dict) == bool(found.size):  # one without elements is written by its shape
         raise ValueError(f"{name!r} is {_short(value)}, which does not go with its shape {list(found.shape)}")
-    if not any("Variadic" in type(dimension).__name__ for dimension in kind.dims) and found.ndim != len(kind.dims):
+    if kind.index_variadic is None and found.ndim != len(kind.dims):
         raise ValueError(f"{name!r} has {found.ndim} dimensions, not {len(kind.dims)} ({kind.dim_str})")
     return found
 

@@ -24,12 +24,16 @@ def load_result(path: str | Path) -> Result:
     return known[kind].load(path)
 
 
+_BESIDE = ("conversion.measures", "attribution.check")
+"""Modules with a result beside what is measured."""
+
+
 @cache
 def results() -> dict[str, type[Result]]:
-    """Every class of result of an analysis, by its kind: those that are defined in a module named ``...result``, and
-    the small ones of looks inside, each in a module of its own."""
+    """Every class of result of an analysis, by its kind: those that are defined in a module named ``...result``, the
+    small ones of looks inside, each in a module of its own, and `_BESIDE`."""
     for module in pkgutil.walk_packages(analysis.__path__, f"{analysis.__name__}."):
-        if module.name.endswith("result") or ".inside." in module.name:
+        if module.name.endswith(("result", *_BESIDE)) or ".inside." in module.name:
             importlib.import_module(module.name)
     return {one.kind: one for one in _below(Result) if one.kind}
 

@@ -63,10 +63,10 @@ def test_what_does_not_fit_is_not_merged():
     wide = statistics_of([heard_clip(0, widths=(5, 3, 9))], widths=(5, 3, 9), fingerprint="f1")
     other = {
         "the same clips": statistics_of(heard_clips(3)),
-        "different emotions": statistics_of(
+        "emotions can't be merged: neutral, happy, angry and neutral, happy, sad": statistics_of(
             heard_clips(3), emotions=("neutral", "happy", "sad"), fingerprint="f1"
         ),
-        "different prompt": statistics_of(heard_clips(3), prompt="Why?", fingerprint="f1"),
+        r"prompt can't be merged: How\? and Why\?": statistics_of(heard_clips(3), prompt="Why?", fingerprint="f1"),
         "17 gates": wide,
         "others do not": statistics_of(heard_clips(3), per_clip=True, fingerprint="f1"),
     }

@@ -14,6 +14,7 @@ from made_up_gates import (
 )
 
 from esn_interp.errors import StatisticsError
+from esn_interp.neurons.rates import Spread
 
 SCOPES = {"audio": [0], "text": [1], "last": [2], "all": [0, 1, 2]}
 
@@ -83,6 +84,21 @@ def test_mean_magnitude():
         ]
         expected = np.mean([np.abs(pool).mean(axis=0) for pool in tokens], axis=0)
         np.testing.assert_allclose(statistics_of(clips).magnitude(scope=scope), expected, rtol=1e-12)
+
+
+def test_an_emotion_with_a_single_token_has_a_magnitude():
+    clips = precise_clips(25)[:3]
+    assert sorted(clip.emotion for clip in clips) == [0, 1, 2]
+    last = [np.concatenate(clip.gates, axis=1)[np.isin(clip.scopes, SCOPES["last"])] for clip in clips]
+    assert [len(tokens) for tokens in last] == [1, 1, 1]
+    np.testing.assert_allclose(statistics_of(clips).magnitude(scope="last"), np.abs(last)[:, 0].mean(axis=0))
+
+
+def test_a_gate_that_never_varies_has_the_variance_that_rounding_leaves():
+    """In the second gate, which two of the emotions never reached, of the mean square over the clips that did."""
+    mean, clips = np.array([[1.0, 2.0], [3.0, 0.0], [3.0, 0.0]]), np.array([[4, 2], [2, 0], [2, 0]])
+    floor = [1e-12 * (4 * 1 + 2 * 9 + 2 * 9) / 8, 1e-12 * 4]
+    np.testing.assert_allclose(Spread(mean, mean**2, clips).variance, [floor] * 3)
 
 
 def test_too_few_clips_are_refused_with_the_emotion():

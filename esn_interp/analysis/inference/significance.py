@@ -13,6 +13,7 @@ import numpy.typing as npt
 from einops import rearrange, reduce
 from jaxtyping import Bool, Float, Int, Shaped
 from scipy import special
+from scipy.optimize import brentq
 
 from esn_interp.analysis.inference.bounds import Speakers, cell_bounds, computed_bounds
 from esn_interp.errors import StatisticsError
@@ -254,10 +255,17 @@ def standardised_effect(values: Float[np.ndarray, " speaker"], *, level: float =
     if spread <= 1e-12 * float(np.abs(values).max(initial=0.0)):
         return Interval(unknown, unknown, unknown, count)
     effect, root = float(values.mean()) / spread, np.sqrt(count)
-    low, high = (
-        float(special.nctdtrinc(count - 1, 0.5 + side * level / 2, effect * root)) / root for side in (1, -1)
-    )
+    low, high = (_noncentrality(count - 1, 0.5 + side * level / 2, effect * root) / float(root) for side in (1, -1))
     return Interval(effect, low, high, count)
+
+
+def _noncentrality(freedom: int, below: float, t: float) -> float:
+    """With which a noncentral t variable is at most ``t`` with probability ``below``."""
+    found = float(special.nctdtrinc(freedom, below, t))
+    if abs(t) > 1:
+        return found
+    # Near 0 scipy gives the normal quantile, as if t were 0.
+    return float(brentq(lambda centre: special.nctdtr(freedom, centre, t) - below, found - 1, found + 1))
 
 
 def sign_flip_test(

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from datasets import Dataset, DatasetDict, concatenate_datasets, load_dataset, load_from_disk
 from platformdirs import user_cache_dir
@@ -40,13 +41,11 @@ def load_any_dataset(
         )
     whole = whole.rename_columns(renamed)
     if labels:
-        from datasets import Value
-
         table = in_one_form(labels)
         raw = ["" if value is None else one_form(str(value)) for value in named_values(whole, "emotion")]
         unmet = labels_met(labels, raw, name=name)
-        mapped = [table.get(value, value) for value in raw]
-        whole = whole.remove_columns("emotion").add_column("emotion", mapped, feature=Value("string"))
+        mapped = np.array([table.get(value, value) for value in raw], str)
+        whole = whole.remove_columns("emotion").add_column("emotion", mapped)
         return Clips.from_dataset(whole, name=name).noted(unmet)
     return Clips.from_dataset(whole, name=name)
 

@@ -3,7 +3,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
@@ -216,6 +216,7 @@ def test_standardised_effects_cover(speakers, truth):
     assert np.mean([one.value for one in found]) == pytest.approx(truth, abs=0.3 * abs(truth) + 0.06)
 
 
+@example(np.array([0.126, 0.0, 0.0, 0.0, -0.132]), 0.99)
 @given(speaker_values(5, 12), st.sampled_from([0.8, 0.95, 0.99]))
 def test_standardised_effect_is_the_one_sample_t_inverted(values, level):
     if np.ptp(values) < 1e-2:

@@ -11,7 +11,7 @@ from statsmodels.stats.proportion import multinomial_proportions_confint
 
 from esn_interp.analysis.inference.clustering import Tree, layer_tree, profile_tree
 from esn_interp.analysis.inference.concentration import evenness, gini, goodman_bounds
-from esn_interp.analysis.inference.scan import scan
+from esn_interp.analysis.inference.scan import scan, strongest
 
 ALPHAS = (0.01, 0.05, 0.1)
 WIDTHS = (300,) * 12
@@ -66,7 +66,7 @@ def test_layers_of_different_widths_are_no_bands_by_themselves():
 
 
 def test_the_ratio_is_that_of_bernoulli_trials():
-    """The observed window maximises the textbook log-likelihood ratio among all windows."""
+    """The observed window maximises the textbook log-likelihood ratio among all windows, and has this one."""
     counts, widths = np.array([3, 9, 14, 2, 6]), (40, 50, 60, 50, 40)
 
     def log_likelihood(hits: int, of: int, p: float) -> float:
@@ -85,6 +85,9 @@ def test_the_ratio_is_that_of_bernoulli_trials():
                 )
     _, (band, *_) = scan(counts, widths, level=1.0)
     assert (band.first, band.last) == max(best, key=best.__getitem__)
+    draws, largest = np.array([counts, np.zeros(5, int), counts[::-1]]), max(best.values())  # widths mirror each other
+    np.testing.assert_allclose(strongest(draws, widths), [largest, np.nan, largest])
+    assert np.isnan(strongest(np.array([[4], [0]]), (9,))).all()
 
 
 @pytest.mark.parametrize(

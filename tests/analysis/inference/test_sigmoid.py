@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import curve_fit
+from scipy.stats import sem
 
 from esn_interp.analysis.inference.sigmoid import Sigmoid, fit_sigmoid
 
@@ -117,3 +118,20 @@ def test_noise_of_speakers_tells_a_fall_from_a_plateau():
 
     assert refused(UP_AND_DOWN) >= 0.95
     assert refused(hill(SEVEN, 2, 1.6, 0.05, 0.8)) <= 0.05
+
+
+def test_two_speakers_who_disagree_leave_the_sigmoid():
+    """One falls, one does not: foretelling each from the other, the free curve is better by .003, give or take .006."""
+    curves = np.array([[0, 2, 7, 20, 23, 27, 12], [4, 7, 8, 12, 18, 22, 16]]) / 30
+    better = []
+    for own, other in (curves, curves[::-1]):
+        (ec50, slope, top), _ = curve_fit(
+            lambda dose, ec50, slope, top, at=other[0]: hill(dose, ec50, slope, at, top),
+            *(SEVEN, other, (2, 1.5, 0.8)),
+            bounds=([0.01, 0.1, 0], [99, 20, 2]),
+        )
+        better.append(np.mean((own - hill(SEVEN, ec50, slope, other[0], top)) ** 2 - (own - other) ** 2))
+    rise = np.ptp(curves.mean(axis=0))
+    assert (0.05 * rise) ** 2 < np.mean(better) < sem(better)
+    assert fit(curves, SEVEN).note == ""
+    assert "free curve" in fit(np.array([UP_AND_DOWN, UP_AND_DOWN]), SEVEN).note
