@@ -29,6 +29,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Where lines are counted, those after a trace are counted too."""
+    if session.config.pluginmanager.hasplugin("_cov"):
+        from traced_lines import tell_of_ends
+
+        tell_of_ends()
+
+
 @pytest.fixture(scope="session")
 def emodb_root(pytestconfig: pytest.Config) -> Path:
     """Folder of the EmoDB recordings: real acted speech, not shipped with the project."""
