@@ -1,6 +1,7 @@
 """What every test shares: an offline environment, and the real recordings where they are at hand."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 import beartype  # noqa: F401
 import pytest
 from hypothesis import settings
+from jaxtyping import config
 
 # The same examples in every run: a push must not fail by chance. New ones: --hypothesis-profile=default.
 settings.register_profile("steady", derandomize=True, deadline=None)
@@ -36,6 +38,14 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         from traced_lines import tell_of_ends
 
         tell_of_ends()
+
+
+@pytest.fixture
+def unchecked() -> Iterator[None]:
+    """The package as users have it, who do without the checks of types and shapes: what it says of them itself."""
+    config.update("jaxtyping_disable", True)
+    yield
+    config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture(scope="session")

@@ -99,10 +99,9 @@ class AudioLM(Speaking, Sweeping, Looking):
         self._require_answers()
         with TOKENIZING:
             inputs = self._on_host(waveforms, prompt)
-        if self.device.type != "cuda":
-            return inputs
-        # From pinned memory, a card fetches them while others work.
-        return Inputs({name: tensor.pin_memory() for name, tensor in inputs.tensors.items()}, inputs.audio)
+        if self.device.type == "cuda":  # which fetches them while others work, from pinned memory
+            return Inputs({name: tensor.pin_memory() for name, tensor in inputs.tensors.items()}, inputs.audio)
+        return inputs
 
     def prepare_text(self, sentences: Sequence[str], prompt: str) -> Inputs:
         """The inputs, for `encode`, that ask ``prompt`` about written sentences in the place of clips.

@@ -29,11 +29,13 @@ def usable(gate: Tensor) -> bool:
     return gate.is_cuda and gate.dtype in _READ and gate.stride(-1) == 1 and works(gate.device)
 
 
-@cache
 def works(device: torch.device) -> bool:
     """Whether Triton compiles here (it needs a C compiler), tried once on a few numbers."""
-    if compiled is None or device.type != "cuda":
-        return False
+    return compiled is not None and device.type == "cuda" and _compiles(device)
+
+
+@cache
+def _compiles(device: torch.device) -> bool:  # on a card alone
     gates = torch.tensor([[1.0, -2.0], [3.0, 4.0]], device=device)
     rows = Rows(torch.tensor([0, 1], device=device), torch.tensor([0, 2], device=device))
     try:
@@ -43,7 +45,7 @@ def works(device: torch.device) -> bool:
     return firings.tolist() == [[2, 1]] and sums.flatten().tolist() == [4.0, 2.0, 10.0, 20.0, 4.0, 6.0]
 
 
-def reduce_rows(flat: Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
+def reduce_rows(flat: Tensor, rows: Rows) -> tuple[Tensor, Tensor]:  # on a card alone
     """Firings and sums ``[segment, neuron]`` and ``[kind, segment, neuron]`` of gates ``[row, neuron]``."""
     segments, width = len(rows.bounds) - 1, flat.shape[1]
     firings = torch.empty(segments, width, dtype=torch.int32, device=flat.device)
@@ -56,7 +58,7 @@ def reduce_rows(flat: Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
     return firings, sums
 
 
-def fold(
+def fold(  # on a card alone
     counts: Tensor,
     totals: Tensor,
     firings: Tensor,

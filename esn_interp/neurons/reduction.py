@@ -35,11 +35,11 @@ def reduce_gates(gate: Float[Tensor, "clip token neuron"], segments: Segments) -
     """Sums over the tokens of every segment; what stands outside, such as padding, is never touched."""
     gate = gate.detach()
     shape = (segments.clips, segments.scopes, gate.shape[-1])
-    if kernels.usable(gate):
+    if kernels.usable(gate):  # on a card alone
         firings, sums = kernels.reduce_rows(gate.flatten(0, 1), segments.on(gate.device))
     elif gate.device.type == "cpu":
         firings, sums = _by_clip(gate.flatten(0, 1), segments)
-    else:
+    else:  # on a card alone, where Triton is not
         firings, sums = _by_product(gate, segments)
     return LayerSums(firings.view(shape), sums.view(len(KINDS), *shape))
 

@@ -46,10 +46,10 @@ class _Layer:
     counts: Int64[Tensor, "group count gate"]
     totals: Float64[Tensor, "group total gate"]
 
-    def to(self, device: torch.device) -> "_Layer":
+    def to(self, device: torch.device) -> "_Layer":  # on a card alone
         return _Layer(self.counts.to(device, non_blocking=True), self.totals.to(device, non_blocking=True))
 
-    def pinned(self) -> "_Layer":
+    def pinned(self) -> "_Layer":  # on a card alone
         return _Layer(self.counts.pin_memory(), self.totals.pin_memory())
 
 
@@ -102,11 +102,11 @@ class Totals:
             kept = self._layer(at)
             layer = kept if kept.totals.device == device else kept.to(device)
             self._add(layer, sums, groups, prepared[device], finite[device])
-            if layer is not kept:
+            if layer is not kept:  # on a card alone
                 kept.counts.copy_(layer.counts, non_blocking=True)
                 kept.totals.copy_(layer.totals, non_blocking=True)
         first, *others = finite.values()
-        for other in others:
+        for other in others:  # on a card alone, beside the processor or another card
             first = first * other.to(first.device, non_blocking=True)
         return first > 0
 
@@ -155,10 +155,13 @@ class Totals:
         return layer
 
     def _settle(self, device: torch.device, layers: Sequence[LayerSums]) -> None:
-        """Begin the layers whose gates are on a device there, or in pinned memory where they don't fit."""
-        if device.type != "cuda" or device in self._settled:
-            return
-        self._settled.add(device)
+        """Find room for the sums of a card's layers, once."""
+        if device.type == "cuda" and device not in self._settled:
+            self._settled.add(device)
+            self._make_room(device, layers)
+
+    def _make_room(self, device: torch.device, layers: Sequence[LayerSums]) -> None:  # on a card alone
+        """Begin these layers there, or in pinned memory where they don't fit."""
         mine = [at for at, sums in enumerate(layers) if sums.sums.device == device]
         names = len(self._count_names) + len(self._total_names)
         needed = 8 * self._groups * names * sum(self._origin.widths[at] for at in mine)
@@ -185,7 +188,7 @@ class Totals:
         """Add one layer; ``finite`` is made 0 for clips with a sum that is not."""
         clips, present, tokens = prepared
         routed = self._routed(sums, tokens)
-        if sums.sums.dtype == torch.float32 and kernels.works(sums.sums.device):
+        if sums.sums.dtype == torch.float32 and kernels.works(sums.sums.device):  # on a card alone
             kernels.fold(
                 layer.counts, layer.totals, sums.firings, sums.sums, routed, tokens, clips, present, finite
             )
@@ -195,7 +198,7 @@ class Totals:
             group = torch.from_numpy(groups.group)
             layer.counts.index_add_(0, group, counts)
             layer.totals.index_add_(0, group, totals)
-        else:
+        else:  # on a card alone, where Triton is not
             for row, group in enumerate(groups.group.tolist()):
                 layer.counts[group] += counts[row]
                 layer.totals[group] += totals[row]
@@ -259,12 +262,12 @@ def _names(scopes: Sequence[str], *, mixture: bool) -> tuple[list[str], list[str
     return counts, totals + [f"{scope}/{kind}" for kind in CLIP_SUMS for scope in levels]
 
 
-def _on_host(sums: LayerSums) -> LayerSums:
+def _on_host(sums: LayerSums) -> LayerSums:  # on a card alone
     routed = None if sums.routed is None else sums.routed.cpu()
     return LayerSums(sums.firings.cpu(), sums.sums.cpu(), routed)
 
 
-def _free(device: torch.device) -> float:
+def _free(device: torch.device) -> float:  # on a card alone
     """Bytes that are left on a card once a batch has taken its most."""
     free, _ = torch.cuda.mem_get_info(device)
     return free + torch.cuda.memory_reserved(device) - torch.cuda.max_memory_allocated(device)

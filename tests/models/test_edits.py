@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from rounding import assert_close
 
 from esn_interp.errors import EditError
-from esn_interp.models.edits import Edit, edits_by_layer
+from esn_interp.models.edits import Edit, as_edits, edits_by_layer
 
 
 def gates(seed: int = 0) -> torch.Tensor:
@@ -104,6 +104,8 @@ def test_gradients_pass_through_an_edit():
         dict(layer=0, neurons=[1], gain=-0.5),
         dict(layer=0, neurons=[1], shift=float("inf")),
         dict(layer=0, neurons=[1], positions=frozenset({"everywhere"})),
+        dict(layer=0, neurons=[1], gain=2e30),
+        dict(layer=0, neurons=[1], shift=-1e30),
     ],
 )
 def test_nonsense_is_refused(arguments):
@@ -120,3 +122,17 @@ def test_a_plan_drops_identities_and_orders_layers():
 def test_a_plan_refuses_what_the_model_does_not_have(layer, neuron):
     with pytest.raises(EditError):
         edits_by_layer([Edit(layer, np.array([neuron]), gain=0.0)], (4, 4, 4))
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("name", ["gain", "shift", "floor"])
+def test_values_that_are_not_one_for_each_neuron_are_refused(name: str):
+    with pytest.raises(EditError, match=f"edit at layer 0: {name} has 3 values for 2 neurons"):
+        Edit(0, np.array([1, 2]), **{name: np.array([2.0, 2.0, 2.0])})
+
+
+def test_alpha_goes_with_neurons_alone_and_with_some():
+    with pytest.raises(EditError, match="alpha goes with neurons; ready-made edits carry their own gain"):
+        as_edits([Edit(0, np.array([1]), gain=2.0)], 2.0)
+    with pytest.raises(EditError, match="nothing to steer, the set of neurons is empty"):
+        as_edits([], None)

@@ -9,8 +9,14 @@ import torch
 from torch import nn
 
 import esn_interp as esn
-from esn_interp.errors import StatisticsError
-from esn_interp.models.fingerprint import earlier_fingerprints, sample_positions, weights_fingerprint
+from esn_interp.errors import ModelError, StatisticsError
+from esn_interp.models.fingerprint import (
+    compute_device,
+    earlier_fingerprints,
+    require_finite,
+    sample_positions,
+    weights_fingerprint,
+)
 from esn_interp.neurons.origin import Origin
 
 EMBEDDING_OF_A_7B_MODEL = 152_064 * 3584
@@ -103,3 +109,22 @@ def test_on_the_meta_device_only_names_and_shapes_count():
     assert weights_fingerprint(model) == weights_fingerprint(Weights((2**16, 2**15 + 1), device="meta"))
     assert weights_fingerprint(model) != weights_fingerprint(Weights((2**15 + 1, 2**16), device="meta"))
     assert np.issubdtype(sample_positions(model.all[0].numel()).numpy().dtype, np.int64)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.float8_e4m3fn])
+def test_weights_that_are_no_numbers_are_refused_in_any_precision(dtype: torch.dtype):
+    model = nn.Module()
+    model.held = nn.Parameter(torch.tensor([1.0, 2.0]).to(dtype), requires_grad=False)
+    model.counted = nn.Parameter(torch.tensor([1, 2]), requires_grad=False)
+    require_finite(model, "toy")
+    model.held.data = torch.tensor([1.0, float("nan")]).to(dtype)
+    with pytest.raises(ModelError, match="toy: the weight held holds values that are no finite numbers"):
+        require_finite(model, "toy")
+
+
+def test_inputs_go_where_offloaded_weights_will_be():
+    model = nn.Sequential(nn.Linear(2, 2, device="meta"), nn.Linear(2, 2))
+    assert compute_device(model) == torch.device("cpu")
+    model[0]._hf_hook = SimpleNamespace(hooks=(SimpleNamespace(), SimpleNamespace(execution_device="meta")))
+    assert compute_device(model) == torch.device("meta")
+    assert compute_device(nn.Linear(2, 2, device="meta")) == torch.device("cpu")
