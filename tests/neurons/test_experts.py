@@ -7,14 +7,17 @@ import pytest
 import torch
 from rounding import assert_close
 
+from esn_interp.errors import StatisticsError
 from esn_interp.interventions.edits import deactivate
 from esn_interp.models.edits import Edit
 from esn_interp.models.routing import RoutedEdit, by_expert, routed
 from esn_interp.neurons.accumulator import Accumulator
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.neurons.origin import Origin
+from esn_interp.neurons.relabelling import _ClipSums
 from esn_interp.neurons.resampling import subset
 from esn_interp.neurons.selectors import select
+from esn_interp.neurons.speech_tap import SpeechTap
 from esn_interp.neurons.statistics import GateStatistics, merge
 
 EXPERTS, WIDTH, CHOICES, DENSE = 4, 3, 2, 5
@@ -32,7 +35,8 @@ def batch(seed: int):
     return dense, gates, torch.from_numpy(np.array(chosen).reshape(*SCOPES.shape, CHOICES))
 
 
-def collected(*seeds: int, per_clip: bool = False) -> GateStatistics:
+def collected(*seeds: int, per_clip: bool = False, turned: tuple[int, ...] = ()) -> GateStatistics:
+    """Of two clips a seed, the first happy and the second sad; the other way round where the seed is ``turned``."""
     accumulator = Accumulator(ORIGIN, EMOTIONS, per_clip=per_clip)
     for seed in seeds:
         dense, gates, experts = batch(seed)
@@ -40,7 +44,8 @@ def collected(*seeds: int, per_clip: bool = False) -> GateStatistics:
         tap(0, 0, dense)
         tap(0, 1, gates, experts)
         ids = [f"{seed}-{row}" for row in range(2)]
-        accumulator.fold(tap, emotion=np.array([0, 1]), kept=np.array([True, seed % 2 == 0]), ids=ids)
+        emotion = np.array([1, 0] if seed in turned else [0, 1])
+        accumulator.fold(tap, emotion=emotion, kept=np.array([True, seed % 2 == 0]), ids=ids)
     return accumulator.statistics(prompt="?")
 
 
@@ -102,6 +107,81 @@ def test_statistics_of_mixtures_are_kept_merged_and_taken_apart(tmp_path):
     shards[1] = replace(shards[1], origin=replace(ORIGIN, corpus_fingerprint="y"))
     for name, values in merge(shards).sums.items():
         np.testing.assert_allclose(values, whole.sums[name], rtol=1e-12, err_msg=name)
+
+
+def test_statistics_of_other_labels_are_those_of_clips_that_carry_them():
+    whole = collected(0, 1, 2, per_clip=True)
+    assert whole.per_clip is not None
+    (turned,) = _ClipSums(whole, whole.per_clip).grouped(np.array([[0, 1, 1, 0, 0, 1]]))
+    assert turned.seen == whole.seen
+    for name, values in collected(0, 1, 2, turned=(1,)).sums.items():
+        np.testing.assert_allclose(turned.sums[name], values, rtol=1e-12, err_msg=name)
+    assert dict(turned.sums).keys() == whole.sums.keys()
+    with pytest.raises(KeyError):
+        turned.sums["end/sum"]
+
+
+def test_a_clip_on_its_own_divides_by_the_tokens_that_reached_a_gate():
+    whole = collected(0, per_clip=True)
+    assert whole.per_clip is not None
+    for scope, code in (("audio", 0), ("text", 1), ("last", 2)):
+        for row in range(2):
+            tokens, firings, total = token_by_token((0,), row, code)
+            rate, mean = (of(scope)[row, DENSE:] for of in (whole.per_clip.rate, whole.per_clip.mean))
+            np.testing.assert_allclose(rate, firings / np.maximum(tokens, 1))
+            np.testing.assert_allclose(mean, total / np.maximum(tokens, 1), rtol=1e-6)
+
+
+def test_magnitudes_are_over_the_tokens_that_reached_a_gate():
+    stats, expected = collected(0, 2, 4), []
+    for emotion in range(2):
+        tokens, total = np.zeros(EXPERTS * WIDTH), np.zeros(EXPERTS * WIDTH)
+        for seed in (0, 2, 4):
+            _, gates, experts = batch(seed)
+            for token in np.flatnonzero(SCOPES[emotion] == 1):
+                for choice in range(CHOICES):
+                    first = int(experts[emotion, token, choice]) * WIDTH
+                    tokens[first : first + WIDTH] += 1
+                    total[first : first + WIDTH] += gates[emotion, token, choice].abs().numpy()
+        expected.append(np.divide(total, tokens, out=np.zeros_like(total), where=tokens > 0))
+    np.testing.assert_allclose(stats.magnitude(scope="text")[DENSE:], np.mean(expected, axis=0), rtol=1e-12)
+
+
+def test_what_is_spoken_is_summed_by_the_expert_that_each_token_reached():
+    """Step 0 reads the prompt; then each step is a token of every clip, and one that has ended counts no more."""
+    live = np.array([True, True])
+    tap = SpeechTap(ORIGIN, SCOPES, live)
+    expected = {kind: np.zeros((2, EXPERTS * WIDTH)) for kind in ("routed", "firings", "sum", "sum_abs")}
+    dense_sum = np.zeros((2, DENSE))
+    for step, seed in enumerate((10, 11, 12)):
+        dense, gates, experts = batch(seed)
+        if step:
+            dense, gates, experts = dense[:, -1:], gates[:, -1:], experts[:, -1:]
+            for row in np.flatnonzero(live):
+                dense_sum[row] += dense[row, 0].numpy()
+                for choice in range(CHOICES):
+                    first, values = int(experts[row, 0, choice]) * WIDTH, gates[row, 0, choice].numpy()
+                    added = {"routed": np.ones(WIDTH), "firings": values > 0, "sum": values, "sum_abs": np.abs(values)}
+                    for kind, value in added.items():
+                        expected[kind][row, first : first + WIDTH] += value
+        tap(step, 0, dense)
+        tap(step, 1, gates, experts)
+        live[0] = step < 1
+    for row, spoken in ((0, 1), (1, 2)):
+        clip = tap.clip(row, id=str(row), speaker="a", emotion=0)
+        assert clip is not None
+        assert clip.tokens["generated"].tolist() == [spoken]
+        for kind, values in expected.items():
+            np.testing.assert_allclose(clip.sums[f"generated/{kind}"][0, DENSE:], values[row], rtol=1e-12)
+        np.testing.assert_allclose(clip.sums["generated/sum"][0, :DENSE], dense_sum[row], rtol=1e-12)
+        assert clip.sums["generated/routed"][0, :DENSE].tolist() == [spoken] * DENSE
+
+
+def test_a_run_that_shows_no_gates_of_a_layer_gives_nothing_to_add_up():
+    tap = SpeechTap(ORIGIN, SCOPES, np.array([True, True]))
+    tap(0, 0, batch(10)[0])
+    with pytest.raises(StatisticsError, match="the run gave no gates for some layers"):
+        tap.clip(0, id="0", speaker="a", emotion=0)
 
 
 @pytest.mark.parametrize("selector", ["lap", "lape", "mad", "cas"])

@@ -116,3 +116,16 @@ def test_without_single_clips_the_way_to_them_is_told():
     assert "no speaker has two emotions" in why_no_null(alone, select(alone, "mad", count=2))
     with pytest.raises(StatisticsError, match="esn collect --per-clip"):
         relabelled_sets(bare, esns, permutations=2)
+
+
+def test_nothing_is_permuted_no_time():
+    stats = stats_of(CLIPS)
+    with pytest.raises(StatisticsError, match="permutations are 1 or more, not 0"):
+        relabelled_sets(stats, select(stats, "mad", count=2), permutations=0)
+
+
+def test_neurons_that_these_statistics_can_not_give_have_no_null():
+    few = [replace(clip, emotion=0 if clip.emotion == 2 else clip.emotion) for clip in CLIPS]
+    told = why_no_null(stats_of(few), select(stats_of(CLIPS), "mad", count=2))
+    assert told.startswith("no p for the selection: ")
+    assert "'angry': 0" in told

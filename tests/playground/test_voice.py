@@ -63,7 +63,7 @@ def test_a_recording_is_said_unsteered_and_steered(said: list[dict[str, Any]]):
     assert made == [1]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore:few clips")
 def test_the_neurons_of_a_voice_are_found_on_what_it_said_itself(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(voice_module, "_SOURCES", 1)

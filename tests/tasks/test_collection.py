@@ -1,6 +1,8 @@
 """Collecting, with a made-up model whose gates and answers are known, and with a tiny real one."""
 
+from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,9 +13,11 @@ from rounding import assert_close, terms_of, tolerance
 from tiny_omni import save_tiny
 
 from esn_interp.errors import AudioError, CorpusError, StatisticsError
+from esn_interp.files import load_tensors, save_tensors
 from esn_interp.models.audio_lm import AudioLM
 from esn_interp.models.loading import load
 from esn_interp.neurons.statistics import GateStatistics
+from esn_interp.tasks.budget import Budget
 from esn_interp.tasks.collection import CollectWarning, collect
 from esn_interp.tasks.recognition import Recognition
 
@@ -181,6 +185,46 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path):
     }.items():
         with pytest.raises(StatisticsError, match=part):
             call()
+
+
+@pytest.mark.parametrize(
+    ("entry", "array", "told"),
+    [
+        ({"position": -1}, {}, "entry 'position' is -1"),
+        ({}, {"plan/sizes": np.array([1.5])}, "entry 'plan' has no array plan/sizes of whole numbers"),
+        ({}, {"plan/rows": np.array([[1, 2]])}, "entry 'plan' has no array plan/rows of whole numbers"),
+        ({}, {"plan/sizes": np.array([90])}, "entry 'plan' divides 90 rows"),
+        ({}, {"plan/rows": np.array([-1])}, "entry 'plan' divides"),
+        ({"plan": {"budget": {"clips": 0, "tokens": None}, "window": 4}}, {}, "entry 'budget' is 0 clips"),
+        ({"plan": {"budget": {"clips": 4, "tokens": None}, "window": 0}}, {}, "entry 'budget' is 4 clips"),
+    ],
+)
+def test_a_checkpoint_whose_plan_can_not_be_is_refused(tmp_path: Path, entry, array, told):
+    path, model = tmp_path / "half.safetensors", MadeUpModel(12)
+    collect(model, corpus(12), checkpoint=path)
+    arrays, header = load_tensors(path, kind="collection checkpoint", version=3)
+    save_tensors(path, arrays | array, header | entry)
+    with pytest.raises(StatisticsError, match=told):
+        collect(model, corpus(12), checkpoint=path, resume=True)
+
+
+def test_a_batch_holds_a_clip_at_least():
+    with pytest.raises(ValueError, match="batch_size must be at least 1, not 0"):
+        collect(MadeUpModel(4), corpus(4), batch_size=0)
+
+
+def test_a_card_takes_as_many_tokens_as_its_free_memory_holds(monkeypatch: pytest.MonkeyPatch):
+    lm = SimpleNamespace(device=torch.device("cuda"), widths=(18_944,) * 28, dtype=torch.bfloat16)
+    free = [2**power for power in range(20, 42)]
+    found: list[int] = []
+    for one in free:
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device, one=one: (one, 2**42))
+        found.append(Budget.found(lm).tokens or 0)
+    assert (found[0], found[-1]) == (256, 8192)  # the least that a clip may need, the most that a card can be busy with
+    assert all(one in {low, 2 * low} for low, one in pairwise(found))  # twice the memory, twice the tokens in between
+    assert set(found) == {2**power for power in range(8, 14)}  # powers of two: a little less memory, the same batches
+    lm.device = torch.device("cpu")
+    assert Budget.found(lm).tokens == 2048
 
 
 # ------------------------------------------------------------------ a real model
