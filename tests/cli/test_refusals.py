@@ -11,8 +11,6 @@ import pytest
 from command_line import esn, write_clips, write_wave
 from tiny_omni import noise, save_tiny
 
-from esn_interp.neurons.neuron_set import NeuronSet
-
 Words = list[str | Path]
 
 
@@ -85,24 +83,6 @@ def empty_file(world: World, name: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch()
     return path
-
-
-def folder(world: World, name: str) -> Path:
-    (world.folder / name).mkdir(exist_ok=True)
-    return world.folder / name
-
-
-def convert(world: World) -> Words:
-    clip = next(world.clips.rglob("*.wav"))
-    return ["convert", "--model", "toy-omni", "--in", clip, "--to", "happy", "--out", never(world, ".wav")]
-
-
-def nobody(world: World) -> Path:
-    """A set in which no emotion has a neuron."""
-    found = NeuronSet.load(world.neurons)
-    empty = {emotion: np.zeros(0, dtype=np.int64) for emotion in found.emotions}
-    NeuronSet.from_indices(found.origin, empty).save(world.folder / "nobody.safetensors")
-    return world.folder / "nobody.safetensors"
 
 
 REFUSED: dict[str, tuple[Callable[[World], Words], tuple[str, ...]]] = {
@@ -218,42 +198,6 @@ REFUSED: dict[str, tuple[Callable[[World], Words], tuple[str, ...]]] = {
     "a batch of some clips": (
         lambda w: [*collect(w, w.clips, never(w, ".safetensors")), "--batch-size", "some"],
         ("--batch-size", "'some'", "auto"),
-    ),
-    "an alpha given twice": (lambda w: ["dose", *ablate(w)[1:], "--alphas", "1,0.5,1"], ("--alphas", "given twice")),
-    "an alpha that changes nothing": (
-        lambda w: ["dose", *ablate(w)[1:], "--alphas", "0"],
-        ("--alphas 0", "0 changes nothing"),
-    ),
-    "an edit that changes nothing": (
-        lambda w: ["side-effects", *ablate(w)[1:], "--alpha", "0"],
-        ("--alpha 0", "changes nothing"),
-    ),
-    "speech that is steered by nothing": (
-        lambda w: [*convert(w), "--neurons", w.neurons, "--alpha", "0"],
-        ("--alpha 0", "leave out --neurons"),
-    ),
-    "more of no neurons": (lambda w: [*convert(w), "--alpha", "2"], ("--alpha 2", "with --neurons")),
-    "a precision that nobody has": (
-        lambda w: [*collect(w, w.clips, never(w, ".safetensors")), "--dtype", "int3"],
-        ("int3", "float32"),
-    ),
-    "a root of no corpus": (
-        lambda w: ["study", text_file(w, "study.yaml"), "--root", "emodb", "--out", w.folder / "never"],
-        ("--root emodb", "CORPUS=PATH"),
-    ),
-    "nothing to fetch": (lambda w: ["fetch", "toy-omni"], ("'toy-omni'", "only smol-audio")),
-    "a threshold that no neuron reaches": (
-        lambda w: select(w, w.statistics, "--selector", "mad", "--threshold", "1e9", "--filter", "none"),
-        ("mad selects no neuron",),
-    ),
-    "a set without a neuron": (lambda w: ablate(w, neurons=nobody(w)), ("nobody.safetensors", "holds no neuron")),
-    "out is a folder": (
-        lambda w: [*ablate(w)[:-1], folder(w, "taken.json")],
-        ("taken.json", "this is a folder"),
-    ),
-    "replicas and sums beside": (
-        lambda w: [*collect(w, w.clips, never(w, ".safetensors")), "--clips-beside", "--engine", "ray"],
-        ("--clips-beside", "--per-clip"),
     ),
     # a missing value
     "an option without a value": (lambda w: ["models", "--seed"], ("--seed",)),
