@@ -60,10 +60,10 @@ mutants: $(VENV)/.ready-test  ## small mistakes in the numbers, of which the tes
 	$(BIN)/python tools/measure_trust.py --mutants benchmarks/results/mutants.json
 
 audit: $(VENV)/.ready-quality  ## known vulnerabilities of everything that is pinned
-	$(BIN)/pip-audit -r constraints.txt --no-deps --disable-pip --strict
+	$(BIN)/python tools/audit_pins.py
 
 sbom: $(VENV)/.ready-quality  ## dist/sbom.json: everything that is installed, in CycloneDX
-	mkdir -p dist && $(BIN)/cyclonedx-py environment $(BIN)/python --of JSON -o dist/sbom.json
+	mkdir -p dist && $(BIN)/cyclonedx-py environment $(BIN)/python --pyproject pyproject.toml --of JSON -o dist/sbom.json
 
 snapshots: $(VENV)/.ready-test  ## public names and entries of files, as the tests compare them: after a change that is meant
 	$(BIN)/python tools/write_snapshots.py

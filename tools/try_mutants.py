@@ -21,7 +21,7 @@ from mutants.trial import NOTICED, STUCK, SURVIVED, outcome, source, warm
 ROOT = Path(__file__).parent.parent
 TARGETS: dict[str, tuple[str, ...]] = {
     "neurons.rates": ("neurons/test_rates.py", "neurons/test_statistics.py", "neurons/test_standardised_selectors.py"),
-    "neurons.statistics": ("neurons/test_statistics.py", "neurons/test_merging.py"),
+    "neurons.statistics": ("neurons/test_statistics.py", "neurons/test_merging.py", "neurons/test_rates.py"),
     "neurons.scores": ("neurons/test_selectors.py", "neurons/test_lape.py", "neurons/test_standardised_selectors.py"),
     "neurons.selectors": ("neurons/test_selectors.py", "neurons/test_lape.py"),
     "neurons.controls": ("neurons/test_neuron_set.py",),

@@ -178,6 +178,9 @@ def test_three_sets_by_exact_membership():
         ("studio", "field"),
         ("phone", "field"),
     ]
+    # What most sets share comes first, and of as many sets the most frequent.
+    order = [(-held.sum(), -counts.sum()) for held, counts in zip(result.patterns, result.pattern_counts, strict=True)]
+    assert order == sorted(order)
     for at, emotion in enumerate(result.emotions):
         members = [set(one.indices(emotion).tolist()) for one in (A, B, third)]
         for pattern, counts, expected in zip(

@@ -13,9 +13,9 @@ from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-import anyio.abc  # noqa: F401  (before nnsight, which gives every object a method more)
 import beartype  # noqa: F401  (before nnsight, as in the tests)
 import pytest
+from anyio.abc import SocketAttribute  # noqa: F401  (before nnsight, which gives every object a method more)
 
 # What is imported once and tried many times can't have its assertions rewritten, and pytest says so each time.
 OPTIONS = (

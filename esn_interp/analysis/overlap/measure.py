@@ -180,7 +180,7 @@ def _resample(
 
 
 def _patterns(sides: Sequence[Side], emotions: Sequence[str]) -> dict[str, np.ndarray]:
-    """Exclusive intersections of the sets, observed and expected, the most frequent first."""
+    """Exclusive intersections, observed and expected: those of most sets first, and of these the most frequent."""
     codes = np.arange(1, 2 ** len(sides))
     patterns = (codes[:, None] >> np.arange(len(sides)) & 1).astype(np.bool_)
     counts = np.zeros((len(patterns), len(emotions)), dtype=np.int64)

@@ -98,6 +98,8 @@ def test_a_number_of_many_cells_is_no_surer_than_an_event_that_no_clip_shows():
     assert (each.low, each.high) == pytest.approx((-bound / 5, bound / 5), rel=1e-3)
     weighed = nothing.interval(lambda cells: 0.75 * cells[..., 0] - 0.5 * cells[..., 1], within=CHANGE)
     assert (weighed.low, weighed.high) == pytest.approx((-0.75 * bound, 0.75 * bound), rel=1e-3)
+    _, low, high = nothing.reduced(lambda cells: np.stack([nan_mean(cells), cells[..., 2]], axis=-1), within=CHANGE)
+    np.testing.assert_allclose([low, high], [[-bound / 5, -bound], [bound / 5, bound]], rtol=1e-3)
 
 
 def test_draws_on_the_same_clips_add_no_certainty():

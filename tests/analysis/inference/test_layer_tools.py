@@ -87,6 +87,7 @@ def test_the_ratio_is_that_of_bernoulli_trials():
     assert (band.first, band.last) == max(best, key=best.__getitem__)
     draws, largest = np.array([counts, np.zeros(5, int), counts[::-1]]), max(best.values())  # widths mirror each other
     np.testing.assert_allclose(strongest(draws, widths), [largest, np.nan, largest])
+    assert strongest(counts, widths) == pytest.approx(largest)
     assert np.isnan(strongest(np.array([[4], [0]]), (9,))).all()
 
 
