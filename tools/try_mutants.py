@@ -28,7 +28,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "interventions.edits": ("interventions/test_edits_from_sets.py",),
     "models.edits": ("models/test_edits.py",),
     "analysis.overlap.measure": ("analysis/test_overlap_of_odd_sets.py", "analysis/test_overlap.py"),
-    "analysis.inference.bounds": ("analysis/inference/test_intervals.py",),
+    "analysis.inference.bounds": ("analysis/inference/test_bounds.py", "analysis/inference/test_intervals.py"),
 }
 """Modules below esn_interp, and the tests below tests/ that say what they promise; inference is added by its names."""
 

@@ -3,6 +3,7 @@
     make versions
     python tools/try_versions.py --only lowest      # one of them; the others' outcomes are kept
 
+The lowest are tried with the oldest Python here, the newest with the newest: releases leave old Pythons behind.
 Each runs in a virtual environment of its own below .versions/, which is kept, made by uv: it finds the lowest versions
 that go together, and takes seconds where pip takes minutes. Torch stays the pinned one; where it should come from is
 said to uv (UV_FIND_LINKS, UV_TORCH_BACKEND=cpu). What came of it: .versions/outcomes.json.
@@ -126,12 +127,13 @@ def main() -> int:
     parser.add_argument("--only", action="append", metavar="NAME", help="lowest, newest, python3.12; may be repeated")
     arguments = parser.parse_args()
     found = dict(pythons())
-    oldest = found[min(found, key=lambda version: int(version.split(".")[1]))]
+    by_age = sorted(found, key=lambda version: int(version.split(".")[1]))
+    oldest, latest = found[by_age[0]], found[by_age[-1]]
     pins = (ROOT / "constraints.txt").read_text().splitlines()
     PLACE.mkdir(exist_ok=True)
     trials = {
         "lowest": (oldest, lowest(oldest)),
-        "newest": (oldest, pinned(*KEPT)),
+        "newest": (latest, pinned(*KEPT)),
         **{f"python{version}": (path, pins) for version, path in found.items()},
     }
     outcomes: dict[str, Any] = json.loads(OUTCOMES.read_text()) if arguments.only and OUTCOMES.exists() else {}

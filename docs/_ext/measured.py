@@ -220,7 +220,8 @@ def _trust() -> str:
     if found := results.get("mutants"):
         tried = found["noticed"] + found["survived"] + found["stuck"]
         told = f"{found['share_noticed']:.1%} noticed, {found['survived']} survive"
-        rows.append(["small mistakes in the numbers", f"{tried:,}", told, "`make mutants`"])
+        drawn = f", drawn by seed: {found['each']} a module" if found["each"] else ""
+        rows.append(["small mistakes in the numbers", f"{tried:,}{drawn}", told, "`make mutants`"])
     for name, one in results.get("versions", {}).get("trials", {}).items():
         what = name.replace("python", "Python ") if name.startswith("python") else f"the {name} versions allowed"
         failed = f"{one['failed']} fail" if one["failed"] else "all pass"

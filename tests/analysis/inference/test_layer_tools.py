@@ -91,6 +91,14 @@ def test_the_ratio_is_that_of_bernoulli_trials():
     assert np.isnan(strongest(np.array([[4], [0]]), (9,))).all()
 
 
+def test_a_window_may_hold_half_of_all_gates_and_a_single_neuron():
+    _, (band, *_) = scan(np.array([9, 1]), (20, 20), level=1.0)
+    assert (band.first, band.last) == (0, 0)
+    assert scan(np.array([3, 9, 1]), (10, 25, 10), level=1.0)[1][0].first != 1  # more than half is no window
+    inside, everywhere = np.log(1 / 5) + 4 * np.log(4 / 5), np.log(1 / 20) + 19 * np.log(19 / 20)
+    assert strongest(np.array([0, 1, 0, 0]), (5, 5, 5, 5)) == pytest.approx(inside - everywhere)
+
+
 @pytest.mark.parametrize(
     ("counts", "widths"),
     [([0, 0, 0], (5, 5, 5)), ([4], (9,)), ([0], (9,))],
