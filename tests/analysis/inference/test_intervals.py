@@ -155,6 +155,7 @@ def test_interval_formats_scales_and_judges():
     interval = Interval(-0.2, -0.3, -0.1, 9)
     assert f"{interval.scaled(100):+.0f}" == "-20 [-30, -10]"
     assert interval.excludes_zero
+    assert Interval(0.2, 0.1, 0.3, 9).excludes_zero
     assert not Interval(0.0, -0.1, 0.1, 9).excludes_zero
 
 

@@ -92,7 +92,7 @@ def test_holm_leaves_out_what_was_not_tested():
 
 def test_few_speakers_are_told():
     assert few_speakers_note(6) is None
-    assert "only 5 speakers" in (few_speakers_note(5) or "")
+    assert few_speakers_note(5) == "only 5 speakers: wide, rough intervals, and no p-value (given from 6 on)"
     assert "one speaker only" in (few_speakers_note(1) or "")
     assert few_speakers_note(8, tests=5) is None
     assert few_speakers_note(7, tests=5) == "7 speakers are too few for 5 tests together: no p-value (given from 8 on)"
