@@ -99,6 +99,7 @@ def main() -> None:
     for name, value in counts.items():
         told = "clips, balanced over the emotions, or all"
         parser.add_argument(f"--{name}", type=several, default=value, help=told)
+    parser.add_argument("--selector", default="mad", help="of silenced and turned_up")
     parser.add_argument("--top", type=float, default=0.01)
     parser.add_argument("--filter", choices=("correct", "none"), default="correct", help="clips to find neurons on")
     parser.add_argument("--models", nargs="+", choices=(MODEL, "toy-omni"), default=(MODEL, "toy-omni"))

@@ -275,9 +275,8 @@ FIGURES: dict[str, Callable[[World], go.Figure]] = {
     **{
         f"{part}-{model}": _protocols(part, model)
         for part in ("asking", "baselines", "sites")
-        for model in ("toy-omni", "toy-emodb")
+        for model in ("toy-omni", "toy-emodb", "smol-audio")
     },
-    **{f"{part}-smol-audio": _protocols(part, "smol-audio") for part in ("asking", "sites")},
 }
 """By the name that a page gives to the ``drawn`` directive; each is drawn once, when a page asks for it."""
 

@@ -1,16 +1,22 @@
 """What was measured of smol-audio, read off ``docs/results/smol-audio`` when the docs are built: figures and tables."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+from from_code import _table
 from plotly.subplots import make_subplots
 
 from esn_interp.drawing.theme import CONTROL, DASHES, INK, SERIES, SYMBOLS, dress
 
 RESULTS = Path(__file__).parents[1] / "results" / "smol-audio"
+SIZES = ("0.005", "0.01", "0.02")
+"""Shares of all gates, an emotion, at which neurons were silenced and turned up beside those of permuted labels."""
+
+_SILENCED = ("own", "others", "random", "contrast")
 _KINDS = {"own": "own emotion", "others": "other emotions", "random": "own, random gates"}
 
 
@@ -28,7 +34,67 @@ def null_figure() -> go.Figure:
     """Silencing, with what neurons do that were selected by permuted labels."""
     from esn_interp.analysis.ablation.result import Ablation
 
-    return Ablation.load(RESULTS / "ablation.json").plot()
+    return Ablation.load(RESULTS / f"silenced-{SIZES[0]}.json").plot()
+
+
+def sizes() -> str:
+    """Neurons silenced and turned up, beside those that permuted labels select, size by size."""
+    from esn_interp.analysis.ablation.result import Ablation
+    from esn_interp.analysis.dose.result import DoseResponse
+
+    rows: list[list[str]] = []
+    for size in SIZES:
+        silenced = Ablation.load(RESULTS / f"silenced-{size}.json")
+        up = DoseResponse.load(RESULTS / f"turned-up-{size}.json")
+        lost, flips = silenced.specificity_null, up.flip_null
+        assert lost is not None and flips is not None
+        rows.append(
+            [
+                f"{100 * float(size):g} %",
+                _points(silenced.specificity),
+                _permuted(lost),
+                f"{lost.omnibus_p:.2f}",
+                f"{100 * flips.omnibus:.1f}",
+                f"{100 * up.random_flip.mean[-1]:.1f}",
+                _permuted(flips),
+                f"{flips.omnibus_p:.2f}",
+            ]
+        )
+    head = ["size", "silenced: own minus others", "by permuted labels", "p"]
+    return _table([*head, "turned up by 4: flips, %", "random gates", "by permuted labels", "p"], rows)
+
+
+def _permuted(null: Any) -> str:
+    """The mean and the range of what permuted labels give, in points."""
+    drawn = 100 * null.omnibus_drawn
+    return f"{drawn.mean():+.1f} ({drawn.min():+.1f} to {drawn.max():+.1f})"
+
+
+def _points(interval: Any) -> str:
+    return f"{100 * interval.value:+.1f} [{100 * interval.low:+.1f}, {100 * interval.high:+.1f}]"
+
+
+def overlap_with_read() -> str:
+    """Heard neurons beside read ones, where the projector learnt from labels and where it never did."""
+    rows: list[list[str]] = []
+    for suffix, words in (("", ""), ("-unemotional", "no emotion asked in training: ")):
+        found = result(f"reading{suffix}")
+        for at, kind in enumerate(("in what expresses it", "by its name")):
+            pair = found["pairs"][at]
+            folds = (pair["same_emotion"], pair["other_emotion"])
+            told = [f"{one['fold']:.2f} [{one['low']:.2f}, {one['high']:.2f}]" for one in folds]
+            rows.append([f"{words}{kind}", *told, f"{found['difference'][at]:.3f}", f"{found['p_values'][at]:.3f}"])
+    kinds = ["same emotion / layers alone", "different emotions"]
+    return _table(["heard neurons and those read", *kinds, "D", "p"], rows)
+
+
+def crossed_silencing() -> str:
+    """Changes of the log-odds of the right answer, in nats."""
+    rows: list[list[str]] = []
+    for one in result("reading")["effects"]:
+        told = [f"{part['value']:+.2f} [{part['low']:+.2f}, {part['high']:+.2f}]" for part in map(one.get, _SILENCED)]
+        rows.append([one["neurons"], one["doing"], *told])
+    return _table(["neurons", "while", "own emotion", "other emotions", "random gates", "own minus others"], rows)
 
 
 def probes_figure() -> go.Figure:
@@ -158,3 +224,11 @@ def _bars(means: list[dict[str, float]]) -> dict[str, Any]:
         "width": 3,
         "thickness": 1,
     }
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "grown-sizes": sizes,
+    "grown-reading": overlap_with_read,
+    "grown-crossed": crossed_silencing,
+}
+"""By the name that a page gives to the ``measured`` directive."""

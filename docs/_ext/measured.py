@@ -11,6 +11,7 @@ from typing import Any
 
 from docutils import nodes
 from from_code import _Markdown, _table
+from grown_results import TABLES as GROWN
 from inference_tables import TABLES as INFERENCE
 from protocol_results import TABLES as PROTOCOLS
 from sphinx.application import Sphinx
@@ -269,7 +270,7 @@ class Measured(_Markdown):
     required_arguments = 1
 
     def markdown(self) -> str:
-        return (TABLES | INFERENCE | PROTOCOLS)[self.arguments[0]]()
+        return (TABLES | GROWN | INFERENCE | PROTOCOLS)[self.arguments[0]]()
 
     def run(self) -> list[nodes.Node]:
         for file in RESULTS.glob("*.json"):

@@ -12,8 +12,7 @@ import plotly.graph_objects as go
 from from_code import _table
 
 RESULTS = Path(__file__).parents[1] / "results"
-MODELS = ("toy-omni", "toy-emodb")
-"""Those of which everything was measured; of smol-audio there are the matrix and the sites."""
+MODELS = ("toy-omni", "toy-emodb", "smol-audio")
 
 
 def figure(part: str, model: str) -> go.Figure:

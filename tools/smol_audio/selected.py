@@ -25,6 +25,6 @@ def _found(lm: Any, arguments: argparse.Namespace) -> tuple[esn.Clips, esn.Neuro
     _, identification, evaluation = esn.corpus("toy-studio").split()
     size: dict[str, Any] = {"batch_size": arguments.batch_size, "progress": False}
     stats = esn.collect(lm, identification, limit=arguments.collect, per_clip=True, **size)
-    esns = esn.select(stats, "mad", top=arguments.top, filter=arguments.filter)
+    esns = esn.select(stats, arguments.selector, top=arguments.top, filter=arguments.filter)
     options: dict[str, Any] = {"stats": stats, "relabellings": arguments.permutations, **size}
     return part_of(evaluation, arguments.clips), esns, options
