@@ -90,15 +90,33 @@ print(untold.summary())
 # %% [markdown]
 # ## Do the neurons belong to an emotion?
 #
-# They were silenced, and so were neurons that the same selector found when the labels were permuted.
+# They were silenced and turned up at three sizes, and so were neurons that the same selector found when the labels were
+# permuted.
 
 # %%
-silenced = esn.Ablation.load(results / "ablation.json")
-print(silenced.summary())
-silenced.plot()
+sizes = ("0.005", "0.01", "0.02")
+silenced = {size: esn.Ablation.load(results / f"silenced-{size}.json") for size in sizes}
+print(silenced["0.01"].summary())
+silenced["0.01"].plot()
+
+# %%
+turned_up = {size: esn.DoseResponse.load(results / f"turned-up-{size}.json") for size in sizes}
+nulls = {f"{float(size):.1%} silenced": silenced[size].specificity_null for size in sizes}
+nulls |= {f"{float(size):.1%} turned up": turned_up[size].flip_null for size in sizes}
+pd.DataFrame(
+    {
+        name: {
+            "as labelled": null.omnibus,
+            "permuted, mean": null.omnibus_drawn.mean(),
+            "permuted, most extreme": null.omnibus_drawn.max() if null.rises else null.omnibus_drawn.min(),
+            "p": null.omnibus_p,
+        }
+        for name, null in nulls.items()
+    }
+).T.round(2)
 
 # %% [markdown]
-# **What remains.** Against random gates, and from voice to voice, the effect is clear; against permuted labels it is
-# not. And heard neurons are those of a *name*, where the projector learnt from labels, and not of what expresses the
-# emotion: the prediction above failed. A model that nobody engineered has gates on which its answers hang; that they
-# are an emotion's own is not shown here.
+# **What remains.** Against random gates, and from voice to voice, the effect is clear; against permuted labels it is not,
+# at no size, silenced or turned up. And heard neurons are not those of what expresses the emotion: the prediction above
+# failed. Whether they are those of its name can't be told. A model that nobody engineered has gates on which its
+# answers hang; that they are an emotion's own is not shown here.
