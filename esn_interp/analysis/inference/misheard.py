@@ -46,12 +46,13 @@ def sharpness(
 def band(difference: float, sharp: Interval) -> Band:
     """The true differences that such a judge would turn into this one; never beyond -1 and 1.
 
-    Of a judge who may hear nothing, the side is all that is known; of one who hears the opposite, nothing.
+    Of a judge who may hear nothing, the side is all that is known, and without a difference nothing; of one who hears
+    the opposite, nothing.
     """
     if sharp.high <= 0:
         return Band(sharp, -1.0, 1.0)
     if sharp.low <= 0:
-        return Band(sharp, -1.0 if difference < 0 else 0.0, 1.0 if difference > 0 else 0.0)
+        return Band(sharp, 0.0 if difference > 0 else -1.0, 0.0 if difference < 0 else 1.0)
     ends = sorted((difference / sharp.low, difference / min(sharp.high, 1.0)))
     return Band(sharp, *(min(max(end, -1.0), 1.0) for end in ends))
 

@@ -29,11 +29,12 @@ def extreme_p(
     2010), and P(p <= a) is at most a. With ``rises`` large values speak for an effect, else small ones. NaN where
     nothing was observed; a draw without a value (its set had no neuron) is none as extreme.
     """
-    sign = 1.0 if rises else -1.0
+    if not rises:
+        observed, drawn = -observed, -drawn
     # Means of the same numbers in another order differ by rounding, and a tie must count as reached.
     slack = 1e-9 * np.maximum(1.0, np.abs(np.nan_to_num(observed)))
     with np.errstate(invalid="ignore"):
-        reached = (sign * drawn >= sign * observed - slack).sum(axis=0)
+        reached = (drawn >= observed - slack).sum(axis=0)
     return np.where(np.isnan(observed), np.nan, (1 + reached) / (1 + len(drawn)))
 
 
@@ -41,9 +42,10 @@ def max_p(
     observed: Float[np.ndarray, " test"], drawn: Float[np.ndarray, "draw test"], *, rises: bool = True
 ) -> Float64[np.ndarray, " test"]:
     """`extreme_p` of each test against the most extreme of all tests in every draw: adjusted for their number."""
-    sign = 1.0 if rises else -1.0
-    most = np.where(np.isnan(drawn), -np.inf, sign * drawn).max(axis=1, initial=-np.inf)
-    return extreme_p(sign * observed, np.repeat(most[:, None], len(observed), axis=1))
+    if not rises:
+        observed, drawn = -observed, -drawn
+    most = np.where(np.isnan(drawn), -np.inf, drawn).max(axis=1, initial=-np.inf)
+    return extreme_p(observed, np.repeat(most[:, None], len(observed), axis=1))
 
 
 @dataclass(frozen=True, eq=False)

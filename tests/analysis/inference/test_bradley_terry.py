@@ -50,6 +50,12 @@ class TestStrengths:
         error = np.sqrt(contrast @ fitted.cov_params() @ contrast)
         assert (high - low)[0] / 2 == pytest.approx(1.959964 * error, rel=1e-2)
 
+    def test_listeners_who_agree_are_no_surer_than_their_answers(self):
+        one = np.array([[0, 8, 9], [2, 0, 5], [1, 6, 0]])
+        value, low, high = strength_bounds(np.stack([one] * 4))
+        np.testing.assert_allclose([value, low, high], strength_bounds(4 * one[None]), atol=1e-9)
+        np.testing.assert_allclose(value - low, high - value)
+
     def test_conditions_that_nothing_ties_have_no_strengths(self):
         wins = np.zeros((2, 4, 4), dtype=np.int64)
         wins[:, 0, 1], wins[0, 2, 3] = 5, 3

@@ -21,6 +21,13 @@ def test_sharpness_is_hits_minus_false_alarms_with_exact_bounds():
     assert (found.low, found.high) == pytest.approx((hits.low - alarms.high, hits.high - alarms.low))
 
 
+def test_a_judge_without_a_mistake_may_make_some():
+    found = sharpness(np.array([[50, 0], [0, 40]]), NAMES, NAMES, "happy")
+    hits = binomtest(50, 50).proportion_ci(0.975, method="exact")
+    alarms = binomtest(0, 40).proportion_ci(0.975, method="exact")
+    assert (found.value, found.low, found.high) == pytest.approx((1.0, hits.low - alarms.high, 1.0))
+
+
 @given(h=st.floats(0.5, 1.0), f=st.floats(0.0, 0.4), before=st.floats(0, 1), after=st.floats(0, 1))
 def test_the_true_difference_lies_in_the_band_of_what_the_judge_makes_of_it(h, f, before, after):
     heard = (h * after + f * (1 - after)) - (h * before + f * (1 - before))
@@ -32,6 +39,8 @@ def test_a_judge_who_may_hear_nothing_leaves_everything_open_on_that_side():
     deaf = Interval(0.1, -0.1, 0.3, 0)
     assert (band(0.2, deaf).low, band(0.2, deaf).high) == (0.0, 1.0)
     assert (band(-0.2, deaf).low, band(-0.2, deaf).high) == (-1.0, 0.0)
+    assert (band(0.0, deaf).low, band(0.0, deaf).high) == (-1.0, 1.0)
+    assert (band(0.2, Interval(0.1, 0.0, 0.3, 0)).low, band(0.2, Interval(0.1, 0.0, 0.3, 0)).high) == (0.0, 1.0)
     assert (band(0.2, Interval(0, -0.2, 0.0, 0)).low, band(0.2, Interval(0, -0.2, 0.0, 0)).high) == (-1.0, 1.0)
 
 

@@ -50,7 +50,7 @@ def test_a_null_tells_its_p_values_its_mean_and_what_it_can_resolve():
     assert null.omnibus_p == pytest.approx(1 / 21) == pytest.approx(least_p(20))
     assert null.mean == pytest.approx(-0.05 + 0.095)
     assert null.edge == pytest.approx(-0.05)
-    assert (null.resolves(0.05), null.resolves(0.01)) == (True, False)
+    assert (null.resolves(0.05), null.resolves(1 / 21), null.resolves(0.01)) == (True, True, False)
     assert null.told() == (
         "neurons selected by permuted labels give +4.5 on average"
         " (selection: p 0.048, the least that 20 permutations can give)"

@@ -35,6 +35,11 @@ class TestShares:
         assert half == pytest.approx(stats.t.ppf(0.975, 3) * error)
         assert worth < answers.sum()
 
+    def test_two_listeners_who_differ_are_worth_less_than_their_answers(self):
+        # Of p (1 - p) over the variance between them both are .25: of 0 and 1, and of their mean.
+        ratio = stats.norm.ppf(0.975) / stats.t.ppf(0.975, 1)
+        assert effective_answers(np.array([0, 10]), np.array([10, 10])) == pytest.approx(ratio**2)
+
     def test_listeners_who_agree_are_worth_their_answers_and_no_more(self):
         assert effective_answers(np.array([6, 6, 6]), np.array([10, 10, 10])) == 30
         assert effective_answers(np.array([10, 10, 10]), np.array([10, 10, 10])) == 30

@@ -85,3 +85,5 @@ def test_within_layers_what_the_layers_share_is_gone():
     ]
     expected = np.corrcoef(centred[0], centred[1])[0, 1]
     assert spearman_within_layers(one, two, origin)[0, 0] == pytest.approx(expected)
+    several = spearman_within_layers(np.concatenate([one, two]), np.concatenate([two, one]), origin)
+    np.testing.assert_allclose(several, [[expected, 1], [1, expected]])

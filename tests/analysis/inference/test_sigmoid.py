@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from scipy.optimize import curve_fit
 from scipy.stats import sem
 
-from esn_interp.analysis.inference.sigmoid import Sigmoid, fit_sigmoid
+from esn_interp.analysis.inference.sigmoid import Sigmoid, fit_curves, fit_sigmoid
+from esn_interp.analysis.inference.significance import SpeakerMeans
 
 DOSES = np.array([0, 0.5, 1, 2, 4, 8, 16, 32.0])
 
@@ -104,6 +105,8 @@ def test_a_curve_that_rises_and_falls_has_no_ec50_but_a_peak():
     assert "its peak is 85% at 8, and 40% are left at 16" in found.note
     rising = fit_sigmoid(SEVEN[:-1], UP_AND_DOWN[:-1], np.tile(UP_AND_DOWN[:-1], (6, 1)))
     assert rising.ec50.value == pytest.approx(1.45, abs=0.01)
+    half = fit_sigmoid(SEVEN, UP_AND_DOWN / 2, np.tile(UP_AND_DOWN / 2, (6, 1)))
+    assert half.note.startswith("no EC50: a free curve fits better")
     alone = fit_sigmoid(SEVEN, UP_AND_DOWN, np.full((1, 7), np.nan))
     assert np.isnan(alone.ec50.value)
 
@@ -135,3 +138,19 @@ def test_two_speakers_who_disagree_leave_the_sigmoid():
     assert (0.05 * rise) ** 2 < np.mean(better) < sem(better)
     assert fit(curves, SEVEN).note == ""
     assert "free curve" in fit(np.array([UP_AND_DOWN, UP_AND_DOWN]), SEVEN).note
+
+
+def test_every_set_has_its_curve_and_their_mean_one_more_without_what_damps():
+    rng = np.random.default_rng(2)
+    curves = np.stack([noisy(rng, speakers=6), noisy(rng, speakers=6)], axis=1)  # speaker, set, dose
+    damped = np.concatenate([np.full((6, 2, 1), 0.5), curves[..., 1:]], axis=-1)
+    none, doses = curves[..., :1], np.r_[-1.0, DOSES[1:]]
+    clips = np.full(damped.shape, 30)
+    overall, each = fit_curves(
+        doses, SpeakerMeans(30 * none, clips[..., :1]), SpeakerMeans(30 * damped, clips)
+    )
+    expected = [fit(curves.mean(axis=1)), fit(curves[:, 0]), fit(curves[:, 1])]
+    for found, one in zip((overall, *each), expected, strict=True):
+        assert [found.ec50.value, found.ec50.low, found.ec50.high, found.top] == pytest.approx(
+            [one.ec50.value, one.ec50.low, one.ec50.high, one.top], rel=1e-4
+        )
