@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 import torch
 from rounding import assert_close, terms_of
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from tiny_models import BUILDERS
 from tiny_omni import CHOICE, EMOTIONS, noise
 
-from esn_interp.errors import EditError, ModelError
+from esn_interp.errors import EditError, EsnError, ModelError
 from esn_interp.models.baked import Baked
+from esn_interp.models.baking import Scaled, _copy
+from esn_interp.models.columns import Columns
 from esn_interp.models.edits import Edit
 from esn_interp.models.loading import load
 
@@ -185,3 +187,67 @@ def test_neurons_and_alpha_are_baked_as_they_steer(tiny_lm, tmp_path):
 
     baked = tiny_lm.bake(Two(), tmp_path / "out", alpha=-1)
     assert {layer: gains.tolist() for layer, (_, gains) in baked.layers.items()} == {0: [0.0], 2: [0.0]}
+
+
+def experts(stored: torch.Tensor, tmp_path: Path, names: tuple[str, ...] = ("mlp.experts.down_proj",)) -> list[Scaled]:
+    """Neuron 1 of expert 2 tripled, neuron 0 of expert 0 silenced; a checkpoint holds the weights under these names."""
+    (tmp_path / "base").mkdir()
+    save_file({name: stored.clone() for name in names}, tmp_path / "base" / "model.safetensors")
+    columns = Columns(stored.clone(), axis=2, width=4, experts=3)
+    return Scaled.of("mlp.experts.down_proj", columns, np.array([0, 9]), np.array([0.0, 3.0], np.float32))
+
+
+def baked_copy(tmp_path: Path, scaled: list[Scaled]) -> dict[str, torch.Tensor]:
+    (tmp_path / "out").mkdir()
+    _copy(tmp_path / "base", tmp_path / "out", scaled)
+    return load_file(tmp_path / "out" / "model.safetensors")
+
+
+def test_experts_that_lie_in_one_tensor_are_scaled_in_it(tmp_path):
+    stored = torch.randn(3, 6, 4, generator=torch.Generator().manual_seed(0))
+    scaled = experts(stored, tmp_path)
+    (tmp_path / "base" / "extra").mkdir()
+    (tmp_path / "base" / "extra" / "vocabulary.txt").write_text("a b c")
+    expected = stored.clone()
+    expected[0, :, 0], expected[2, :, 1] = 0, 3 * stored[2, :, 1]
+    assert torch.equal(baked_copy(tmp_path, scaled)["mlp.experts.down_proj"], expected)
+    assert (tmp_path / "out" / "extra" / "vocabulary.txt").read_text() == "a b c"
+
+
+def test_experts_that_lie_the_other_way_round_are_found(tmp_path):
+    stored = torch.randn(3, 6, 4, generator=torch.Generator().manual_seed(0))
+    scaled = experts(stored, tmp_path)
+    save_file(
+        {f"mlp.experts.down_proj.{at}": one.T.contiguous() for at, one in enumerate(stored)},
+        tmp_path / "base" / "model.safetensors",
+    )
+    found = baked_copy(tmp_path, scaled)
+    assert torch.equal(found["mlp.experts.down_proj.2"][1], 3 * stored[2, :, 1])
+    assert torch.equal(found["mlp.experts.down_proj.1"], stored[1].T)
+
+
+def test_tensors_that_can_not_be_told_apart_are_refused(tmp_path):
+    stored = torch.randn(3, 6, 4, generator=torch.Generator().manual_seed(0))
+    scaled = experts(stored, tmp_path, ("a.other", "b.other"))
+    with pytest.raises(ModelError, match=r"several tensors hold what mlp\.experts\.down_proj\.0 does; bake a patch"):
+        baked_copy(tmp_path, scaled)
+
+
+def test_a_folder_that_can_not_be_written_leaves_what_was_there(tiny_lm, tmp_path, monkeypatch):
+    edits = [Edit(0, np.array([1]), gain=2.0)]
+    tiny_lm.bake(edits, tmp_path / "out")
+    before = sorted(path.name for path in (tmp_path / "out").iterdir())
+    rename = Path.rename
+
+    def full(self: Path, target: Path) -> Path:
+        if target == tmp_path / "out" and "README.md" in {path.name for path in self.iterdir()} and self not in kept:
+            raise OSError(28, "No space left on device")
+        kept.append(target)
+        return rename(self, target)
+
+    kept: list[Path] = []
+    monkeypatch.setattr(Path, "rename", full)
+    with pytest.raises(EsnError, match="out: can't be written: No space left on device; nothing of it is left"):
+        tiny_lm.bake(edits, tmp_path / "out", overwrite=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == before

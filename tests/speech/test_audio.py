@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from esn_interp.errors import AudioError
 from esn_interp.speech.audio import SAMPLE_RATE, read_audio
+from esn_interp.speech.video import sound_of_video
 
 
 def tone(seconds: float = 0.5, rate: int = SAMPLE_RATE, hertz: float = 440.0) -> np.ndarray:
@@ -150,6 +151,13 @@ def test_the_sound_of_a_video_is_heard(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_audio(path.read_bytes()), wave)
     with pytest.raises(AudioError, match=r"longer than the 0.5 s allowed"):
         read_audio(path, longest=0.5)
+
+
+def test_of_a_long_video_no_more_is_decoded_than_shows_that_it_is(tmp_path: Path) -> None:
+    pytest.importorskip("av", reason="the sound of videos needs the extra video")
+    data = video(tmp_path / "clip.mp4", seconds=4.0).read_bytes()
+    wave, rate = sound_of_video(data, "clip", longest=0.5)
+    assert 1.5 * rate < len(wave) < 1.6 * rate
 
 
 def test_a_video_that_is_cut_short_or_has_no_sound_is_refused_by_name(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import soundfile
 from miniature_corpora.parts import tone, write
 
 from esn_interp.errors import AudioError, CorpusError
-from esn_interp.speech.audio import read_audio
+from esn_interp.speech.audio import conversion, read_audio
 from esn_interp.speech.corpora import corpus
 
 WAVE = (0.5 * np.sin(np.arange(16_000) / 9)).astype(np.float32)
@@ -132,3 +132,25 @@ def test_a_table_may_name_files_that_no_disk_can_hold(tmp_path: Path) -> None:
     assert len(clips[0].waveform()) > 0
     with pytest.raises(AudioError, match="File name too long"):
         clips[1].waveform()
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_a_source_that_is_no_sound_is_refused_by_its_kind() -> None:
+    with pytest.raises(AudioError, match="three: expected a path, bytes, an array or a mapping, got float"):
+        read_audio(3.0, name="three")  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("name", ["clip\0.wav", "clip\ud800.wav"])
+def test_a_name_that_no_file_can_have_is_that_of_none(name: str) -> None:
+    with pytest.raises(AudioError, match="no such file"):
+        read_audio(name)
+
+
+def test_what_is_done_to_a_recording_is_not_known_where_it_can_not_be_read(tmp_path: Path) -> None:
+    (tmp_path / "text.wav").write_text("a letter", encoding="utf-8")
+    assert conversion(tmp_path / "text.wav") is None
+    assert conversion(tmp_path / "gone.wav") is None
+    soundfile.write(tmp_path / "stereo.wav", np.zeros((80, 2)), 8_000)
+    assert conversion(tmp_path / "stereo.wav") == (
+        f"{tmp_path / 'stereo.wav'}: stereo at 8000 Hz, heard as mono at 16000 Hz"
+    )

@@ -104,3 +104,10 @@ def test_clips_without_preparation_compare_and_print_as_before() -> None:
     clips = corpus("toy-studio")
     assert isinstance(clips, Clips)
     assert repr(clips).startswith("Clips('toy-studio': 800 clips, 20 speakers; 160 neutral")
+
+
+def test_what_is_too_short_or_too_quiet_to_be_changed_is_left_as_it_is() -> None:
+    short = sine(0.005)
+    np.testing.assert_array_equal(Preparation(trim=30).apply(short), short)
+    quiet = sine(1.0, peak=1e-6)  # below what the standard counts as sound at all
+    np.testing.assert_array_equal(Preparation(loudness=-23).apply(quiet), quiet)

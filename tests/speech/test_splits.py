@@ -1,5 +1,6 @@
 """Splits that can be chosen, repeated and saved; and folds in which everybody is evaluated once."""
 
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -192,3 +193,13 @@ def test_emodb_is_cross_fitted_by_speaker(emodb_root: Path) -> None:
     for parts in folds:
         assert [len(part.speakers) for part in parts] == [3, 5, 2]
         assert all(part.emotions == clips.emotions for part in parts[1:])
+
+
+def test_an_assignment_to_a_part_that_is_none_is_damaged(tmp_path: Path) -> None:
+    assignment = crossed(9).assign(by="speaker")
+    assignment.save(tmp_path / "split.json")
+    told = json.loads((tmp_path / "split.json").read_text(encoding="utf-8"))
+    told["splits"][next(iter(told["splits"]))] = "exam"
+    (tmp_path / "split.json").write_text(json.dumps(told), encoding="utf-8")
+    with pytest.raises(EsnError, match=r"split\.json: entry 'splits' names a split 'exam'; the file is damaged"):
+        Assignment.load(tmp_path / "split.json")
