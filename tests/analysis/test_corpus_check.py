@@ -1,6 +1,7 @@
 """What would spoil a study is found: bad clips, copies over splits, speakers who give the emotion away."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,9 @@ from miniature_corpora.parts import tone
 from scipy.stats import chi2_contingency
 from scipy.stats.contingency import association
 
-from esn_interp.analysis.corpus_check.figure import MOST, draw, sound
+from esn_interp.analysis.corpus_check.figure import MOST, _span, draw, sound
 from esn_interp.analysis.corpus_check.measure import check_corpus, confounding, counted
-from esn_interp.analysis.corpus_check.page import corpus_page
+from esn_interp.analysis.corpus_check.page import corpus_page, problem_rows
 from esn_interp.analysis.corpus_check.result import CorpusCheck
 from esn_interp.errors import CorpusError
 from esn_interp.speech.clips import Clips
@@ -278,3 +279,22 @@ def test_emodb_can_carry_a_study(emodb_root: Path) -> None:
     # Its files were each brought to the same peak: anger is not louder than sadness any more.
     level = dict(zip(check.emotions, check.level[:, 1], strict=True))
     assert level["angry"] < level["sad"] + 1
+
+
+def test_one_emotion_or_one_speaker_can_not_be_confounded() -> None:
+    alone = confounding(["a", "b", "a"], ["sad", "sad", "sad"], unit="speaker")
+    assert (alone.cramers_v, alone.p, alone.guess, alone.chance) == (0.0, 1.0, 1.0, 1.0)
+
+
+def test_of_many_problems_the_first_are_listed_and_the_rest_counted() -> None:
+    check = check_corpus(clips_of(good()))
+    many = replace(check, problems=tuple((f"clip {at}", "silent") for at in range(10_000)))
+    *shown, last = problem_rows(many)
+    assert shown[0] == ["clip 0", "silent"]
+    assert last == [f"{10_000 - len(shown):,} more", "use --json for all of them"]
+    assert problem_rows(check) == []
+
+
+def test_levels_that_are_not_known_have_no_range() -> None:
+    assert _span(np.full((2, 3), np.nan)) is None
+    assert _span(np.array([[-20.0, -20.0, -19.9]])) == pytest.approx([-22.95, -16.95])  # 6 dB at least

@@ -1,5 +1,6 @@
 """A corpus that was left out: shared neurons work on it; and shares of variance against sums by hand."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,10 @@ from planted_listener import planted_clips
 
 from esn_interp.analysis.fusion.measure import fusion
 from esn_interp.analysis.fusion.result import Fusion
-from esn_interp.analysis.fusion.variance import nested_shares
+from esn_interp.analysis.fusion.variance import nested_shares, variance_shares
 from esn_interp.errors import StatisticsError
+from esn_interp.neurons.choosing import of_emotions
+from esn_interp.neurons.selectors import select
 from esn_interp.speech.clips import Clips
 from esn_interp.tasks.collection import collect
 
@@ -74,3 +77,25 @@ def test_shares_of_variance_add_up_and_find_what_was_put_there():
 def test_three_corpora_are_needed():
     with pytest.raises(StatisticsError, match="three or more, not 0"):
         fusion(LetterListener(), {})
+
+
+def test_variance_needs_a_language_and_single_clips_of_every_corpus():
+    lm, clips = LetterListener(), planted_clips(speakers=4)
+    stats = collect(lm, clips, per_clip=True, progress=False)
+    esns = select(stats, "mad", count=2)
+    with pytest.raises(StatisticsError, match="corpus one: say its language, to tell corpora and languages apart"):
+        variance_shares({"one": stats}, {}, esns)
+    bare = replace(stats, per_clip=None)
+    with pytest.raises(StatisticsError, match="the statistics of one keep no single clips; collect with per_clip=True"):
+        variance_shares({"one": bare}, {"one": "en"}, esns)
+
+
+def test_an_emotion_that_no_corpus_has_has_no_shares():
+    lm, clips = LetterListener(), planted_clips(speakers=4)
+    stats = collect(lm, clips, per_clip=True, progress=False)
+    esns = select(stats, "mad", count=2)
+    fewer = {"one": of_emotions(stats, [one for one in stats.emotions if one != "sad"])}
+    shares = variance_shares(fewer, {"one": "en"}, esns)
+    sad = stats.emotions.index("sad")
+    assert np.isnan(shares[sad]).all()
+    assert np.isfinite(np.delete(shares, sad, axis=0)).all()

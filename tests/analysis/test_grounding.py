@@ -9,7 +9,7 @@ from scipy import stats
 from esn_interp.analysis.grounding.donors import NOBODY, find_donors, limit_matched
 from esn_interp.analysis.grounding.measure import grounding, other_prompts
 from esn_interp.analysis.grounding.result import ALL, AUDIO, OTHERS, OWN, Grounding
-from esn_interp.errors import CorpusError, StatisticsError
+from esn_interp.errors import AudioError, CorpusError, StatisticsError
 from esn_interp.neurons.neuron_set import NeuronSet
 from esn_interp.speech.clips import Clips
 from esn_interp.tasks.recognition import Recognition
@@ -233,3 +233,21 @@ def test_tables_figures_and_files_hold_the_same_numbers(heard, tmp_path):
     assert means[0].x[0] == heard.effect.mean[AUDIO, OWN, ALL]
     np.testing.assert_allclose(means[1].x, heard.share.value)
     np.testing.assert_allclose(means[2].x, 100 * heard.ablation.mean)
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_clip_that_can_not_be_heard_is_neither_patched_nor_lent(clips, strict):
+    frame = clips.to_frame().assign(audio=[*clips.column("audio")])
+    frame.at[0, "audio"] = {"bytes": b"no sound", "path": None}
+    broken = Clips.from_frame(frame[:20], name="broken")
+    options = {"draws": 0, "progress": False, "strict": strict}
+    if strict:
+        with pytest.raises(AudioError):
+            grounding(GroundedListener(), broken, planted_set(), **options)
+        return
+    found = grounding(GroundedListener(), broken, planted_set(), **options)
+    assert [one.clip for one in found.skipped] == [broken.column("id")[0]]
+    assert broken.column("id")[0] not in found.clips
+    frame["audio"] = [{"bytes": b"no sound", "path": None}] * len(frame)
+    with pytest.raises(CorpusError, match=r"corpus silent: no clip to patch; the first of [0-9]+ skipped: "):
+        grounding(GroundedListener(), Clips.from_frame(frame[:20], name="silent"), planted_set(), **options)

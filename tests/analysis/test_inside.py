@@ -1,5 +1,6 @@
 """Looks into one clip equal plain PyTorch on tiny models of three families."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from tiny_omni import CHOICE, EMOTIONS, noise
 from esn_interp.analysis.inside import (
     acoustics,
     attention_over_recording,
+    compare_sites,
     direct_attribution,
     lens,
     patching_map,
@@ -19,9 +21,10 @@ from esn_interp.analysis.inside import (
 from esn_interp.analysis.inside.direct import DirectAttribution
 from esn_interp.analysis.inside.lensing import Lens
 from esn_interp.analysis.inside.patching import PatchingMap
+from esn_interp.analysis.inside.seen import name_of
 from esn_interp.analysis.inside.voice import AcousticCorrelates, spearman, voice_at
 from esn_interp.analysis.inside.writing import Writes
-from esn_interp.errors import EsnError, ModelError
+from esn_interp.errors import EsnError, ModelError, StatisticsError
 from esn_interp.models.loading import load
 
 CLIP, TWIN = noise(1.3, 1.7)
@@ -180,6 +183,10 @@ def test_attention_over_the_recording_is_the_last_row_of_the_patterns(lm):
         assert found.weights[layer] == pytest.approx(cache[f"blocks.{layer}.pattern"][:, -1, heard])
     assert (found.on_audio <= 1 + 1e-6).all()
     assert found.plot().data
+    frame = found.to_frame()
+    assert len(frame) == found.weights.size
+    strongest = frame.groupby(["layer", "head"])["weight"].sum().idxmax()
+    assert f"most by head {strongest[1]} of layer {strongest[0]} (" in found.summary()
 
 
 def test_a_gate_that_is_the_level_goes_with_the_level():
@@ -222,8 +229,17 @@ def test_nonsense_is_refused(tiny_lm):
         writes(tiny_lm, 0, 99_999)
     with pytest.raises(EsnError, match="between which answers"):
         direct_attribution(tiny_lm, CLIP, ())
+    with pytest.raises(StatisticsError, match="has no neuron 3 at layer 99"):
+        acoustics(tiny_lm, [], 99, 3)
+    assert [name_of(one) for one in (Path("a/b.wav"), "c.wav", CLIP)] == ["b.wav", "c.wav", "waveform"]
     with pytest.raises(ModelError, match="not among the labels"):
         direct_attribution(tiny_lm, CLIP, LABELS, target="bored", question=CHOICE)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_there_is_no_comparison_of_no_sites(tiny_lm):
+    with pytest.raises(StatisticsError, match="name at least one site of "):
+        compare_sites(tiny_lm, [], [], sites=())  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.slow
@@ -233,7 +249,7 @@ def test_sites_are_compared_by_the_ablation_of_what_is_found_there():
 
     lm = load("toy-omni")
     _, ident, evaluate = esn.corpus("toy-studio").split()
-    ident, evaluate = ident.limit(40), evaluate.limit(25)
+    ident, evaluate = ident.limit(25), evaluate.limit(10)
     found = esn.inside.compare_sites(lm, ident, evaluate, sites=("gated",), count=8, draws=1, progress=False)
     esns = esn.select(esn.collect(lm, ident, site="gated", progress=False), "mad", count=8)
     alone = esn.ablation(lm, evaluate, esns, draws=1, progress=False)
@@ -243,4 +259,5 @@ def test_sites_are_compared_by_the_ablation_of_what_is_found_there():
     both = sum(len(set(esns.indices(e)) & set(gates.indices(e))) for e in esns.emotions)
     assert found.shared[0] == pytest.approx(both / len(esns))
     assert len(found.to_frame()) == 3
+    assert f"costs: gated {100 * found.own[0].value:+.1f} (others " in found.summary()
     assert found.plot().data

@@ -1,5 +1,6 @@
 """The page of a neuron says what plain loops say of it."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -118,3 +119,14 @@ def test_without_recordings_it_says_what_is_missing(made):
     assert "<audio" not in page.html()
     with pytest.raises(StatisticsError, match="no neuron 99999"):
         neuron(lm, stats, LAYER, 99_999)
+
+
+def test_statistics_that_can_not_tell_of_clips_are_refused(made):
+    lm, clips, stats, _ = made
+    with pytest.raises(StatisticsError, match="the statistics keep no single clips; collect"):
+        neuron(lm, replace(stats, per_clip=None), LAYER, NEURON)
+    with pytest.raises(StatisticsError, match="pages are of the site gate; these statistics are of pre"):
+        neuron(lm, replace(stats, origin=replace(stats.origin, site="pre")), LAYER, NEURON)
+    frame = clips.to_frame().assign(id=lambda rows: "other-" + rows["id"], audio=clips.column("audio"))
+    with pytest.raises(StatisticsError, match="none of these clips is among those of the statistics of noise"):
+        neuron(lm, stats, LAYER, NEURON, clips=Clips.from_frame(frame, name="others"))

@@ -15,6 +15,7 @@ from statsmodels.stats.multitest import multipletests
 from esn_interp.analysis.inference.rankings import rank_biased_overlap, ranking
 from esn_interp.analysis.overlap.measure import overlap
 from esn_interp.analysis.overlap.result import Overlap
+from esn_interp.errors import StatisticsError
 from esn_interp.neurons.resampling import select_alike, subset
 from esn_interp.neurons.selectors import select
 from esn_interp.neurons.statistics import GateStatistics
@@ -243,3 +244,16 @@ def test_the_curve_figure(result: Overlap):
     others = curves["different emotions", "y"]
     np.testing.assert_allclose(others.y, [pair.other_emotion.fold for pair in result.curve])
     fits_a_phone(figure)
+
+
+def test_sets_are_called_by_what_tells_them_apart():
+    stats = [statistics(seed) for seed in (0, 1)]
+    same = [replace(one, origin=replace(one.origin, corpus="same")) for one in stats]
+    sets = [select(one, "mad", count=10) for one in same]
+    found = overlap(*sets, relabellings=0)
+    assert (found.pairs[0].a, found.pairs[0].b) == ("set 1", "set 2")
+    other = replace(sets[1], origin=replace(sets[1].origin, fingerprint="other", model="another"))
+    across = overlap(sets[0], other, across_models=True, relabellings=0)
+    assert any("have different weights: compared place by place" in note for note in across.notes)
+    with pytest.raises(StatisticsError, match="no p for the selection: it needs statistics with the sums"):
+        overlap(*sets, relabellings=5)

@@ -164,3 +164,22 @@ def test_neurons_that_no_selector_made_are_refused(clips: Clips) -> None:
     lm = PlantedReader()
     with pytest.raises(StatisticsError, match="not by one selector"):
         reading(lm, clips, replace(lm.heard_set, selector="custom"), permutations=2, silencing=False)
+
+
+def test_without_silencing_the_overlap_is_told_alone(clips: Clips) -> None:
+    lm = PlantedReader()
+    found = reading(lm, clips, lm.heard_set, sentences=expressed(), permutations=2, silencing=False)
+    assert [pair.b for pair in found.pairs] == ["read"]
+    assert found.effects == ()
+    assert found.clips == 0
+    assert not [trace for trace in found.plot().data if trace.name == "own emotion"]
+    assert found.summary().endswith(".")
+
+
+def test_what_can_not_be_read_is_refused(clips: Clips) -> None:
+    lm = PlantedReader()
+    with pytest.raises(StatisticsError, match="this model can't be asked about a text"):
+        reading(object(), clips, lm.heard_set)  # pyright: ignore[reportArgumentType]
+    one = [written for written in expressed() if written.emotion == "sad"]
+    with pytest.raises(StatisticsError, match="the sentences have fewer than two of the emotions "):
+        reading(lm, clips, lm.heard_set, sentences=one)

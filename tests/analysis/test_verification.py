@@ -216,3 +216,34 @@ def test_a_failed_check_ends_in_exit_code_3_and_leaves_page_and_file(tmp_path: P
     assert "failed: check 1: a < b" in told.out
     assert json.loads((tmp_path / "v.json").read_text())["checks"][1]["outcome"] == "failed"
     assert (tmp_path / "v.html").exists()
+
+
+def test_differences_that_are_no_numbers_are_infinite():
+    one, wide, lost = torch.zeros(2, 3), torch.zeros(2, 4), torch.full((2, 3), float("nan"))
+    assert checks._apart([one], [one + 0.5]) == 0.5
+    assert checks._apart([one], [wide]) == float("inf")
+    assert checks._apart([one], [lost]) == float("inf")
+
+
+def test_what_can_not_be_checked_is_skipped_with_its_reason(tiny_lm, monkeypatch, tmp_path):
+    one = subject(tiny_lm)
+    monkeypatch.setattr(checks, "label_tokens", lambda tokenizer, labels: [[1], [2, 3]])
+    with pytest.raises(checks.Skip, match="labels of several tokens"):
+        one.labels  # noqa: B018 (it is computed when it is asked for)
+    one.bake = False
+    with pytest.raises(checks.Skip, match="not asked for"):
+        checks.bake(one)
+
+    def refused() -> None:
+        raise ModelError("no such weights")
+
+    with pytest.raises(checks.Skip, match="no such weights"):
+        checks._or_skip(refused)
+    assert checks._no_copy(tiny_lm, tmp_path, 1e30) == "the disk has no room for a full copy"
+    monkeypatch.setattr(checks, "_free", lambda device: 0.0)
+    assert checks._no_copy(tiny_lm, tmp_path, 1.0) == "memory has no room for a second model"
+
+
+def test_a_figure_shows_the_outcomes_that_there_are():
+    assert len(made_up("passed", "passed").plot().data) == 1
+    assert len(made_up("passed", "failed", "skipped").plot().data) == 3

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from importlib.util import find_spec
+from typing import Any
 
 import plotly.graph_objects as go
 import pytest
@@ -128,3 +129,33 @@ def test_a_notebook_without_nbformat_shows_figures():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "['application/vnd.plotly.v1+json', 'text/plain']"
+
+
+@pytest.mark.parametrize("can_draw", [True, False])
+def test_a_notebook_shows_a_figure_with_a_picture_where_one_can_be_made(monkeypatch, can_draw):
+    def still(figure: go.Figure, form: str, *, scale: float) -> bytes:
+        if not can_draw:
+            raise EsnError("no Chromium")
+        return b"picture"
+
+    seen: list[dict[str, Any]] = []
+    monkeypatch.setattr(shown, "find_spec", lambda name: True)
+    monkeypatch.setattr(shown, "still", still)
+    monkeypatch.setattr("IPython.display.display", lambda bundle, raw: seen.append(bundle))
+    figure = Figure(data=[{"y": [1, 2]}], layout={"title": {"text": "Recall<br>by dose"}})
+    monkeypatch.setattr(Figure, "_repr_mimebundle_", lambda self: {"live": {}})
+    figure._ipython_display_()
+    picture = {"image/png": b"picture"} if can_draw else {}
+    assert seen == [{"live": {}, "text/plain": "Figure('Recall', 1 traces)"} | picture]
+
+
+def test_what_a_browser_says_is_told_in_a_line(monkeypatch):
+    class Broken:
+        @staticmethod
+        def calc_fig_sync(*given: Any, **options: Any) -> bytes:
+            raise RuntimeError("no Chrome\nin many lines")
+
+    monkeypatch.setattr(shown, "find_spec", lambda name: True)
+    monkeypatch.setattr(shown, "_started", Broken)
+    with pytest.raises(EsnError, match=r"the figure was not drawn as \.png: no Chrome; kaleido needs Chrome"):
+        still(go.Figure(), "png")

@@ -1,5 +1,7 @@
 """A recording over time: its spectrogram is loud where the sound is, and takes the outline's place."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import plotly.graph_objects as go
 import pytest
@@ -8,6 +10,7 @@ from figure_rules import fits_a_phone
 from esn_interp.drawing.over_time import spectrogram
 from esn_interp.errors import ModelError
 from esn_interp.models.gate_activations import GateActivations
+from esn_interp.models.gate_figure import chosen
 
 RATE = 16_000
 
@@ -50,3 +53,31 @@ def test_the_spectrogram_takes_the_place_of_the_outline():
     fits_a_phone(drawn)
     with pytest.raises(ModelError, match="waveform or spectrogram"):
         acts.plot([(0, 1)], sound="song")
+
+
+def some(layers: int = 2, width: int = 4, *, heard: bool = True) -> GateActivations:
+    rng = np.random.default_rng(1)
+    gates = tuple(0.1 * rng.normal(size=(5, width)).astype(np.float32) for _ in range(layers))
+    gates[1][:, 3] = [9, 0, 9, 0, 9]  # moves most, both in the recording and outside of it
+    scopes = np.array([1, 0, 0, 1, 2]) if heard else np.array([1, 1, 1, 1, 2])
+    return GateActivations(gates, tuple("abcde"), scopes, np.arange(5, dtype=np.float32), tone(500))
+
+
+@pytest.mark.parametrize("heard", [True, False])
+def test_where_none_is_named_the_gates_that_move_most_are_drawn(heard: bool):
+    found = chosen(some(heard=heard), None)
+    assert found[0][0] == 1
+    assert len(found) == 2  # the strongest of each layer
+
+
+def test_of_a_set_the_strongest_are_drawn_and_no_gate_that_is_not_there():
+    acts = some()
+    esns = SimpleNamespace(
+        layer=np.array([0, 1, 1]), in_layer=np.array([2, 0, 3]), score=np.array([0.1, 0.9, 0.5], dtype=np.float32)
+    )
+    assert chosen(acts, esns) == [(1, 0), (1, 3), (0, 2)]
+    assert chosen(acts, [(0, 1), (0, 1)]) == [(0, 1)]
+    for pair in ((2, 0), (0, 4), (-1, 0)):
+        with pytest.raises(ModelError, match=f"no neuron {pair[1]} at layer {pair[0]}; there are 2 layers"):
+            chosen(acts, [pair])
+    assert repr(acts) == "GateActivations(2 layers, 5 tokens, 4 neurons a layer)"

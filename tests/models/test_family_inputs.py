@@ -13,7 +13,7 @@ from tiny_omni import noise
 from torch import nn
 
 from esn_interp.errors import AudioError, ModelError, StatisticsError
-from esn_interp.models.families import FAMILIES, ByStructure
+from esn_interp.models.families import FAMILIES, ByStructure, Family
 from esn_interp.models.families.inputs import each, require_whole, template_of
 from esn_interp.models.families.spoken import Manner, SpeechRequest
 from esn_interp.models.gate_view import Start
@@ -67,15 +67,17 @@ class WithAudio(nn.Module):
         self.config = SimpleNamespace(audio_token_id=token)
         self.embedding = nn.Embedding(10, 2)
 
-    def get_input_embeddings(self) -> nn.Module:
-        return self.embedding
+
+class Plain(ByStructure):
+    def embedding(self, model: nn.Module) -> nn.Module:
+        return model.embedding  # pyright: ignore[reportReturnType]
 
 
 def test_the_processor_of_a_larger_vocabulary_is_refused(tiny_lm: Any):
     given = SimpleNamespace(tokenizer=tiny_lm.processor.tokenizer, feature_extractor=object(), chat_template="{{ it }}")
-    assert ByStructure().processor(WithAudio(9), given).audio_token_id == 9
+    assert Family.processor(Plain(), WithAudio(9), given).audio_token_id == 9
     with pytest.raises(ModelError, match="its audio token is number 13, but the model knows 10 tokens"):
-        ByStructure().processor(WithAudio(13), given)
+        Family.processor(Plain(), WithAudio(13), given)
 
 
 def test_a_model_without_a_place_for_audio_is_refused():

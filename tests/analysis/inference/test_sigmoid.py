@@ -56,14 +56,15 @@ def test_the_fit_equals_scipy_curve_fit():
     assert [found.ec50.value, found.slope, found.top] == pytest.approx([ec50, slope, top], rel=1e-3)
 
 
-def test_the_interval_covers_the_truth():
+@pytest.mark.parametrize(("repetitions", "least"), [(100, 0.9), pytest.param(400, 0.92, marks=pytest.mark.long)])
+def test_the_interval_covers_the_truth(repetitions: int, least: float):
     # The mean curve of many speakers is itself a sigmoid with EC50 4, as they differ in height alone.
-    # With 400 repetitions the share itself is known to within a point.
+    # With 400 repetitions the share itself is known to within a point, with 100 to within two.
     rng = np.random.default_rng(1)
-    found = [fit(noisy(rng)) for _ in range(400)]
+    found = [fit(noisy(rng)) for _ in range(repetitions)]
     covered = [one.ec50.low <= 4.0 <= one.ec50.high for one in found]
     assert np.mean([np.isnan(one.ec50.low) for one in found]) < 0.02
-    assert np.mean(covered) >= 0.92
+    assert np.mean(covered) >= least
     # An interval from 0 to infinity would cover as well: this one says something.
     assert np.nanmedian([one.ec50.high / one.ec50.low for one in found]) < 2
 
@@ -111,11 +112,12 @@ def test_a_curve_that_rises_and_falls_has_no_ec50_but_a_peak():
     assert np.isnan(alone.ec50.value)
 
 
-def test_noise_of_speakers_tells_a_fall_from_a_plateau():
+@pytest.mark.parametrize("repetitions", [20, pytest.param(60, marks=pytest.mark.long)])
+def test_noise_of_speakers_tells_a_fall_from_a_plateau(repetitions: int):
     rng = np.random.default_rng(5)
 
     def refused(curve: np.ndarray) -> float:
-        skill = 1 + 0.12 * rng.normal(size=(60, 6, 1))
+        skill = 1 + 0.12 * rng.normal(size=(repetitions, 6, 1))
         drawn = rng.binomial(30, np.clip(curve * skill, 0, 1)) / 30
         return float(np.mean(["free curve" in fit(one, SEVEN).note for one in drawn]))
 
