@@ -86,12 +86,25 @@ def test_mean_magnitude():
         np.testing.assert_allclose(statistics_of(clips).magnitude(scope=scope), expected, rtol=1e-12)
 
 
-def test_an_emotion_with_a_single_token_has_a_magnitude():
+def test_an_emotion_with_a_single_token_has_a_magnitude_and_one_without_any_does_not_count():
     clips = precise_clips(25)[:3]
     assert sorted(clip.emotion for clip in clips) == [0, 1, 2]
     last = [np.concatenate(clip.gates, axis=1)[np.isin(clip.scopes, SCOPES["last"])] for clip in clips]
     assert [len(tokens) for tokens in last] == [1, 1, 1]
     np.testing.assert_allclose(statistics_of(clips).magnitude(scope="last"), np.abs(last)[:, 0].mean(axis=0))
+    np.testing.assert_allclose(statistics_of(clips[:2]).magnitude(scope="last"), np.abs(last)[:2, 0].mean(axis=0))
+
+
+def test_the_instruction_counts_only_where_nothing_else_is_told_apart():
+    stats = statistics_of(precise_clips(25))
+    assert stats.usual_scope == "audio,last"
+    np.testing.assert_array_equal(stats.rates().mean, stats.rates(scope="audio,last").mean)
+    assert replace(stats, scopes=("audio", "generated")).usual_scope == "all"
+
+
+def test_the_variance_of_two_clips_is_half_the_square_of_their_difference():
+    found = Spread(np.array([[2.0], [4.0]]), np.array([[5.0], [17.0]]), np.array([[2], [2]])).variance  # 1, 3 and 3, 5
+    np.testing.assert_allclose(found, [[2.0], [2.0]])
 
 
 def test_a_gate_that_never_varies_has_the_variance_that_rounding_leaves():
