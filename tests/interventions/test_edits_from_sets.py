@@ -204,8 +204,8 @@ def test_edits_on_random_neurons_keep_all_but_the_neurons(seed: int):
 def test_gains_to_be_tried_run_from_minus_one_upwards_and_are_not_all_zero():
     assert distinct_alphas([2, -1, 0.5, 2, 0]).tolist() == [-1, 0, 0.5, 2]
     assert distinct_alphas([0.5]).tolist() == [0.5]
-    for wrong in ([-1.001], [float("nan")], [float("inf")], []):
-        with pytest.raises(EditError, match="one or more finite numbers from -1 upwards"):
+    for wrong, told in (([-1.001, 2], "-1.001, 2"), ([float("nan")], "nan"), ([float("inf")], "inf"), ([], "none")):
+        with pytest.raises(EditError, match=f"one or more finite numbers from -1 upwards, not {told}$"):
             distinct_alphas(wrong)
     with pytest.raises(EditError, match="alpha 0 changes nothing"):
         distinct_alphas([0, 0.0])

@@ -5,10 +5,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from overlapping_sets import where as home
 from rounding import assert_close
 
 from esn_interp.errors import EditError
 from esn_interp.models.edits import Edit, as_edits, edits_by_layer
+from esn_interp.neurons.neuron_set import NeuronSet
 
 
 def gates(seed: int = 0) -> torch.Tensor:
@@ -87,6 +89,23 @@ def test_each_clip_can_have_gains_of_its_own():
             Edit(0, np.array([1, 4]), gain=gains).apply(gates()[:1], None)
 
 
+def test_shifts_by_clip_and_token_go_over_the_prompt_and_no_further():
+    shifts = np.arange(2 * 3 * 2, dtype=np.float32).reshape(2, 3, 2)  # clips, tokens of the prompt, neurons
+    behind = torch.ones(2, 4, dtype=torch.bool)
+    behind[:, 3] = False
+    edit, expected = Edit(0, np.array([1, 4]), shift=shifts), gates()
+    expected[:, :3, [1, 4]] += torch.from_numpy(shifts)
+    with torch.no_grad():
+        assert torch.equal(edit.apply(gates(), behind), expected)
+        assert torch.equal(edit.apply(gates()[:, :3].clone(), None), expected[:, :3])
+        routed = gates()[:, :, None].repeat(1, 1, 2, 1)  # to two experts
+        over_experts = edit.apply(routed, behind[:, :, None].repeat(1, 1, 2))
+        assert torch.equal(over_experts, expected[:, :, None].repeat(1, 1, 2, 1))
+        for wrong, where in ((gates(), None), (gates()[:1], behind[:1]), (gates()[:, :2], None)):
+            with pytest.raises(EditError, match="shifts of 2 clips and 3 tokens for a run of"):
+                edit.apply(wrong.clone(), where)
+
+
 def test_gradients_pass_through_an_edit():
     start = gates().requires_grad_()
     Edit(0, np.array([1]), gain=3.0).apply(start * 1.0, None).sum().backward()
@@ -136,3 +155,9 @@ def test_alpha_goes_with_neurons_alone_and_with_some():
         as_edits([Edit(0, np.array([1]), gain=2.0)], 2.0)
     with pytest.raises(EditError, match="nothing to steer, the set of neurons is empty"):
         as_edits([], None)
+    neurons = NeuronSet.from_indices(home(widths=(4, 4)), {"angry": np.array([1, 6]), "sad": np.array([6, 7])})
+    with pytest.raises(EditError, match="say how much, for example alpha=2"):
+        as_edits(neurons, None)
+    first, second = as_edits(neurons, 2.0)
+    assert (first.layer, first.neurons.tolist(), first.gain) == (0, [1], 3.0)
+    assert (second.layer, second.neurons.tolist(), second.gain) == (1, [2, 3], 3.0)
