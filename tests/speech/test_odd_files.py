@@ -5,12 +5,14 @@ import os
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 from miniature_corpora.parts import tone, write
 
 from esn_interp.errors import AudioError, CorpusError
 from esn_interp.speech.audio import conversion, read_audio
+from esn_interp.speech.clips import Clips
 from esn_interp.speech.corpora import corpus
 
 WAVE = (0.5 * np.sin(np.arange(16_000) / 9)).astype(np.float32)
@@ -154,3 +156,18 @@ def test_what_is_done_to_a_recording_is_not_known_where_it_can_not_be_read(tmp_p
     assert conversion(tmp_path / "stereo.wav") == (
         f"{tmp_path / 'stereo.wav'}: stereo at 8000 Hz, heard as mono at 16000 Hz"
     )
+
+
+@pytest.mark.parametrize(
+    ("audio", "said"),
+    [
+        ({"array": [[[0.5]]], "sampling_rate": 16_000}, "row 1: no audio; its array can't be sound"),
+        ({"array": ["loud"], "sampling_rate": 16_000}, "row 1: no audio; its array can't be sound"),
+        ({"array": None, "sampling_rate": 16_000}, "row 1: no audio; expected a path, bytes"),
+        ({"bytes": None, "path": ""}, "row 1: no audio; expected a path, bytes"),
+        (" ", "row 1: no audio; expected a path, bytes"),
+    ],
+)
+def test_what_can_not_be_sound_is_told_with_its_row(audio: object, said: str) -> None:
+    with pytest.raises(CorpusError, match=said):
+        Clips.from_frame(pd.DataFrame({"audio": [audio], "emotion": ["sad"]}), name="x")

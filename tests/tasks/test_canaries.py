@@ -90,3 +90,14 @@ def test_a_config_whose_judge_does_not_know_a_target_is_refused_when_it_is_read(
     assert load_config(path, kind=ConversionConfig).targets == ("happy", "surprised")
     for name in ConversionConfig.ready:
         assert load_config(name, kind=ConversionConfig).name == name
+
+
+def test_a_config_of_a_judge_that_can_not_be_is_told(tmp_path):
+    (tmp_path / "config.json").write_text('{"id2label": {"0": "LABEL_0"}}', encoding="utf-8")
+    assert emotions_of(tmp_path) is None  # names that say nothing
+    (tmp_path / "config.json").write_text('{"id2label": {"0": "Sadness", "1": "joy"}}', encoding="utf-8")
+    assert emotions_of(tmp_path) == ("happy", "sad")
+    for content in ("[1]", '{"id2label": 3}', "{"):
+        (tmp_path / "config.json").write_text(content, encoding="utf-8")
+        with pytest.raises(EsnError, match=r"config\.json: this is not the config of a checkpoint; download it anew"):
+            emotions_of(tmp_path)

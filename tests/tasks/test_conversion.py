@@ -1,6 +1,8 @@
 """Conversions: what is asked, what can go wrong and is named, what is kept, and which of them succeeded."""
 
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from puppet_model import CODES, RATE, SILENT, Puppet, convert, said, sources, tone
@@ -227,3 +229,33 @@ def test_statistics_of_another_run_or_without_gates_are_refused():
     other.fingerprint = "4567"
     with pytest.raises(StatisticsError, match="the conversions come from"):
         conversion_statistics(other, run, verdicts)
+
+
+def test_a_conversion_whose_gates_are_no_numbers_is_left_out_and_some_must_remain():
+    lm = Puppet()
+    run = convert(lm, gates=True)
+    verdicts = judge(run, emotion=Ear(), transcript=Ear(), progress=False)
+    assert run.reductions is not None
+    first, *others = run.reductions
+    assert first is not None
+    lost = {name: values * np.nan for name, values in first.sums.items() if values.dtype.kind == "f"}
+    broken = replace(first, sums=first.sums | lost)
+    one = replace(run, reductions=[broken, *others])
+    assert (run.conversions[0].id, "its gates are not finite") in conversion_statistics(lm, one, verdicts).skipped
+    none = replace(run, reductions=[None for _ in run.reductions])
+    with pytest.raises(StatisticsError, match=r"left gates; the first is .*: some scope has no token"):
+        conversion_statistics(lm, none, verdicts)
+
+
+def test_characters_that_are_lost_are_named_beside_the_words():
+    run = convert(Puppet())
+    strict = SuccessFilter(max_wer=0.9, max_cer=0.0)
+    verdicts = judge(run, emotion=Ear(), transcript=Ear("the cot"), success=strict, progress=False)
+    assert all("characters lost" in one.reasons and "words lost" not in one.reasons for one in verdicts)
+
+
+def test_silence_has_no_player():
+    (one, *_) = convert(Puppet()).conversions
+    assert "<audio" in one._repr_html_()
+    assert "no sound" in replace(one, waveform=SILENT, problem="never ended")._repr_html_()
+    assert "(never ended)" in replace(one, waveform=SILENT, problem="never ended")._repr_html_()

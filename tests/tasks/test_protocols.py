@@ -281,3 +281,36 @@ def test_statistics_keep_how_they_were_asked_for(tmp_path):
     assert Wording.behind(select(again, "mad", top=0.1).parameters) == AUTHORS.wording
     assert Wording.behind(select(plain, "mad", top=0.1).parameters) == Wording()
     assert select(plain, "mad", top=0.1).parameters["scope"] == "audio,last"
+
+
+def test_there_are_no_more_options_than_letters():
+    letters = protocol("authors").recognition(tuple(f"emotion {at}" for at in range(26))).wording
+    assert letters.lettered
+    with pytest.raises(CorpusError, match="27 options are more than the 26 letters that there are"):
+        letters.prompt(tuple(f"emotion {at}" for at in range(27)))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(b"\xff\xfe", "not a protocol: "), (b"a: [", "not a protocol: "), (b"- 1", "does not say ")]
+)
+def test_a_file_that_is_no_protocol_is_told(tmp_path, content: bytes, said: str):
+    (tmp_path / "mine.yaml").write_bytes(content)
+    with pytest.raises(EsnError, match=rf"mine\.yaml: (a protocol )?{said}"):
+        protocol(tmp_path / "mine.yaml")
+
+
+def test_a_value_of_another_type_is_told_with_its_entry(tmp_path):
+    told = yaml.safe_load((Path(protocols.__file__).parent / "ours.yaml").read_text(encoding="utf-8"))
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(told | {"tops": ["many"]}), encoding="utf-8")
+    with pytest.raises(EsnError, match=r"mine\.yaml: tops\.0: "):
+        protocol(tmp_path / "mine.yaml")
+
+
+def test_what_is_selected_by_default_is_the_smallest_of_a_protocols_sizes():
+    for name in PROTOCOLS:
+        one = protocol(name)
+        assert one.selection == {"top": one.tops[0], "scope": one.scope, "pooling": one.pooling}
+
+
+def test_of_an_emotion_that_was_not_asked_about_nothing_is_said():
+    assert guesses({"happy": 10, "sad": 0}, {"happy": 5, "sad": 0}) == ""
