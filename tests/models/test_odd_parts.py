@@ -139,7 +139,7 @@ def test_a_recipe_with_too_few_gains_is_damaged(tmp_path: Path):
     told["layers"][0]["gains"] = [0.0]
     (tmp_path / FILE).write_text(json.dumps(told), encoding="utf-8")
     with pytest.raises(EsnError, match="layers 0: entry 'gains' has 1 values for 2 neurons"):
-        Baked.load(tmp_path)
+        Baked.beside(tmp_path)
 
 
 def test_a_weight_of_an_unknown_type_is_named(tmp_path: Path):
@@ -156,7 +156,7 @@ def test_packed_numbers_come_back_to_the_bit_or_not_at_all():
     numbers = np.random.default_rng(0).normal(size=(7, 5)).astype(np.float32)
     content = np.frombuffer(_packed(numbers), np.uint8)
     np.testing.assert_array_equal(_unpacked(content, "float32", [7, 5]), numbers)
-    with pytest.raises(ValueError, match=r"\d"):
+    with pytest.raises(ValueError, match=r"Corrupt|bytes for"):
         _unpacked(content, "float32", [7, 6])
 
 

@@ -72,6 +72,7 @@ def test_a_study_that_is_cut_off_goes_on_to_the_same_results(converted: Path, tm
     assert results(tmp_path) == results(converted)
 
 
+@pytest.mark.long
 def test_a_killed_process_loses_nothing_that_was_written(converted: Path, tmp_path: Path):
     script = (
         "import sys; sys.path[:0] = ['tests/support', 'tools']\n"

@@ -133,6 +133,7 @@ def test_a_study_that_is_cut_off_in_any_stage_goes_on_to_the_same_results(
     assert results(tmp_path) == results(finished)
 
 
+@pytest.mark.long
 def test_a_killed_process_loses_nothing_that_was_written(finished: Path, tmp_path: Path):
     script = (
         "import sys; sys.path[:0] = ['tests/support', 'tools']\n"
