@@ -65,3 +65,5 @@ def test_the_edge_is_what_one_labelling_in_twenty_reaches():
     assert SelectionNull.of("fold", ("all",), np.array([94.1]), drawn, rises=True, **ABOUT).omnibus_p == 0.05
     few = SelectionNull.of("fold", ("all",), np.array([94.0]), drawn[:18], rises=True, **ABOUT)
     assert np.isnan(few.edge)
+    just = SelectionNull.of("fold", ("all",), np.array([94.0]), drawn[:19], rises=True, **ABOUT)
+    assert just.edge == 18
