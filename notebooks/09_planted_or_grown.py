@@ -116,7 +116,7 @@ pd.DataFrame(
 ).T.round(2)
 
 # %% [markdown]
-# **What remains.** Against random gates, and from voice to voice, the effect is clear; against permuted labels it is not,
-# at no size, silenced or turned up. And heard neurons are not those of what expresses the emotion: the prediction above
-# failed. Whether they are those of its name can't be told. A model that nobody engineered has gates on which its
-# answers hang; that they are an emotion's own is not shown here.
+# **What remains.** Against random gates, and from voice to voice, the effect is clear; against permuted labels it is
+# not, at no size, silenced or turned up. And heard neurons are not those of what expresses the emotion: the prediction
+# above failed. Whether they are those of its name can't be told. A model that nobody engineered has gates on which its
+# answers hang; that those of `mad` are an emotion's own is not shown here.

@@ -34,7 +34,7 @@ from smol_audio.beside import planted
 from smol_audio.clips import MODEL, part_of
 from smol_audio.crossed import crossed
 from smol_audio.probing import probes
-from smol_audio.selected import silenced, turned_up
+from smol_audio.selected import silenced, turned_up, validated
 
 import esn_interp as esn
 from esn_interp.files import write_json
@@ -84,6 +84,7 @@ def main() -> None:
         "planted": planted,
         "silenced": silenced,
         "turned_up": turned_up,
+        "validated": validated,
     }
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("part", choices=parts)

@@ -47,7 +47,8 @@ def sizes() -> str:
         silenced = Ablation.load(RESULTS / f"silenced-{size}.json")
         up = DoseResponse.load(RESULTS / f"turned-up-{size}.json")
         lost, flips = silenced.specificity_null, up.flip_null
-        assert lost is not None and flips is not None
+        assert lost is not None
+        assert flips is not None
         rows.append(
             [
                 f"{100 * float(size):g} %",
