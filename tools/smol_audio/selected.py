@@ -34,8 +34,8 @@ def validated(lm: Any, arguments: argparse.Namespace) -> dict[str, Any]:
             esns = esn.select(stats, selector, top=top, filter=arguments.filter)
             silenced = esn.ablation(lm, clips, esns, draws=0, relabellings=0, **how)
             effects = (silenced.self_change, silenced.cross_change, silenced.specificity)
-            found[f"{selector} {top:g}"] = dict(zip(("self", "cross", "specificity"), map(told, effects), strict=True))
-    return {"clips": len(clips), "speakers": len(clips.speakers), "settings tried": found}
+            found[f"{selector}_{top:g}"] = dict(zip(("self", "cross", "specificity"), map(told, effects), strict=True))
+    return {"clips": len(clips), "speakers": len(clips.speakers), "tried": found}
 
 
 def _found(lm: Any, arguments: argparse.Namespace) -> tuple[esn.Clips, esn.NeuronSet, dict[str, Any]]:
